@@ -1,0 +1,6 @@
+-- What has been done to the schema.
+create table if not exists migrations (
+  name text primary key,
+  checksum text not null,
+  applied_at timestamptz not null default now()
+)

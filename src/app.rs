@@ -1,0 +1,95 @@
+//! One request in, one response out.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use hyper::{
+    HeaderMap, Request, Uri,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
+
+use crate::{
+    error::Error,
+    handlers::{health, records},
+    reply::{self, Reply},
+    request::Payload,
+    route::{self, Miss, Route},
+    store::Store,
+};
+
+/// What every handler may use.
+pub struct App {
+    /// The records.
+    pub store: Store,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl App {
+    /// Answers a request, whatever happens: a handler that fails or panics becomes a problem.
+    pub async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+        let began = Instant::now();
+        let (head, incoming) = request.into_parts();
+        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
+        let result = match route::find(&head.method, head.uri.path()) {
+            Ok(route) => {
+                let handled = self.handle(route, &head.uri, &head.headers, &mut payload);
+                AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+            }
+            Err(Miss::Options(allow)) => Ok(options(&allow)),
+            Err(Miss::NotFound) => Err(Error::NotFound),
+            Err(Miss::MethodNotAllowed(allow)) => Err(Error::MethodNotAllowed(allow)),
+            Err(Miss::UnknownMethod) => Err(Error::NotImplemented),
+        };
+        let mut reply = result.unwrap_or_else(|error| {
+            if let Some(cause) = error.cause() {
+                tracing::error!(method = %head.method, path = head.uri.path(), status = %error.status(), %error,
+                    cause = ?cause, "failed");
+            }
+            reply::problem(&error)
+        });
+        if payload.is_left() {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            payload.discard();
+        }
+        tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status().as_u16(),
+            ms = began.elapsed().as_secs_f64() * 1000.0, "answered");
+        Ok(reply)
+    }
+
+    async fn handle(
+        &self,
+        route: Route,
+        uri: &Uri,
+        headers: &HeaderMap,
+        payload: &mut Payload,
+    ) -> Result<Reply, Error> {
+        match route {
+            Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
+            Route::CreateRecords => records::create(&self.store, uri.query(), headers, payload).await,
+            Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
+            Route::ReplaceRecord(id) => records::replace(&self.store, id, uri.query(), headers, payload).await,
+            Route::PatchRecord(id) => records::patch(&self.store, id, uri.query(), headers, payload).await,
+            Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
+            Route::Live => health::live(),
+            Route::Ready => health::ready(&self.store).await,
+        }
+    }
+}
+
+fn options(allow: &str) -> Reply {
+    let mut reply = reply::no_content();
+    reply::set(reply.headers_mut(), header::ALLOW, allow);
+    reply
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::Internal(format!("panicked: {}", message.unwrap_or_default()).into())
+}

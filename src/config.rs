@@ -1,0 +1,198 @@
+//! Settings, from flags and environment. A flag wins over its variable; every mistake is reported at once.
+
+mod help;
+mod settings;
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use help::HELP;
+use settings::Settings;
+
+/// What a process was asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Serve.
+    Serve(Config),
+    /// Bring the schema up to date, and end.
+    Migrate(Config),
+    /// Ask the service that listens here whether it is ready.
+    Healthcheck(Config),
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Which database.
+    pub database: Database,
+    /// How its connections are used.
+    pub pool: PoolLimits,
+    /// What clients may take.
+    pub limits: Limits,
+    /// How logs are written.
+    pub log: Log,
+}
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A PostgreSQL of the user's own.
+    External(Box<tokio_postgres::Config>),
+    /// A private one in this directory.
+    Embedded(PathBuf),
+}
+
+/// How the database's connections are used.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Connections at most: half of them for writing.
+    pub size: usize,
+    /// How long a request waits for its turn.
+    pub wait: Duration,
+    /// How long making a connection may take.
+    pub connect: Duration,
+    /// How long one statement may take.
+    pub statement: Duration,
+}
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// From one request's end, or the connection's start, to the end of the next one's header.
+    pub header: Duration,
+    /// For a request's body.
+    pub body: Duration,
+    /// Without a byte of the answer being taken.
+    pub write: Duration,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// As JSON lines; else as text.
+    pub json: bool,
+    /// The least important level that is written.
+    pub level: tracing::level_filters::LevelFilter,
+}
+
+impl Invocation {
+    /// Reads the command line (without the program's name) and the environment. Fails with all mistakes.
+    pub fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl Fn(&str) -> Option<String>,
+        is_root: bool,
+    ) -> Result<Self, Vec<String>> {
+        let (command, mut settings) = Settings::read(arguments, &environment);
+        match command.as_deref() {
+            Some("--help") => return Ok(Self::Help),
+            Some("--version") => return Ok(Self::Version),
+            _ => {}
+        }
+        let config = config(&mut settings, &environment, is_root);
+        let invocation = match (command.as_deref(), config) {
+            (None, config) => config.map(Self::Serve),
+            (Some("migrate"), config) => config.map(Self::Migrate),
+            (Some("healthcheck"), config) => config.map(Self::Healthcheck),
+            (Some(other), _) => {
+                settings.mistakes.push(format!("{other} is no command: there are migrate and healthcheck"));
+                None
+            }
+        };
+        invocation.filter(|_| settings.mistakes.is_empty()).ok_or(settings.mistakes)
+    }
+}
+
+/// Reads every setting before it gives up on any.
+fn config(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<Config> {
+    let listen = settings.get("listen", "an address and port such as 127.0.0.1:5000", |value| value.parse().ok());
+    let database = database(settings, environment, is_root);
+    let size = settings.get("pool-size", "a number from 2 to 1000", |v| number(v, 2, 1000));
+    let wait = settings.seconds("pool-timeout");
+    let connect = settings.seconds("connect-timeout");
+    let statement = settings.seconds("statement-timeout");
+    let connections = settings.get("max-connections", "a number from 1 to 1000000", |v| number(v, 1, 1_000_000));
+    let header = settings.seconds("header-timeout");
+    let body = settings.seconds("body-timeout");
+    let write = settings.seconds("write-timeout");
+    let json = settings.get("log-format", "text or json", |value| match value {
+        "text" => Some(false),
+        "json" => Some(true),
+        _ => None,
+    });
+    let level = settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok());
+    Some(Config {
+        listen: listen?,
+        database: database?,
+        pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
+        limits: Limits { connections: connections?, header: header?, body: body?, write: write? },
+        log: Log { json: json?, level: level? },
+    })
+}
+
+fn number(text: &str, least: usize, most: usize) -> Option<usize> {
+    text.parse().ok().filter(|number| (least..=most).contains(number))
+}
+
+fn database(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<Database> {
+    let Some(url) = settings.optional("database-url") else {
+        return data_dir(settings, environment, is_root).map(Database::Embedded);
+    };
+    match url.parse::<tokio_postgres::Config>() {
+        Ok(config) if !config.get_hosts().is_empty() => return Some(Database::External(Box::new(config))),
+        Ok(_) => settings.mistakes.push("DATABASE_URL names no host".to_owned()),
+        Err(error) => {
+            // The parser's message names the key that is wrong, never a value.
+            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+            settings.mistakes.push(format!("DATABASE_URL is no PostgreSQL URL or key=value form{cause}"));
+        }
+    }
+    None
+}
+
+fn data_dir(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<PathBuf> {
+    let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = settings.optional("data-dir") {
+        return Some(dir.into());
+    }
+    if is_root {
+        return Some("/var/lib/deploylog".into());
+    }
+    let home = set("HOME").map(|home| home.join(".local/share"));
+    let dir = set("XDG_DATA_HOME").or(home).map(|data| data.join("deploylog"));
+    if dir.is_none() {
+        settings.mistakes.push("DEPLOYLOG_DATA_DIR must be set where HOME is not".to_owned());
+    }
+    dir
+}
+
+impl std::fmt::Display for Database {
+    /// Where it is; never its password.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let config = match self {
+            Self::Embedded(dir) => return write!(f, "a private PostgreSQL in {}", dir.display()),
+            Self::External(config) => config,
+        };
+        let port = |index: usize| match config.get_ports() {
+            [] => 5432,
+            [one] => *one,
+            ports => ports.get(index).copied().unwrap_or(5432),
+        };
+        let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
+            tokio_postgres::config::Host::Tcp(name) => format!("{name}:{}", port(index)),
+            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let name = config.get_dbname().or(config.get_user()).unwrap_or_default();
+        write!(f, "the database {name} at {}", hosts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

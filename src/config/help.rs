@@ -1,0 +1,44 @@
+//! `--help`.
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+deploylog records deploys and measures the time each takes.
+
+usage: deploylog [COMMAND] [FLAGS]
+
+Without a command it serves. Where no database is named it runs a PostgreSQL of
+its own, for which the server's binaries must be installed.
+
+commands
+  migrate        bring the database's schema up to date, and end
+  healthcheck    ask the service on --listen whether it is ready: exit 0 or 1
+
+flags, each with the environment variable that does the same (the flag wins)
+  --listen ADDRESS       DEPLOYLOG_LISTEN             [127.0.0.1:5000]
+  --database-url URL     DATABASE_URL                 [none: an own PostgreSQL]
+                         or DATABASE_URL_FILE, a file that holds it.
+                         postgres://user:password@host:5432/name, or
+                         'host=a,b user=x dbname=y target_session_attrs=read-write'
+  --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog as root, else
+                         $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
+  --pool-size N          DEPLOYLOG_POOL_SIZE          [10] half of them write
+  --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
+  --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]
+  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [10]
+  --max-connections N    DEPLOYLOG_MAX_CONNECTIONS    [10000] further ones wait
+  --header-timeout S     DEPLOYLOG_HEADER_TIMEOUT     [30] also ends idle connections
+  --body-timeout S       DEPLOYLOG_BODY_TIMEOUT       [30] then 408
+  --write-timeout S      DEPLOYLOG_WRITE_TIMEOUT      [30] for a reader that takes nothing
+  --log-format FORMAT    DEPLOYLOG_LOG_FORMAT         [text] or json
+  --log-level LEVEL      DEPLOYLOG_LOG_LEVEL          [info] off error warn info debug trace
+  -h, --help             -V, --version
+
+S is seconds, with a fraction if need be.
+
+exit codes
+  0   stopped by SIGTERM or SIGINT, or the command is done
+  1   a failure while running; healthcheck: not ready
+  64  a wrong flag or variable: all of them are named
+  69  no database: no server binaries, a data directory that is in use or out of
+      reach, or a schema newer than this program
+";

@@ -1,0 +1,70 @@
+use std::{path::Path, time::Duration};
+
+use super::{Database, Invocation};
+
+fn read(arguments: &[&str], environment: &[(&str, &str)], is_root: bool) -> Result<Invocation, Vec<String>> {
+    let variable = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+    Invocation::read(arguments.iter().map(Into::into), variable, is_root)
+}
+
+fn data_dir(environment: &[(&str, &str)], is_root: bool) -> String {
+    let Ok(Invocation::Serve(config)) = read(&[], environment, is_root) else { panic!("no config") };
+    let Database::Embedded(dir) = config.database else { panic!("not embedded") };
+    dir.to_string_lossy().into_owned()
+}
+
+#[test]
+fn with_nothing_set_it_serves_its_own_database_on_loopback() {
+    let Ok(Invocation::Serve(config)) = read(&[], &[], true) else { panic!("no config") };
+    assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+    assert!(matches!(&config.database, Database::Embedded(dir) if dir == Path::new("/var/lib/deploylog")));
+}
+
+#[test]
+fn the_data_directory_is_the_named_one_else_the_users() {
+    let home = ("HOME", "/home/ann");
+    assert_eq!(data_dir(&[home], true), "/var/lib/deploylog");
+    assert_eq!(data_dir(&[home], false), "/home/ann/.local/share/deploylog");
+    assert_eq!(data_dir(&[home, ("XDG_DATA_HOME", "/data")], false), "/data/deploylog");
+    assert_eq!(data_dir(&[home, ("DEPLOYLOG_DATA_DIR", "/srv/x")], true), "/srv/x");
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let Ok(Invocation::Serve(config)) =
+        read(&["--pool-timeout=0.5", "--listen", "[::1]:80"], &[("DEPLOYLOG_POOL_TIMEOUT", "7")], true)
+    else {
+        panic!("no config")
+    };
+    assert_eq!((config.pool.wait, config.listen.to_string()), (Duration::from_millis(500), "[::1]:80".to_owned()));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let environment = [("DEPLOYLOG_LISTEN", "here"), ("DEPLOYLOG_LOG_LEVEL", "loud"), ("DATABASE_URL", "postgres://")];
+    let mistakes = read(&["--pool-size", "1", "--colour=red", "restore"], &environment, true).unwrap_err();
+    let all = mistakes.join("\n");
+    for named in ["DEPLOYLOG_LISTEN", "DEPLOYLOG_LOG_LEVEL", "DATABASE_URL", "--pool-size", "--colour", "restore"] {
+        assert!(all.contains(named), "{named} is not in:\n{all}");
+    }
+    assert_eq!(mistakes.len(), 6);
+}
+
+#[test]
+fn a_database_is_shown_without_its_password() {
+    let environment = [("DATABASE_URL", "postgres://ann:s3cret@a:1,b:2/log?target_session_attrs=read-write")];
+    let Ok(Invocation::Migrate(config)) = read(&["migrate"], &environment, true) else { panic!("no config") };
+    assert_eq!(config.database.to_string(), "the database log at a:1, b:2");
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_without_the_last_line_end() {
+    let path = std::env::temp_dir().join(format!("deploylog-secret-{}", std::process::id()));
+    std::fs::write(&path, "host=a user=ann password=s3cret\n").unwrap();
+    let file = path.to_str().unwrap();
+    let Ok(Invocation::Serve(config)) = read(&[], &[("DATABASE_URL_FILE", file)], true) else { panic!("no config") };
+    let both = read(&[], &[("DATABASE_URL_FILE", file), ("DATABASE_URL", "host=b")], true).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(config.database.to_string(), "the database ann at a:5432");
+    assert_eq!(both, ["DATABASE_URL and DATABASE_URL_FILE are both set"]);
+}

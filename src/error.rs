@@ -1,0 +1,202 @@
+//! Everything that can go wrong with a request: what the client is told, and what only the log may know.
+
+use std::{borrow::Cow, fmt};
+
+use hyper::{
+    StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
+use serde::Serialize;
+
+use crate::record::FieldError;
+
+/// A cause that only the log sees.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Writes an error and what caused it.
+pub fn chain(error: &dyn std::error::Error, f: &mut fmt::Formatter) -> fmt::Result {
+    write!(f, "{error}")?;
+    error.source().map_or(Ok(()), |source| {
+        f.write_str(": ")?;
+        chain(source, f)
+    })
+}
+
+/// A line of an NDJSON body that cannot be as it is.
+#[derive(Debug)]
+pub struct LineError {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it; a line that is no JSON object has no field.
+    pub error: FieldError,
+}
+
+/// Why a request gets no answer of success.
+#[derive(Debug)]
+pub enum Error {
+    /// 400: the request cannot be read.
+    Malformed(String),
+    /// 400: fields, or query parameters, that cannot be as they are.
+    Fields(Vec<FieldError>),
+    /// 400: lines that cannot be as they are.
+    Lines(Vec<LineError>),
+    /// 422: a key that was used for other content.
+    KeyReused(Vec<FieldError>),
+    /// 422: the same, in an NDJSON body.
+    KeysReused(Vec<LineError>),
+    /// 404.
+    NotFound,
+    /// 405, with the methods that the path has.
+    MethodNotAllowed(String),
+    /// 406, with the types there are.
+    NotAcceptable(&'static str),
+    /// 408.
+    Timeout,
+    /// 411.
+    LengthRequired,
+    /// 412.
+    PreconditionFailed,
+    /// 413, with the limit in words.
+    TooLarge(Cow<'static, str>),
+    /// 415, with what is wanted.
+    UnsupportedMediaType(&'static str),
+    /// 415: a body that is coded.
+    UnsupportedCoding,
+    /// 501: a method that HTTP does not know here.
+    NotImplemented,
+    /// 503: the database does not answer; later it may.
+    Unavailable(Cause),
+    /// 500.
+    Internal(Cause),
+}
+
+/// An RFC 9457 problem.
+#[derive(Serialize)]
+struct Problem<'a> {
+    status: u16,
+    title: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ProblemError<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProblemError<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    field: &'a str,
+    reason: &'a str,
+}
+
+impl Error {
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Fields(_) | Self::Lines(_) => StatusCode::BAD_REQUEST,
+            Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What only the log sees.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The header that goes with the status.
+    #[must_use]
+    pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some(match self {
+            Self::MethodNotAllowed(methods) => (header::ALLOW, HeaderValue::from_str(methods).ok()?),
+            Self::UnsupportedMediaType(types) => (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?),
+            Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            _ => return None,
+        })
+    }
+
+    /// The body: `application/problem+json`.
+    #[must_use]
+    pub fn problem(&self) -> Vec<u8> {
+        let status = self.status();
+        let (detail, errors) = match self {
+            Self::Fields(errors) | Self::KeyReused(errors) => {
+                (of_fields(errors), errors.iter().map(|error| ProblemError::new(None, error)).collect())
+            }
+            Self::Lines(errors) | Self::KeysReused(errors) => {
+                (of_lines(errors), errors.iter().map(|line| ProblemError::new(Some(line.line), &line.error)).collect())
+            }
+            _ => (self.detail(), Vec::new()),
+        };
+        let title = status.canonical_reason().unwrap_or_default();
+        serde_json::to_vec(&Problem { status: status.as_u16(), title, detail: &detail, errors }).unwrap_or_default()
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Malformed(reason) => reason.clone(),
+            Self::NotFound => "there is nothing here".to_owned(),
+            Self::MethodNotAllowed(methods) => format!("this path has {methods}"),
+            Self::NotAcceptable(types) => format!("this is there as {types}"),
+            Self::Timeout => "the body did not arrive in time".to_owned(),
+            Self::LengthRequired => "send a body, with Content-Length or chunked".to_owned(),
+            Self::PreconditionFailed => "the record was changed since: read it again".to_owned(),
+            Self::TooLarge(limit) => format!("the body is larger than {limit}"),
+            Self::UnsupportedMediaType(types) => format!("send the body with Content-Type: {types}"),
+            Self::UnsupportedCoding => "send the body without Content-Encoding".to_owned(),
+            Self::NotImplemented => "this method is not known here".to_owned(),
+            Self::Unavailable(_) => "the database does not answer: try again".to_owned(),
+            Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
+            Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
+            Self::Lines(errors) | Self::KeysReused(errors) => of_lines(errors),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    /// For the log: with the cause.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.cause() {
+            Some(cause) => chain(cause.as_ref(), f),
+            None => f.write_str(&self.detail()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl<'a> ProblemError<'a> {
+    fn new(line: Option<usize>, error: &'a FieldError) -> Self {
+        Self { line, field: &error.field, reason: &error.reason }
+    }
+}
+
+fn of_fields(errors: &[FieldError]) -> String {
+    let each: Vec<_> = errors.iter().map(|error| format!("{} {}", error.field, error.reason)).collect();
+    each.join("; ")
+}
+
+fn of_lines(errors: &[LineError]) -> String {
+    let each: Vec<_> = errors
+        .iter()
+        .take(3)
+        .map(|LineError { line, error }| format!("line {line}: {} {}", error.field, error.reason).replace(":  ", ": "))
+        .collect();
+    each.join("; ")
+}

@@ -1,0 +1,4 @@
+//! What each call does: one file a resource.
+
+pub mod health;
+pub mod records;

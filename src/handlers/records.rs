@@ -1,0 +1,148 @@
+//! `/api/` and `/api/{id}`.
+
+mod export;
+mod import;
+mod list;
+
+use chrono::Utc;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{self, HeaderName},
+};
+
+pub use list::list;
+
+use crate::{
+    error::Error,
+    record::{Draft, FieldError, NewRecord, Origin, Record},
+    reply::{self, Reply},
+    request::{self, MediaType, Payload, Query, delivery_key, media_type},
+    store::{Delivery, Store},
+};
+
+/// Of one record.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// `POST /api/`: records one, or every line of an NDJSON body.
+pub async fn create(
+    store: &Store,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    payload: &mut Payload,
+) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    if media_type(headers, "application/json or application/x-ndjson")? == MediaType::Ndjson {
+        return import::create(store, headers, payload).await;
+    }
+    let key = delivery_key(headers)?;
+    let draft = draft(payload, Origin::Post).await?;
+    let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
+    match store.create(vec![Delivery { record, key }]).await? {
+        Ok(delivered) => {
+            let one = delivered.first().ok_or_else(|| Error::Internal("nothing was recorded".into()))?;
+            let status = if one.is_replay { StatusCode::OK } else { StatusCode::CREATED };
+            let mut reply = whole(status, &one.record)?;
+            if one.is_replay {
+                reply::set(reply.headers_mut(), HeaderName::from_static("idempotent-replayed"), "true");
+            } else {
+                reply::set(reply.headers_mut(), header::LOCATION, &format!("/api/{}", one.record.id));
+            }
+            Ok(reply)
+        }
+        Err(reused) => Err(Error::KeyReused(
+            reused.into_iter().flat_map(|(_, fields)| reused_key("Idempotency-Key", &fields)).collect(),
+        )),
+    }
+}
+
+/// What is said of a key that stands for other content: the fields that differ from the record as it is.
+fn reused_key(key: &'static str, fields: &[&'static str]) -> Vec<FieldError> {
+    if fields.is_empty() {
+        return vec![FieldError::new(key, "stands for other content, and the record was changed since")];
+    }
+    fields.iter().map(|field| FieldError::new(*field, "differs from the record that has this key")).collect()
+}
+
+/// `GET /api/{id}`
+pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    if request::preferred(headers, &["application/json"]).is_none() {
+        return Err(Error::NotAcceptable("application/json"));
+    }
+    let record = store.read(id).await?;
+    if request::if_none_match(headers, &record) {
+        return Ok(reply::not_modified(&record.etag()));
+    }
+    whole(StatusCode::OK, &record)
+}
+
+/// `PUT /api/{id}`: replaces what the sender set.
+pub async fn replace(
+    store: &Store,
+    id: i64,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    payload: &mut Payload,
+) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    media_type(headers, "application/json")?;
+    let draft = draft(payload, Origin::Put).await?;
+    change(store, id, headers, move |record| record.replaced(draft.clone(), Utc::now())).await
+}
+
+/// `PATCH /api/{id}`: changes the fields given.
+pub async fn patch(
+    store: &Store,
+    id: i64,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    payload: &mut Payload,
+) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    media_type(headers, "application/merge-patch+json or application/json")?;
+    let draft = draft(payload, Origin::Patch).await?;
+    change(store, id, headers, move |record| record.patched(draft.clone(), Utc::now())).await
+}
+
+async fn change(
+    store: &Store,
+    id: i64,
+    headers: &HeaderMap,
+    edit: impl Fn(&Record) -> Result<NewRecord, Vec<FieldError>> + Send + 'static,
+) -> Result<Reply, Error> {
+    let headers = headers.clone();
+    let record = store.change(id, move |record| {
+        if request::if_match(&headers, record) {
+            edit(record).map(Some).map_err(Error::Fields)
+        } else {
+            Err(Error::PreconditionFailed)
+        }
+    });
+    whole(StatusCode::OK, &record.await?)
+}
+
+/// `DELETE /api/{id}`
+pub async fn remove(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    let headers = headers.clone();
+    let removed =
+        store.change(
+            id,
+            move |record| {
+                if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
+            },
+        );
+    removed.await?;
+    Ok(reply::no_content())
+}
+
+async fn draft(payload: &mut Payload, origin: Origin) -> Result<Draft, Error> {
+    let body = payload.read(MAX_BODY_BYTES).await?;
+    Draft::parse(&body, origin).map_err(|reason| Error::Malformed(format!("the body {reason}")))
+}
+
+fn whole(status: StatusCode, record: &Record) -> Result<Reply, Error> {
+    let mut reply = reply::json(status, record)?;
+    reply::set(reply.headers_mut(), header::ETAG, &record.etag());
+    Ok(reply)
+}

@@ -1,0 +1,80 @@
+//! `POST /api/` with NDJSON: every line recorded, or none.
+
+use chrono::Utc;
+use hyper::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::{
+    error::{Error, LineError},
+    record::{Draft, FieldError, NewRecord, Origin},
+    reply::{self, Reply},
+    request::Payload,
+    store::{Delivery, Store},
+};
+
+const MAX_BODY_BYTES: usize = 8 << 20;
+const MAX_LINES: usize = 10_000;
+const MAX_ERRORS: usize = 100;
+
+/// Answers how many lines were recorded and how many replayed, and the ids in the order of the lines.
+pub async fn create(store: &Store, headers: &HeaderMap, payload: &mut Payload) -> Result<Reply, Error> {
+    if headers.contains_key("idempotency-key") {
+        let reason = "goes with one record: here each line has its idempotency_key";
+        return Err(Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]));
+    }
+    let body = payload.read(MAX_BODY_BYTES).await?;
+    let (lines, deliveries) = read(&body)?;
+    match store.create(deliveries).await? {
+        Ok(delivered) => {
+            let replayed = delivered.iter().filter(|delivered| delivered.is_replay).count();
+            let ids: Vec<i64> = delivered.iter().map(|delivered| delivered.record.id).collect();
+            let counts = json!({ "recorded": ids.len() - replayed, "replayed": replayed, "ids": ids });
+            reply::json(StatusCode::CREATED, &counts)
+        }
+        Err(reused) => {
+            let errors = reused.into_iter().flat_map(|(delivery, fields)| {
+                let line = lines[delivery];
+                let errors = super::reused_key("idempotency_key", &fields);
+                errors.into_iter().map(move |error| LineError { line, error })
+            });
+            Err(Error::KeysReused(errors.take(MAX_ERRORS).collect()))
+        }
+    }
+}
+
+/// The deliveries, and the line of each.
+fn read(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
+    let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
+    let lines = || body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !is_blank(line));
+    if lines().nth(MAX_LINES).is_some() {
+        return Err(Error::TooLarge(format!("{MAX_LINES} lines").into()));
+    }
+    let now = Utc::now();
+    let (mut numbers, mut deliveries, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, json) in lines() {
+        match delivery(json, now) {
+            Ok(delivery) => {
+                numbers.push(index + 1);
+                deliveries.push(delivery);
+            }
+            Err(wrong) => errors.extend(wrong.into_iter().map(|error| LineError { line: index + 1, error })),
+        }
+        if errors.len() >= MAX_ERRORS {
+            errors.truncate(MAX_ERRORS);
+            break;
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Error::Lines(errors));
+    }
+    if deliveries.is_empty() {
+        return Err(Error::Malformed("the body has no lines".to_owned()));
+    }
+    Ok((numbers, deliveries))
+}
+
+fn delivery(json: &[u8], now: chrono::DateTime<Utc>) -> Result<Delivery, Vec<FieldError>> {
+    let mut draft = Draft::parse(json, Origin::Line).map_err(|reason| vec![FieldError::new("", reason)])?;
+    let key = std::mem::take(&mut draft.idempotency_key).value();
+    Ok(Delivery { record: NewRecord::from_draft(draft, now)?, key })
+}

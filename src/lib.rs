@@ -1,0 +1,32 @@
+//! deploylog records deploys and measures the time each takes.
+//!
+//! A sender says who puts which version of what where, and where that stands; the service keeps it as a record and
+//! works out, in the database, which start a finish belongs to. In reading order:
+//!
+//! - [`config`]: what can be set, by flag and environment.
+//! - [`server`]: connections: how many, how long, and how they end.
+//! - [`app`]: one request in, one response out.
+//! - [`route`]: which call a method and a path are.
+//! - [`handlers`]: what each call does.
+//! - [`request`] and [`reply`]: bodies, queries and headers, in and out.
+//! - [`record`]: what a record is, and what makes one valid. No I/O.
+//! - [`store`]: the queries, and what keeps them right when many write at once.
+//! - [`migrate`]: the schema.
+//! - [`embedded`]: the private PostgreSQL, where none is given.
+//! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
+//! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
+
+pub mod app;
+pub mod config;
+pub mod embedded;
+pub mod error;
+pub mod handlers;
+pub mod migrate;
+pub mod probe;
+pub mod record;
+pub mod reply;
+pub mod request;
+pub mod route;
+pub mod server;
+pub mod signal;
+pub mod store;

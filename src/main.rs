@@ -1,0 +1,181 @@
+//! The process: settings, database, schema, listen, serve, exit code.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use deploylog::{
+    app::App,
+    config::{Config, Database, HELP, Invocation, Log},
+    embedded::{self, Cluster},
+    migrate::{self, MigrateError},
+    probe, server,
+    signal::Shutdown,
+    store::{self, Store, connect_options},
+};
+use tokio::{net::TcpListener, time::sleep};
+use tokio_postgres::NoTls;
+
+/// What ends the process early: the exit code, and the sentence for the operator.
+struct Failure(u8, String);
+
+const FAILED: u8 = 1;
+const BAD_SETTINGS: u8 = 64;
+const NO_DATABASE: u8 = 69;
+
+fn main() -> ExitCode {
+    let environment = |name: &str| std::env::var(name).ok();
+    let invocation = Invocation::read(std::env::args_os().skip(1), environment, embedded::running_as_root());
+    let result = match invocation {
+        Ok(Invocation::Help) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Ok(Invocation::Version) => {
+            println!("deploylog {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Ok(Invocation::Serve(config)) => run(serve(config)),
+        Ok(Invocation::Migrate(config)) => run(migrate(config)),
+        Ok(Invocation::Healthcheck(config)) => {
+            run(async move { probe::ready(config.listen).await.map_err(|error| Failure(FAILED, error.to_string())) })
+        }
+        Err(mistakes) => Err(Failure(BAD_SETTINGS, mistakes.join("\ndeploylog: "))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(code, sentence)) => {
+            eprintln!("deploylog: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure(FAILED, format!("the runtime does not start: {error}")))?.block_on(work)
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    log_to_stderr(config.log);
+    let mut shutdown = Shutdown::catch().map_err(|error| Failure(FAILED, error.to_string()))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Failure(FAILED, format!("cannot listen on {}: {error}", config.listen)))?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    tracing::info!("deploylog {} on {address} with {}", env!("CARGO_PKG_VERSION"), config.database);
+    let cluster = match &config.database {
+        Database::External(_) => None,
+        Database::Embedded(dir) => {
+            Some(Cluster::start(dir).await.map_err(|error| Failure(NO_DATABASE, error.to_string()))?)
+        }
+    };
+    let result = tokio::select! {
+        opened = open(&config, cluster.as_ref()) => match opened {
+            Ok(store) => {
+                println!("ready on http://{address}");
+                serve_until(listener, store, &config, &mut shutdown).await;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        },
+        signal = shutdown.requested() => {
+            tracing::info!("{signal}: stopped before the database was there");
+            Ok(())
+        }
+    };
+    if let Some(cluster) = cluster {
+        cluster.stop().await;
+    }
+    result
+}
+
+async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
+    let looks = tokio::spawn(store::second_looks(store.clone()));
+    let app = Arc::new(App { store: store.clone(), body_timeout: config.limits.body });
+    let requested = async {
+        let signal = shutdown.requested().await;
+        tracing::info!("{signal}: finishing what is in flight");
+    };
+    server::serve(listener, app, config.limits, requested).await;
+    looks.abort();
+    store.close().await;
+}
+
+/// Waits for the database however long it takes, brings its schema up to date, and opens the store.
+async fn open(config: &Config, cluster: Option<&Cluster>) -> Result<Store, Failure> {
+    let database = connect_options(&database(config, cluster), config.pool);
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let opened = async {
+            apply_migrations(&database).await?;
+            Store::open(&database, config.pool).await.map_err(|error| Attempt::Again(error.to_string()))
+        };
+        match opened.await {
+            Ok(store) => return Ok(store),
+            Err(Attempt::Never(sentence)) => return Err(Failure(NO_DATABASE, sentence)),
+            Err(Attempt::Again(cause)) => {
+                tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+}
+
+async fn migrate(config: Config) -> Result<(), Failure> {
+    log_to_stderr(config.log);
+    let cluster = match &config.database {
+        Database::External(_) => None,
+        Database::Embedded(dir) => {
+            Some(Cluster::join_or_start(dir).await.map_err(|error| Failure(NO_DATABASE, error.to_string()))?)
+        }
+    };
+    let result = apply_migrations(&connect_options(&database(&config, cluster.as_ref()), config.pool)).await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await;
+    }
+    match result {
+        Ok(0) => println!("the schema was up to date"),
+        Ok(steps) => println!("the schema is up to date: {steps} migrations were run"),
+        Err(Attempt::Never(sentence) | Attempt::Again(sentence)) => return Err(Failure(NO_DATABASE, sentence)),
+    }
+    Ok(())
+}
+
+/// Why the database cannot be used: for now, or as things are.
+enum Attempt {
+    Again(String),
+    Never(String),
+}
+
+impl From<MigrateError> for Attempt {
+    fn from(error: MigrateError) -> Self {
+        let sentence = error.to_string();
+        if error.is_passing() { Self::Again(sentence) } else { Self::Never(sentence) }
+    }
+}
+
+async fn apply_migrations(database: &tokio_postgres::Config) -> Result<usize, Attempt> {
+    let (mut client, connection) = database.connect(NoTls).await.map_err(MigrateError::from)?;
+    let connection = tokio::spawn(connection);
+    let steps = migrate::run(&mut client).await;
+    drop(client);
+    let _ = connection.await;
+    Ok(steps?)
+}
+
+fn database(config: &Config, cluster: Option<&Cluster>) -> tokio_postgres::Config {
+    match (&config.database, cluster) {
+        (Database::External(database), _) => (**database).clone(),
+        (Database::Embedded(_), Some(cluster)) => cluster.config(),
+        (Database::Embedded(_), None) => tokio_postgres::Config::new(),
+    }
+}
+
+fn log_to_stderr(log: Log) {
+    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr);
+    if log.json {
+        builder.json().init();
+    } else {
+        builder.with_ansi(false).init();
+    }
+}

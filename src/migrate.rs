@@ -1,0 +1,84 @@
+//! Brings the schema up to date: forward only, each step once, however many replicas start together.
+
+use sha2::{Digest as _, Sha256};
+use tokio_postgres::Client;
+
+/// The steps, in order. One that has been released is never edited.
+const MIGRATIONS: [(&str, &str); 1] = [("0001_records", include_str!("../sql/migrations/0001_records.sql"))];
+
+/// Why the schema cannot be used.
+#[derive(Debug)]
+pub enum MigrateError {
+    /// The database said no, or nothing.
+    Database(tokio_postgres::Error),
+    /// One sentence for the operator.
+    Refused(String),
+}
+
+impl MigrateError {
+    /// Whether it may go by itself: the database is not there, or not yet, or busy.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        // Who may not come in, what does not exist and what is not allowed stays so.
+        error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
+    }
+}
+
+impl std::fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Database(error) => crate::error::chain(error, f),
+            Self::Refused(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
+impl std::error::Error for MigrateError {}
+
+impl From<tokio_postgres::Error> for MigrateError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Runs what is missing, in one transaction and under one lock. Answers how many steps that were.
+pub async fn run(client: &mut Client) -> Result<usize, MigrateError> {
+    let transaction = client.transaction().await?;
+    let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
+    let Some(schema) = schema else {
+        return Err(MigrateError::Refused("the first schema of the search path does not exist".to_owned()));
+    };
+    transaction.execute("select pg_advisory_xact_lock(hashtext('deploylog migrations ' || $1))", &[&schema]).await?;
+    transaction.batch_execute(include_str!("../sql/migrations_table.sql")).await?;
+    let done = transaction.query(include_str!("../sql/migrations_done.sql"), &[]).await?;
+    for (index, row) in done.iter().enumerate() {
+        let (name, checksum): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let Some((known, sql)) = MIGRATIONS.get(index) else {
+            return Err(MigrateError::Refused(format!(
+                "the database has the migration {name}, which this deploylog {} does not know: run a newer one",
+                env!("CARGO_PKG_VERSION"),
+            )));
+        };
+        if name != *known || checksum != digest(sql) {
+            return Err(MigrateError::Refused(format!(
+                "the database has another migration {name} than this deploylog's {known}: it was edited after its \
+                 release, or belongs to another program"
+            )));
+        }
+    }
+    for (name, sql) in &MIGRATIONS[done.len()..] {
+        transaction.batch_execute(sql).await?;
+        transaction.execute(include_str!("../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
+    }
+    transaction.commit().await?;
+    Ok(MIGRATIONS.len() - done.len())
+}
+
+fn digest(sql: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(sql).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,68 @@
+//! What PUT and PATCH make of a record that stands.
+
+use chrono::{DateTime, Utc};
+
+use super::{Draft, FieldError, Given, NewRecord, Phase, Record};
+
+impl Record {
+    /// What a PUT of `draft` leaves: all that the sender sets, with the own times that the draft does not name.
+    pub fn replaced(&self, mut draft: Draft, now: DateTime<Utc>) -> Result<NewRecord, Vec<FieldError>> {
+        // Here null is the same as left out.
+        for time in [&mut draft.started_at, &mut draft.finished_at] {
+            if *time == Given::Null {
+                *time = Given::Absent;
+            }
+        }
+        self.with_times(draft, now)
+    }
+
+    /// What a PATCH of `draft` leaves: the fields it gives changed, those it gives as null unset.
+    pub fn patched(&self, mut draft: Draft, now: DateTime<Utc>) -> Result<NewRecord, Vec<FieldError>> {
+        let said = self.said.clone();
+        let keep = |given: &mut Given<String>, kept: Option<String>| {
+            if let (Given::Absent, Some(kept)) = (&given, kept) {
+                *given = Given::Value(kept);
+            }
+        };
+        keep(&mut draft.component, Some(said.component));
+        keep(&mut draft.version, Some(said.version));
+        keep(&mut draft.owner, Some(said.owner));
+        keep(&mut draft.status, Some(said.status));
+        keep(&mut draft.environment, said.environment);
+        keep(&mut draft.run, said.run);
+        keep(&mut draft.stage, said.stage);
+        keep(&mut draft.url, said.url);
+        keep(&mut draft.commit, said.commit);
+        draft.committed_at = draft.committed_at.or(said.committed_at).into();
+        draft.unplanned = draft.unplanned.or(said.unplanned).into();
+        self.with_times(draft, now)
+    }
+
+    /// The times that a changed record has of its own: those named, else those it had. One that becomes a start
+    /// drops its finish. A moment that is left open here is stamped when the change is written.
+    fn with_times(&self, mut draft: Draft, now: DateTime<Utc>) -> Result<NewRecord, Vec<FieldError>> {
+        let phase = match &draft.status {
+            Given::Value(status) => Phase::of_status(status),
+            Given::Absent | Given::Null => Phase::Noted,
+        };
+        let (moment, unset) = match phase {
+            Phase::Started => ("started_at", draft.started_at == Given::Null),
+            phase if phase.stops() => ("finished_at", draft.finished_at == Given::Null),
+            _ => ("", false),
+        };
+        if unset {
+            draft.errors.push(FieldError::new(moment, "is the record's moment and cannot be unset"));
+        }
+        draft.started_at = draft.started_at.or(self.own_start()).into();
+        if draft.finished_at == Given::Absent && phase != Phase::Started {
+            draft.finished_at = self.said.finished_at.into();
+        }
+        NewRecord::from_draft(draft, now)
+    }
+}
+
+impl<T> From<Option<T>> for Given<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Value)
+    }
+}

@@ -1,0 +1,261 @@
+//! One JSON object as it was sent: every field checked by itself, all that is wrong with it collected.
+
+use std::{borrow::Cow, fmt};
+
+use chrono::{DateTime, Utc};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+
+use super::{scalar::Scalar, time};
+
+/// A field that cannot be as it is, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's name, as sent.
+    pub field: Cow<'static, str>,
+    /// Goes on where the name ends: `is missing`.
+    pub reason: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// `field` and the reason.
+    #[must_use]
+    pub fn new(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+}
+
+/// What a field was given as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Given<T> {
+    /// It was left out.
+    #[default]
+    Absent,
+    /// It was `null`, or only white space.
+    Null,
+    /// It has this value.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// The value, where there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+
+    /// The value, or, where the field was left out, `kept`.
+    pub fn or(self, kept: Option<T>) -> Option<T> {
+        if matches!(self, Self::Absent) { kept } else { self.value() }
+    }
+}
+
+/// Which call an object came with: what only the service sets is refused in the first two and ignored in the
+/// others, so that what was read can be sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A POST of one record.
+    Post,
+    /// A change of some fields.
+    Patch,
+    /// A replacement of all.
+    Put,
+    /// A line of an NDJSON body.
+    Line,
+}
+
+/// The fields of one object. `errors` holds all that is wrong; the fields so named are then absent.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the record's own fields")]
+pub struct Draft {
+    pub component: Given<String>,
+    pub version: Given<String>,
+    pub owner: Given<String>,
+    pub status: Given<String>,
+    pub environment: Given<String>,
+    pub run: Given<String>,
+    pub stage: Given<String>,
+    pub url: Given<String>,
+    pub commit: Given<String>,
+    pub committed_at: Given<DateTime<Utc>>,
+    pub unplanned: Given<bool>,
+    pub started_at: Given<DateTime<Utc>>,
+    pub finished_at: Given<DateTime<Utc>>,
+    pub idempotency_key: Given<String>,
+    pub errors: Vec<FieldError>,
+}
+
+impl Draft {
+    /// Reads one JSON object. Fails only where the bytes are no JSON object: with a reason that
+    /// goes on where `the body` ends, and the place, counted from 1.
+    pub fn parse(json: &[u8], origin: Origin) -> Result<Self, String> {
+        let text =
+            std::str::from_utf8(json).map_err(|error| format!("is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
+        let mut draft = Self::default();
+        let mut reader = serde_json::Deserializer::from_str(text);
+        Reading { draft: &mut draft, origin, seen: Vec::new(), has_start_id: false }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|error| broken(text, &error))?;
+        Ok(draft)
+    }
+}
+
+/// The place as a byte of the whole: `serde_json` counts lines, and bytes in the line.
+fn broken(text: &str, error: &serde_json::Error) -> String {
+    if error.is_data() {
+        return "is not a JSON object".to_owned();
+    }
+    let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let message = error.to_string();
+    let reason = message.split(" at line ").next().unwrap_or_default();
+    format!("is not JSON: {reason} at byte {}", line_start + error.column())
+}
+
+struct Reading<'a> {
+    draft: &'a mut Draft,
+    origin: Origin,
+    seen: Vec<String>,
+    has_start_id: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reading<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Scalar<'de>>()? {
+            if self.seen.iter().any(|seen| *seen == name) {
+                self.refuse(&name, "is given twice");
+            } else {
+                self.field(&name, value);
+                self.seen.push(name.into_owned());
+            }
+        }
+        if self.has_start_id {
+            self.draft.started_at = Given::Absent;
+        }
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    fn refuse(&mut self, field: &str, reason: impl Into<Cow<'static, str>>) {
+        // What the sender called it, but no more of it than helps to find it.
+        self.draft.errors.push(FieldError::new(field.chars().take(100).collect::<String>(), reason));
+    }
+
+    fn field(&mut self, name: &str, value: Scalar) {
+        match name {
+            "component" => self.draft.component = self.text(name, value, 200),
+            "version" => self.draft.version = self.text(name, value, 200),
+            "owner" => self.draft.owner = self.text(name, value, 200),
+            "status" => self.draft.status = self.text(name, value, 200),
+            "environment" => self.draft.environment = self.text(name, value, 200),
+            "run" => self.draft.run = self.text(name, value, 1_000),
+            "stage" => self.draft.stage = self.text(name, value, 1_000),
+            "commit" => self.draft.commit = self.text(name, value, 64),
+            "url" => self.draft.url = self.read(name, value, "a string", link),
+            "committed_at" => self.draft.committed_at = self.time(name, value),
+            "started_at" => self.draft.started_at = self.time(name, value),
+            "finished_at" => self.draft.finished_at = self.time(name, value),
+            "unplanned" => {
+                self.draft.unplanned = match value {
+                    Scalar::Null => Given::Null,
+                    Scalar::Bool(unplanned) => Given::Value(unplanned),
+                    _ => {
+                        self.refuse(name, "must be true or false");
+                        Given::Absent
+                    }
+                }
+            }
+            "idempotency_key" if self.origin == Origin::Line => {
+                self.draft.idempotency_key = self.read(name, value, "a string", |key| {
+                    idempotency_key(key).map(str::to_owned).ok_or_else(|| KEY_RULE.into())
+                });
+            }
+            "id" | "phase" | "duration_seconds" | "duration_missing" | "start_id" | "recorded_at" | "updated_at" => {
+                if matches!(self.origin, Origin::Post | Origin::Patch) {
+                    self.refuse(name, "is set by the service");
+                }
+                self.has_start_id |= name == "start_id" && !matches!(value, Scalar::Null);
+            }
+            _ => self.refuse(name, "is not a field of a record"),
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        value: Scalar,
+        kind: &str,
+        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
+    ) -> Given<T> {
+        let result = match value {
+            Scalar::Null => return Given::Null,
+            Scalar::Text(text) if text.trim().is_empty() => return Given::Null,
+            Scalar::Text(text) => parse(&text),
+            _ => Err(format!("must be {kind}").into()),
+        };
+        match result {
+            Ok(value) => Given::Value(value),
+            Err(reason) => {
+                self.refuse(name, reason);
+                Given::Absent
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str, value: Scalar, limit: usize) -> Given<String> {
+        self.read(name, value, "a string", |value| text(value, limit).map(str::to_owned))
+    }
+
+    fn time(&mut self, name: &str, value: Scalar) -> Given<DateTime<Utc>> {
+        const RULE: &str = "must be an RFC 3339 time such as 2026-11-24T07:30:00Z";
+        self.read(name, value, "an RFC 3339 time", |value| time::parse(value).ok_or_else(|| RULE.into()))
+    }
+}
+
+/// Why an idempotency key is refused.
+const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
+
+/// A key, with or without quotes around it.
+#[must_use]
+pub fn idempotency_key(key: &str) -> Option<&str> {
+    let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+    ((1..=200).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic())).then_some(bare)
+}
+
+/// A text of at most `limit` characters, none of them a control character.
+pub fn text(text: &str, limit: usize) -> Result<&str, Cow<'static, str>> {
+    if text.chars().any(char::is_control) {
+        Err("has a control character".into())
+    } else if text.chars().count() > limit {
+        Err(format!("is longer than {limit} characters").into())
+    } else {
+        Ok(text)
+    }
+}
+
+fn link(url: &str) -> Result<String, Cow<'static, str>> {
+    let url = text(url, 2_000)?;
+    let is_http = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    match url.split_once("://") {
+        Some((scheme, rest)) if is_http(scheme) && !rest.starts_with('/') && !rest.is_empty() => {
+            if rest.contains(char::is_whitespace) { Err("has white space in it".into()) } else { Ok(url.to_owned()) }
+        }
+        _ => Err("must be an http or https link".into()),
+    }
+}

@@ -1,0 +1,60 @@
+//! RFC 3339 in, UTC with microseconds out.
+
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
+
+/// Reads an RFC 3339 time of the years 0 to 9999, with any offset, cut to the microsecond.
+#[must_use]
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| text.is_ascii())?.to_utc();
+    // A leap second's microseconds run on past a million, into the second after.
+    let micros = time.timestamp() * 1_000_000 + i64::from(time.timestamp_subsec_micros());
+    DateTime::from_timestamp_micros(micros).filter(|time| (0..=9999).contains(&time.year()))
+}
+
+/// `2026-11-24T07:30:15.123456Z`.
+#[must_use]
+pub fn format(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{format, parse};
+
+    fn through(text: &str) -> Option<String> {
+        parse(text).map(format)
+    }
+
+    #[test]
+    fn any_offset_comes_out_as_utc_cut_to_the_microsecond() {
+        for (text, out) in [
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z"),
+            ("2026-01-01t02:00:00.5+02:00", "2026-01-01T00:00:00.500000Z"),
+            ("2026-01-01T00:00:00.1234569Z", "2026-01-01T00:00:00.123456Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z"),
+            ("2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(through(text).as_deref(), Some(out), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "now",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T25:00:00Z",
+            "2026-01-01T00:00:00+0100",
+            "2026-01-01T00:00:00\u{2212}01:00",
+            "+12026-01-01T00:00:00Z",
+            "0000-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+        ] {
+            assert_eq!(through(text), None, "{text}");
+        }
+    }
+}

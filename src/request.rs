@@ -1,0 +1,85 @@
+//! What comes in: the body within its limits, the query string, the headers that choose.
+
+mod accept;
+mod body;
+mod query;
+
+use hyper::{HeaderMap, header};
+
+pub use accept::preferred;
+pub use body::Payload;
+pub use query::Query;
+
+use crate::{
+    error::Error,
+    record::{FieldError, Record, idempotency_key},
+};
+
+/// The bodies that senders send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json`
+    Json,
+    /// `application/x-ndjson`
+    Ndjson,
+    /// `application/merge-patch+json`
+    MergePatch,
+}
+
+/// The body's type, one of those `wanted` names. Anything but UTF-8, and any coding, is refused.
+pub fn media_type(headers: &HeaderMap, wanted: &'static str) -> Result<MediaType, Error> {
+    let refused = || Error::UnsupportedMediaType(wanted);
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Error::UnsupportedCoding);
+    }
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(refused()) };
+    let mut parts = value.to_str().map_err(|_| refused())?.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_utf8 = |parameter: &str| {
+        parameter.is_empty()
+            || parameter.split_once('=').is_some_and(|(name, value)| {
+                name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+    };
+    if !parts.all(is_utf8) || !wanted.split(" or ").any(|name| name == essence) {
+        return Err(refused());
+    }
+    match essence.as_str() {
+        "application/json" => Ok(MediaType::Json),
+        "application/x-ndjson" => Ok(MediaType::Ndjson),
+        "application/merge-patch+json" => Ok(MediaType::MergePatch),
+        _ => Err(refused()),
+    }
+}
+
+/// The request's `Idempotency-Key`.
+pub fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let bad = |reason: &'static str| Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]);
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(bad("is given twice"));
+    }
+    let key = value.to_str().ok().and_then(idempotency_key);
+    Ok(Some(key.ok_or_else(|| bad("must be 1 to 200 visible ASCII characters"))?.to_owned()))
+}
+
+/// Whether `If-Match` lets a change of the record pass.
+#[must_use]
+pub fn if_match(headers: &HeaderMap, record: &Record) -> bool {
+    !headers.contains_key(header::IF_MATCH) || names(headers, header::IF_MATCH, |tag| tag == record.etag())
+}
+
+/// Whether `If-None-Match` says that the reader has this record already.
+#[must_use]
+pub fn if_none_match(headers: &HeaderMap, record: &Record) -> bool {
+    names(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == record.etag())
+}
+
+fn names(headers: &HeaderMap, header: header::HeaderName, is_it: impl Fn(&str) -> bool) -> bool {
+    let lists = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
+    // No tag of ours has a comma in it.
+    lists.flat_map(|list| list.split(',')).map(str::trim).any(|tag| tag == "*" || is_it(tag))
+}

@@ -1,0 +1,86 @@
+//! The request's body, read once and never beyond its limit.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::{
+    HeaderMap,
+    body::{Body as _, Incoming},
+    header,
+};
+use tokio::time::timeout;
+
+use crate::error::Error;
+
+/// What is read over of a body that nobody wanted, so that the reset of a closed connection does not eat the answer.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+const DISCARD_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A body still to be read, and the time it may take.
+pub struct Payload {
+    incoming: Incoming,
+    deadline: Duration,
+    is_announced: bool,
+    waits_for_continue: bool,
+}
+
+impl Payload {
+    /// The body of a request with these headers.
+    #[must_use]
+    pub fn new(headers: &HeaderMap, incoming: Incoming, deadline: Duration) -> Self {
+        let has = |name| headers.contains_key(name);
+        Self {
+            incoming,
+            deadline,
+            is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
+            waits_for_continue: has(header::EXPECT),
+        }
+    }
+
+    /// All of it: 411 where none was announced, 413 over `limit` bytes, 408 where it comes too slowly.
+    pub async fn read(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        if !self.is_announced {
+            return Err(Error::LengthRequired);
+        }
+        let too_large = || Error::TooLarge(format!("{} KiB", limit >> 10).into());
+        if self.incoming.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        let read = async {
+            let mut body = Vec::with_capacity(self.incoming.size_hint().lower().try_into().unwrap_or(0));
+            while let Some(frame) = self.incoming.frame().await {
+                let frame = frame.map_err(|_| Error::Malformed("the body broke off".to_owned()))?;
+                if let Some(data) = frame.data_ref() {
+                    if body.len() + data.len() > limit {
+                        return Err(too_large());
+                    }
+                    body.extend_from_slice(data);
+                }
+            }
+            Ok(body)
+        };
+        timeout(self.deadline, read).await.unwrap_or(Err(Error::Timeout))
+    }
+
+    /// Whether there is more of it than was read.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        !self.incoming.is_end_stream()
+    }
+
+    /// Reads over what is left while the answer goes out. Who waits for `100 Continue` sends nothing then.
+    pub fn discard(mut self) {
+        if self.waits_for_continue {
+            return;
+        }
+        tokio::spawn(timeout(DISCARD_DEADLINE, async move {
+            let mut discarded = 0;
+            while let Some(Ok(frame)) = self.incoming.frame().await {
+                discarded += frame.data_ref().map_or(0, hyper::body::Bytes::len);
+                if discarded > MAX_DISCARDED_BYTES {
+                    break;
+                }
+            }
+        }));
+    }
+}

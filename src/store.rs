@@ -1,0 +1,189 @@
+//! The only place that runs queries.
+//!
+//! Every write is the one statement `sql/records_write.sql`, run in a task of its own, so that a client who leaves
+//! undoes nothing. Two statements in flight together do not see each other: within this process [`lanes`] keep those
+//! of one component apart, and what races with another replica gets a second look ([`replicas`]).
+
+mod batch;
+mod connections;
+mod lanes;
+mod page;
+mod replicas;
+mod rows;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+pub use connections::connect_options;
+pub use page::{Cursor, Filter, Page};
+pub use replicas::second_looks;
+
+use crate::{
+    config::PoolLimits,
+    error::Error,
+    record::{NewRecord, Record},
+};
+use batch::{Answer, Batch};
+use connections::{Connections, Failure};
+use lanes::Lanes;
+
+/// What a sender delivers: a record, and the key that makes a repetition of it known.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What it says.
+    pub record: NewRecord,
+    /// Its idempotency key.
+    pub key: Option<String>,
+}
+
+/// What stands after a delivery.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The record as it is now.
+    pub record: Record,
+    /// Whether an earlier delivery had recorded it.
+    pub is_replay: bool,
+}
+
+/// Deliveries whose key was used for other content: which one, and the fields that differ from the record as it is.
+pub type Reused = Vec<(usize, Vec<&'static str>)>;
+
+/// The records, in a database that may come and go.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reading: Connections,
+    writing: Connections,
+    lanes: Lanes,
+    replica: String,
+    lane_wait: Duration,
+}
+
+impl Store {
+    /// Makes this process known to its replicas and opens the store. The schema must be there.
+    pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
+        let writing = Connections::new(database, limits, limits.size / 2, "force_generic_plan")?;
+        let reading = Connections::new(database, limits, limits.size - limits.size / 2, "force_custom_plan")?;
+        let replica = replicas::join(&writing, limits.statement).await?;
+        let inner = Inner { reading, writing, lanes: Lanes::default(), replica, lane_wait: limits.wait };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether the database answers and has the schema.
+    pub async fn ping(&self) -> Result<(), Error> {
+        const SQL: &str = "select from records limit 0";
+        self.inner.reading.read(SQL, &[]).await.map(drop)
+    }
+
+    /// Records all or none. The inner error: some keys were used for other content, and nothing is recorded.
+    pub async fn create(&self, deliveries: Vec<Delivery>) -> Result<Result<Vec<Delivered>, Reused>, Error> {
+        let inner = self.inner.clone();
+        in_its_own_task(async move {
+            let (batch, places, reused) = Batch::of_deliveries(&deliveries);
+            if !reused.is_empty() {
+                return Ok(Err(reused));
+            }
+            let components = deliveries.iter().map(|delivery| delivery.record.component.as_str());
+            let _lanes = inner.lanes(components).await?;
+            let answers = inner.write(&batch).await?;
+            let reused = batch.reused(&answers);
+            if !reused.is_empty() {
+                return Ok(Err(reused));
+            }
+            let by_line = batch.by_line(answers)?;
+            let mut first = HashMap::new();
+            let delivered = places.iter().enumerate().map(|(delivery, &line)| {
+                let is_first = *first.entry(line).or_insert(delivery) == delivery;
+                let is_replay = by_line[line].same.is_some() || !is_first;
+                Delivered { record: by_line[line].record.clone(), is_replay }
+            });
+            Ok(Ok(delivered.collect()))
+        })
+        .await
+    }
+
+    /// One record.
+    pub async fn read(&self, id: i64) -> Result<Record, Error> {
+        self.inner.read(id).await
+    }
+
+    /// Changes a record into what `edit` makes of it as it stands, or removes it where `edit` makes nothing of it.
+    /// Answers the record as it is now, or as it was when it went.
+    pub async fn change(
+        &self,
+        id: i64,
+        edit: impl Fn(&Record) -> Result<Option<NewRecord>, Error> + Send + 'static,
+    ) -> Result<Record, Error> {
+        let inner = self.inner.clone();
+        in_its_own_task(async move {
+            let mut standing = inner.read(id).await?;
+            loop {
+                let edited = edit(&standing)?;
+                let old_component = standing.said.component.as_str();
+                let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
+                let _lanes = inner.lanes([old_component, new_component].into_iter()).await?;
+                // Somebody else may have changed it before its lane was free.
+                let current = inner.read(id).await?;
+                if current.updated_at == standing.updated_at {
+                    let answers = inner.write(&Batch::of_change(&standing, edited.as_ref())).await?;
+                    if let Some(answer) = answers.into_iter().next() {
+                        return Ok(answer.record);
+                    }
+                }
+                standing = inner.read(id).await?;
+            }
+        })
+        .await
+    }
+
+    /// A page of records, newest first.
+    pub async fn page(&self, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
+        page::read(&self.inner.reading, filter, after, limit).await
+    }
+
+    /// Closes every connection, and lets the replicas know that this one has gone.
+    pub async fn close(&self) {
+        replicas::leave(&self.inner.writing, &self.inner.replica).await;
+        self.inner.writing.close();
+        self.inner.reading.close();
+    }
+}
+
+impl Inner {
+    async fn read(&self, id: i64) -> Result<Record, Error> {
+        let rows = self.reading.read(include_str!("../sql/record_by_id.sql"), &[&id]).await?;
+        rows.first().map(rows::record).transpose()?.ok_or(Error::NotFound)
+    }
+
+    async fn lanes<'a>(&self, components: impl Iterator<Item = &'a str>) -> Result<lanes::Held, Error> {
+        timeout(self.lane_wait, self.lanes.hold(components))
+            .await
+            .map_err(|_| Error::Unavailable("earlier writes of the component take too long".into()))
+    }
+
+    /// Runs the writing statement, again where another replica stood in its way.
+    async fn write(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, Error> {
+        const ATTEMPTS: usize = 10;
+        let mut attempt = 1;
+        loop {
+            match batch.run(&self.writing, &self.replica).await {
+                Ok(rows) => return rows.iter().map(Answer::from_row).collect(),
+                // The server took nothing of it, so it may be said again.
+                Err(Failure::Collided(_) | Failure::Undone(_)) if attempt < ATTEMPTS => attempt += 1,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+}
+
+/// Runs to its end whatever becomes of the request that asked for it.
+async fn in_its_own_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,153 @@
+//! Pooled connections: every wait has an end, and none that failed is used again.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio::time::timeout;
+use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
+
+use crate::{
+    config::PoolLimits,
+    error::{Cause, Error},
+};
+
+/// Why a query has no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no connection to be had: nothing was sent.
+    Unreachable(Cause),
+    /// The server took nothing of it, and the connection is of no more use.
+    Undone(Cause),
+    /// Another transaction stood in its way, and the server took nothing of it.
+    Collided(Cause),
+    /// The server lacks time, room or memory for it now, and took nothing of it.
+    Overloaded(Cause),
+    /// The connection was lost: nobody knows.
+    Lost(Cause),
+    /// The query is wrong.
+    Broken(Cause),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(cause)
+            | Failure::Undone(cause)
+            | Failure::Collided(cause)
+            | Failure::Overloaded(cause)
+            | Failure::Lost(cause) => Self::Unavailable(cause),
+            Failure::Broken(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+/// Adds what this service asks of every connection: time-outs, so that a database that vanished is noticed, and a name.
+#[must_use]
+pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) -> tokio_postgres::Config {
+    let mut config = database.clone();
+    config
+        .application_name(config.get_application_name().unwrap_or("deploylog").to_owned())
+        .connect_timeout(limits.connect)
+        .tcp_user_timeout(limits.statement)
+        .keepalives_idle(Duration::from_secs(15))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3);
+    config
+}
+
+/// A pool of like connections.
+pub struct Connections {
+    pool: Pool,
+    answer_within: Duration,
+}
+
+impl Connections {
+    /// Opens none yet. `plans` is PostgreSQL's `plan_cache_mode` for them.
+    pub fn new(database: &tokio_postgres::Config, limits: PoolLimits, size: usize, plans: &str) -> Result<Self, Error> {
+        // Statistics are never good enough to choose a plan by: an empty table has none, and it grows. Every query
+        // here is one that an index answers row by row.
+        let settings = format!(
+            "set statement_timeout = {}; set plan_cache_mode = {plans}; set jit = off; set enable_seqscan = off;
+             set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off",
+            limits.statement.as_millis(),
+        );
+        let set = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+            let settings = settings.clone();
+            Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
+        });
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pool = Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
+            .runtime(Runtime::Tokio1)
+            .max_size(size)
+            .timeouts(Timeouts { wait: Some(limits.wait), create: Some(limits.wait), recycle: Some(limits.wait) })
+            .post_create(set)
+            .build()
+            .map_err(|error| Error::Internal(error.into()))?;
+        // The server ends a statement first, where it still can.
+        Ok(Self { pool, answer_within: limits.statement + Duration::from_secs(1) })
+    }
+
+    /// Runs a query once.
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => Failure::Unreachable(error.into()),
+            error => Failure::Unreachable(error.into()),
+        })?;
+        let run = async {
+            let statement = client.prepare_cached(sql).await.map_err(|error| match failure(error) {
+                Failure::Lost(cause) => Failure::Undone(cause),
+                other => other,
+            })?;
+            client.query(&statement, parameters).await.map_err(failure)
+        };
+        let result = timeout(self.answer_within, run)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Lost("the database did not answer in time".into())));
+        if let Err(Failure::Undone(_) | Failure::Lost(_)) = &result {
+            // Its fellows are as old as it is, and most likely as useless.
+            drop(Object::take(client));
+            self.pool.retain(|_, _| false);
+        }
+        result
+    }
+
+    /// Runs a query that changes nothing; once more where the connection was of no use.
+    pub async fn read(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        match self.query(sql, parameters).await {
+            Err(Failure::Undone(_) | Failure::Lost(_)) => self.query(sql, parameters).await.map_err(Into::into),
+            result => result.map_err(Into::into),
+        }
+    }
+
+    /// Closes all that are idle, and lets none be opened.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+fn failure(error: tokio_postgres::Error) -> Failure {
+    let Some(database_error) = error.as_db_error() else {
+        return if error.is_closed()
+            || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>())
+        {
+            Failure::Lost(error.into())
+        } else {
+            Failure::Broken(error.into())
+        };
+    };
+    let code = database_error.code();
+    let is_key = database_error.constraint() == Some("key_is_unique_in_its_component");
+    let class = &code.code()[..2];
+    if *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE || is_key {
+        Failure::Collided(error.into())
+    } else if *code == SqlState::QUERY_CANCELED || class == "53" {
+        Failure::Overloaded(error.into())
+    // A plan that a migration or a pooler took away, a fail-over to a server that only reads, a server that ends.
+    } else if ["0A000", "26000", "25006"].contains(&code.code()) || class == "57" || class == "08" {
+        Failure::Undone(error.into())
+    } else {
+        Failure::Broken(error.into())
+    }
+}

@@ -1,0 +1,44 @@
+//! One writer at a time for one component.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+const LANES: usize = 64;
+
+/// Components share lanes by their hash.
+pub struct Lanes {
+    lanes: [Arc<Mutex<()>>; LANES],
+    hasher: RandomState,
+}
+
+/// The lanes are free again when this goes.
+pub struct Held {
+    _lanes: Vec<OwnedMutexGuard<()>>,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { lanes: std::array::from_fn(|_| Arc::default()), hasher: RandomState::new() }
+    }
+}
+
+impl Lanes {
+    /// Waits for the lanes of all these components; in one order, so that no two wait for each other.
+    pub async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Held {
+        let mut wanted = [false; LANES];
+        for component in components {
+            #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
+            let lane = self.hasher.hash_one(component) as usize % LANES;
+            wanted[lane] = true;
+        }
+        let mut held = Vec::new();
+        for (lane, _) in self.lanes.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+            held.push(lane.clone().lock_owned().await);
+        }
+        Held { _lanes: held }
+    }
+}
