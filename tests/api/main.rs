@@ -1,0 +1,18 @@
+//! The service as its users meet it: a real process, real sockets, a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+mod harness;
+
+mod database;
+mod embedded;
+mod http;
+mod idempotency;
+mod import;
+mod kill;
+mod list;
+mod measuring;
+mod measuring_model;
+mod process;
+mod records;
+mod replicas;
