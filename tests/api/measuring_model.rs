@@ -1,1 +1,324 @@
-//! x
+//! Any set of records, in any order, in any batches, with retries, changes and removals: the durations are those of
+//! a small model.
+
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashSet},
+};
+
+use proptest::{prelude::*, test_runner::TestRunner};
+use serde_json::{Map, Value, json};
+
+use crate::harness::Service;
+
+/// What is done, in turn. Places among the records so far are taken modulo their number.
+#[derive(Clone, Debug)]
+enum Step {
+    Post(Value),
+    Import(Vec<Value>),
+    Repeat(usize),
+    Put(usize, Value),
+    Patch(usize, Value),
+    Delete(usize),
+}
+
+/// A record as the model knows it: what is its own, nothing that is taken.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    sent: Map<String, Value>,
+    started: Option<String>,
+    finished: Option<String>,
+}
+
+const TEXTS: [&str; 7] = ["component", "version", "owner", "status", "environment", "run", "stage"];
+
+impl Own {
+    fn clock(&self) -> Option<bool> {
+        match self.sent["status"].as_str().unwrap() {
+            "started" => Some(true),
+            "queued" | "skipped" => None,
+            _ => Some(false),
+        }
+    }
+
+    fn moment(&self) -> Option<&String> {
+        self.clock().and_then(|starts| if starts { self.started.as_ref() } else { self.finished.as_ref() })
+    }
+
+    /// Rule 3.
+    fn deploy(&self) -> [Value; 5] {
+        let of = |field: &str| self.sent.get(field).cloned().unwrap_or_default();
+        let version = if of("run").is_null() { of("version") } else { Value::Null };
+        [of("component"), of("environment"), of("run"), of("stage"), version]
+    }
+
+    /// What a change leaves of the own times, a stamped moment taken from what the service answers.
+    fn change(&mut self, body: &Map<String, Value>, is_patch: bool, answer: &Value) {
+        if !is_patch {
+            self.sent.clear();
+        }
+        for field in TEXTS.iter().filter(|field| body.contains_key(**field)) {
+            self.sent.insert((*field).to_owned(), body[*field].clone());
+        }
+        let named = |field: &str, own: Option<String>| match body.get(field) {
+            Some(Value::String(time)) => Some(time.clone()),
+            Some(Value::Null) if is_patch => None,
+            _ => own,
+        };
+        self.started = named("started_at", self.started.take());
+        self.finished = named("finished_at", self.finished.take());
+        if self.clock() == Some(true) {
+            self.finished = None;
+        }
+        self.stamp(answer);
+    }
+
+    fn stamp(&mut self, answer: &Value) {
+        let (field, moment) = match self.clock() {
+            Some(true) => ("started_at", &mut self.started),
+            Some(false) => ("finished_at", &mut self.finished),
+            None => return,
+        };
+        let answered = answer[field].as_str().expect("a moment").to_owned();
+        assert_eq!(moment.get_or_insert_with(|| answered.clone()), &answered);
+    }
+}
+
+/// Rules 1 to 4: the start that each record takes, and its duration or why it has none.
+fn measure(records: &BTreeMap<i64, Own>) -> BTreeMap<i64, (Value, Value, Value)> {
+    let seconds = |from: &str, to: &str| {
+        let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros();
+        let micros = time(to) - time(from);
+        #[allow(clippy::cast_precision_loss)]
+        if micros < 0 { Value::Null } else { json!(((micros + 500) / 1000) as f64 / 1000.0) }
+    };
+    let measured = records.iter().map(|(id, own)| {
+        if own.clock() != Some(false) {
+            return (*id, (Value::Null, Value::Null, Value::Null));
+        }
+        let finished = own.finished.as_ref().unwrap();
+        let before = records
+            .iter()
+            .filter(|(other, record)| {
+                record.deploy() == own.deploy()
+                    && record.moment().is_some_and(|moment| (moment, *other) < (finished, id))
+            })
+            .max_by_key(|(other, record)| (record.moment().cloned(), **other));
+        let taken = before.filter(|(_, record)| own.started.is_none() && record.clock() == Some(true));
+        let start = own.started.as_ref().or(taken.and_then(|(_, record)| record.started.as_ref()));
+        let duration = start.map_or(Value::Null, |start| seconds(start, finished));
+        let missing = match (start, &duration) {
+            (None, _) => json!("no start record"),
+            (_, Value::Null) => json!("finished before it started"),
+            _ => Value::Null,
+        };
+        (*id, (taken.map_or(Value::Null, |(id, _)| json!(id)), duration, missing))
+    });
+    measured.collect()
+}
+
+/// The service and what the model knows of the records of one case.
+struct Case<'a> {
+    service: &'a Service,
+    components: Vec<String>,
+    known: BTreeMap<i64, Own>,
+    deliveries: Vec<(Value, i64)>,
+    last: BTreeMap<i64, Value>,
+}
+
+impl Case<'_> {
+    /// Gives a record this case's component.
+    fn own_component(&self, mut record: Value) -> Value {
+        if let Some(index) = record["component"].as_u64() {
+            record["component"] = self.components[usize::try_from(index).unwrap() % 2].clone().into();
+        }
+        record
+    }
+
+    fn keyed(&self, record: Value) -> Value {
+        let mut record = self.own_component(record);
+        record["idempotency_key"] = format!("key-{}", self.deliveries.len()).into();
+        record
+    }
+
+    fn deliver(&mut self, lines: &[Value]) {
+        let body: Vec<String> = lines.iter().map(Value::to_string).collect();
+        let answer = self.service.import(&body.join("\n")).expect(201);
+        let all = self.read();
+        for (line, id) in lines.iter().zip(answer["ids"].as_array().unwrap()) {
+            let id = id.as_i64().unwrap();
+            let mut own = Own::default();
+            own.change(line.as_object().unwrap(), false, &all[&id]);
+            self.known.insert(id, own);
+            self.deliveries.push((line.clone(), id));
+        }
+    }
+
+    fn post(&mut self, record: Value) {
+        let mut body = self.keyed(record);
+        let line = body.clone();
+        let key = body.as_object_mut().unwrap().remove("idempotency_key").unwrap();
+        let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str().unwrap())];
+        let answer = self.service.request("POST", "/api/", &headers, Some(&body.to_string())).expect(201);
+        let id = answer["id"].as_i64().unwrap();
+        let mut own = Own::default();
+        own.change(body.as_object().unwrap(), false, &answer);
+        self.known.insert(id, own);
+        self.deliveries.push((line, id));
+    }
+
+    fn step(&mut self, step: Step) {
+        let place = |at: usize, of: &Self| of.known.keys().nth(at % of.known.len().max(1)).copied();
+        match step {
+            Step::Post(record) => self.post(record),
+            Step::Import(records) => {
+                let mut lines: Vec<Value> = records.into_iter().map(|record| self.own_component(record)).collect();
+                for (index, line) in lines.iter_mut().enumerate() {
+                    line["idempotency_key"] = format!("key-{}", self.deliveries.len() + index).into();
+                }
+                self.deliver(&lines);
+            }
+            Step::Repeat(at) => {
+                let Some((line, id)) = self.deliveries.get(at % self.deliveries.len().max(1)) else { return };
+                // Its key may be free again: then it is a new record.
+                let stands = self.known.get(id).is_some_and(|own| own.sent["component"] == line["component"]);
+                if stands {
+                    let answer = self.service.import(&line.to_string()).expect(201);
+                    assert_eq!((&answer["ids"][0], &answer["replayed"]), (&json!(id), &json!(1)));
+                }
+            }
+            Step::Put(at, record) | Step::Patch(at, record) if place(at, self).is_none() => drop(record),
+            Step::Put(at, record) => self.change("PUT", place(at, self).unwrap(), record),
+            Step::Patch(at, record) => self.change("PATCH", place(at, self).unwrap(), record),
+            Step::Delete(at) => {
+                let Some(id) = place(at, self) else { return };
+                assert_eq!(self.service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
+                self.known.remove(&id);
+            }
+        }
+    }
+
+    fn change(&mut self, method: &str, id: i64, record: Value) {
+        let body = self.own_component(record);
+        let answer = self.service.send(method, &format!("/api/{id}"), &body.to_string());
+        let mut own = self.known[&id].clone();
+        let status = body.get("status").map_or_else(|| own.sent["status"].clone(), Value::clone);
+        let unset = method == "PATCH"
+            && match status.as_str().unwrap() {
+                "started" => body.get("started_at") == Some(&Value::Null),
+                "queued" | "skipped" => false,
+                _ => body.get("finished_at") == Some(&Value::Null),
+            };
+        if unset || status == "started" && body.get("finished_at").is_some_and(Value::is_string) {
+            assert_eq!(answer.status, 400, "{answer:?}");
+            return;
+        }
+        own.change(body.as_object().unwrap(), method == "PATCH", &answer.expect(200));
+        self.known.insert(id, own);
+    }
+
+    fn read(&self) -> BTreeMap<i64, Value> {
+        let mut all = BTreeMap::new();
+        for component in &self.components {
+            let target = format!("/api/?component={component}");
+            let answer = self.service.request("GET", &target, &[("accept", "application/x-ndjson")], None);
+            for line in answer.body.lines() {
+                let record: Value = serde_json::from_str(line).unwrap();
+                all.insert(record["id"].as_i64().unwrap(), record);
+            }
+        }
+        all
+    }
+
+    /// Everything that stands is what the model says, and nothing changed without a new `updated_at`.
+    fn check(&mut self) {
+        let all = self.read();
+        assert_eq!(all.keys().collect::<Vec<_>>(), self.known.keys().collect::<Vec<_>>());
+        let expected = measure(&self.known);
+        for (id, record) in &all {
+            let (start, duration, missing) = &expected[id];
+            let measured = (&record["start_id"], &record["duration_seconds"], &record["duration_missing"]);
+            assert_eq!(measured, (start, duration, missing), "record {id} of {all:#?}\n{:#?}", self.known);
+            if let Some(last) = self.last.get(id).filter(|last| *last != record) {
+                assert!(last["updated_at"].as_str() < record["updated_at"].as_str(), "{last} {record}");
+            }
+        }
+        self.last = all;
+    }
+}
+
+fn record(is_patch: bool) -> impl Strategy<Value = Value> {
+    let status = prop::sample::select(vec![
+        "started",
+        "started",
+        "deployed",
+        "failed",
+        "cancelled",
+        "done",
+        "queued",
+        "skipped",
+    ]);
+    let texts = (0..2_u64, 0..2_u8, 0..2_u8, 0..3_u8, 0..2_u8);
+    let time = || prop::option::weighted(0.7, prop::option::weighted(0.9, 0..6_u8));
+    (status, texts, time(), time(), prop::bits::u8::ANY).prop_map(move |(status, texts, started, finished, named)| {
+        let (component, version, environment, run, stage) = texts;
+        let optional =
+            |name: &str, choice: u8| if choice == 0 { Value::Null } else { format!("{name}{choice}").into() };
+        let mut record = json!({
+            "component": component, "version": version.to_string(), "owner": "ann", "status": status,
+            "environment": optional("e", environment), "run": optional("r", run), "stage": optional("s", stage),
+        });
+        let record = record.as_object_mut().unwrap();
+        let time =
+            |tick: Option<u8>| tick.map_or(Value::Null, |tick| format!("2026-01-01T00:00:0{tick}.000000Z").into());
+        if let Some(tick) = started {
+            record.insert("started_at".to_owned(), time(tick));
+        }
+        if let Some(tick) = finished.filter(|_| is_patch || status != "started") {
+            record.insert("finished_at".to_owned(), time(tick));
+        }
+        if is_patch {
+            // Some of the fields.
+            let kept: HashSet<&str> =
+                TEXTS.into_iter().enumerate().filter(|(bit, _)| named >> bit & 1 == 1).map(|(_, name)| name).collect();
+            record.retain(|name, _| name.ends_with("_at") || kept.contains(name.as_str()));
+        }
+        Value::Object(record.clone())
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => record(false).prop_map(Step::Post),
+        3 => prop::collection::vec(record(false), 1..8).prop_map(Step::Import),
+        1 => any::<usize>().prop_map(Step::Repeat),
+        2 => (any::<usize>(), record(false)).prop_map(|(at, record)| Step::Put(at, record)),
+        3 => (any::<usize>(), record(true)).prop_map(|(at, record)| Step::Patch(at, record)),
+        2 => any::<usize>().prop_map(Step::Delete),
+    ]
+}
+
+#[test]
+fn whatever_is_done_in_whatever_order_the_durations_are_those_of_the_model() {
+    let service = Service::start();
+    let count = Cell::new(0);
+    let config = ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..Default::default() };
+    let steps = prop::collection::vec(step(), 1..25);
+    let result = TestRunner::new(config).run(&steps, |steps| {
+        count.set(count.get() + 1);
+        let components = vec![format!("a{}", count.get()), format!("b{}", count.get())];
+        let mut case = Case {
+            service: &service,
+            components,
+            known: BTreeMap::new(),
+            deliveries: Vec::new(),
+            last: BTreeMap::new(),
+        };
+        for step in steps {
+            case.step(step);
+            case.check();
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}

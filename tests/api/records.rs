@@ -44,7 +44,8 @@ fn every_field_that_the_sender_sets_comes_back() {
 #[test]
 fn an_unset_optional_field_is_left_out_of_the_answer() {
     let service = Service::start();
-    let with_nulls = r#"{"component":"web","version":"1","owner":"ann","status":"queued","environment":null,"url":" "}"#;
+    let with_nulls =
+        r#"{"component":"web","version":"1","owner":"ann","status":"queued","environment":null,"url":" "}"#;
     let record = service.record(with_nulls);
     let mut fields: Vec<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
