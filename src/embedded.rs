@@ -45,7 +45,7 @@ const PORT: u16 = 5432;
 /// How long the socket of a cluster that another process holds may stay silent.
 const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the `initdb` of a killed service may go on holding the lock.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running private PostgreSQL: its own, supervised until [`Cluster::stop`], or one that another process holds.
@@ -58,7 +58,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the cluster in `data_dir`, making both on the first run, and returns when it answers.
+    /// Starts the cluster in `data_dir`, making both on the first run, and returns when it answers, which takes as long
+    /// as a recovery does. Dropped before that, it kills what it started.
     ///
     /// Fails when another process holds the directory, when the directory or the server's programs are not to be had,
     /// or when PostgreSQL does not start.

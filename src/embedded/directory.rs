@@ -75,10 +75,8 @@ impl Directory {
             return Ok(None);
         }
         let file = self.cluster().join("PG_VERSION");
-        let version = fs::read_to_string(&file);
-        version
-            .map(|version| binaries::major_of(&version))
-            .map_err(|error| EmbeddedError(format!("{} cannot be read: {error}", file.display())))
+        let unreadable = |error| EmbeddedError(format!("{} cannot be read: {error}", file.display()));
+        Ok(binaries::major_of(&fs::read_to_string(&file).map_err(unreadable)?))
     }
 
     /// The directory of the socket: in here, else, where the system finds that path too long or PostgreSQL cannot

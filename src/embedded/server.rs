@@ -2,16 +2,14 @@
 
 use std::{
     ffi::OsString,
-    fmt::Display,
     fs::{self, File},
     io,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
-use tokio::{io::AsyncWriteExt as _, process::Command, time::sleep};
+use tokio::{process::Command, time::sleep};
 use tokio_postgres::Config;
 
 use super::{
@@ -21,6 +19,12 @@ use super::{
     directory::Directory,
     postmaster::Postmaster,
 };
+
+/// `$0` is where the programs are, `$1` where the cluster will be, `$2` the name of its superuser and of its database.
+const MAKE_CLUSTER: &str = r#"
+    "$0/initdb" -D "$1" -U "$2" --auth-local=trust --auth-host=reject --encoding=UTF8 --locale=C &&
+    echo "create database $2" | "$0/postgres" --single -D "$1" -c exit_on_error=on postgres
+"#;
 
 /// On the command line, where the cluster's configuration file cannot overrule them.
 const SETTINGS: [&str; 5] = [
@@ -47,9 +51,11 @@ pub struct Server {
 impl Server {
     pub async fn find(directory: Directory) -> Result<Server, EmbeddedError> {
         let account = Account::choose(&directory.cluster())?;
-        account.reach(directory.path()).await?;
-        let programs = binaries::find(directory.made_with()?, &account).await?;
         let socket = directory.socket()?;
+        for place in [Some(directory.path()), socket.parent()].into_iter().flatten() {
+            account.reach(place).await?;
+        }
+        let programs = binaries::find(directory.made_with()?, &account).await?;
         Ok(Server { account, programs, directory, socket })
     }
 
@@ -61,7 +67,7 @@ impl Server {
         self.directory.cluster().exists()
     }
 
-    /// Makes the cluster with its one database, all or nothing.
+    /// Makes the cluster and its database, all or nothing.
     pub async fn make_cluster(&self, lock: &File) -> Result<(), EmbeddedError> {
         let unusable = |error: io::Error| self.directory.unusable(&error);
         let place = self.directory.unfinished_cluster();
@@ -71,16 +77,11 @@ impl Server {
         self.account.keep_private(&place)?;
         tracing::info!("a new PostgreSQL cluster is made in {}", self.directory.path().display());
 
-        let mut initdb = self.program("initdb");
-        initdb.arg("-D").arg(&place).args(["-U", NAME, "--auth-local=trust", "--auth-host=reject"]);
-        initdb.args(["--encoding=UTF8", "--locale=C"]);
+        let mut make = self.account.command("/bin/sh");
+        make.arg("-c").arg(MAKE_CLUSTER).arg(&self.programs).arg(&place).arg(NAME);
         // Outliving a killed service, it goes on holding the lock: the next one must not work in the same place.
-        initdb.stdin(lock.try_clone().map_err(unusable)?);
-        self.run(&mut initdb, "").await?;
-
-        let mut single = self.program("postgres");
-        single.arg("--single").arg("-D").arg(&place).args(["-c", "exit_on_error=on", "postgres"]);
-        self.run(single.stdin(Stdio::piped()), &format!("create database {NAME}\n")).await?;
+        make.stdin(lock.try_clone().map_err(unusable)?);
+        run(&mut make, "the cluster cannot be made").await?;
 
         fs::rename(&place, self.directory.cluster()).map_err(unusable)?;
         File::open(self.directory.path()).and_then(|directory| directory.sync_all()).map_err(unusable)
@@ -98,20 +99,21 @@ impl Server {
             Ok(directory) => directory == cluster,
             Err(_) => UnixStream::connect(socket).is_ok(),
         };
-        if ours {
-            tracing::warn!("PostgreSQL (process {process}) was left behind by a killed service: it is stopped first");
-            if self.stop_by_file("fast").await.is_err() {
-                self.stop_by_file("immediate").await?;
-            }
-            return Ok(());
+        if !ours {
+            // PostgreSQL would refuse to start as long as a process has that number.
+            let _ = fs::remove_file(self.socket.join(format!(".s.PGSQL.{PORT}.lock")));
+            return fs::remove_file(pid_file).map_err(|error| self.directory.unusable(&error));
         }
-        // PostgreSQL would refuse to start as long as a process has that number.
-        let _ = fs::remove_file(self.socket.join(format!(".s.PGSQL.{PORT}.lock")));
-        fs::remove_file(pid_file).map_err(|error| self.directory.unusable(&error))
-    }
-
-    async fn stop_by_file(&self, mode: &str) -> Result<(), EmbeddedError> {
-        self.run(self.program("pg_ctl").args(["stop", "-m", mode, "-D"]).arg(self.directory.cluster()), "").await
+        tracing::warn!("PostgreSQL (process {process}) was left behind by a killed service: it is stopped first");
+        for mode in ["fast", "immediate"] {
+            let mut stop = self.program("pg_ctl");
+            match run(stop.args(["stop", "-m", mode, "-D"]).arg(&cluster), "PostgreSQL cannot be stopped").await {
+                Ok(()) => break,
+                // It may have ended by itself: if not, the start fails and says so.
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        Ok(())
     }
 
     /// Starts a postmaster and waits until it answers.
@@ -140,13 +142,14 @@ impl Server {
         postgres.arg("-D").arg(self.directory.cluster()).arg("-c").arg(self.socket_setting());
         postgres.args(["-c", &format!("port={PORT}")]).args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         postgres.stderr(startup_log);
-        let child = postgres.spawn().map_err(|error| failed(&postgres, &error))?;
+        let child =
+            postgres.spawn().map_err(|error| EmbeddedError(format!("PostgreSQL cannot be started: {error}")))?;
         Ok(Postmaster::new(child, &self.directory))
     }
 
     /// Sends a postmaster a signal, by PostgreSQL's own means.
     pub async fn signal(&self, signal: &str, process: u32) -> Result<(), EmbeddedError> {
-        self.run(self.program("pg_ctl").args(["kill", signal, &process.to_string()]), "").await
+        run(self.program("pg_ctl").args(["kill", signal, &process.to_string()]), "PostgreSQL cannot be stopped").await
     }
 
     /// Removes the socket's directory, which is no use without a postmaster.
@@ -165,22 +168,14 @@ impl Server {
     fn program(&self, name: &str) -> Command {
         self.account.command(self.programs.join(name))
     }
-
-    async fn run(&self, command: &mut Command, input: &str) -> Result<(), EmbeddedError> {
-        let mut child = command.stderr(Stdio::piped()).spawn().map_err(|error| failed(command, &error))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read says why in what it writes.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        }
-        let output = child.wait_with_output().await.map_err(|error| failed(command, &error))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let reason = last_words(&String::from_utf8_lossy(&output.stderr)).map(String::from);
-        Err(failed(command, &reason.unwrap_or_else(|| output.status.to_string())))
-    }
 }
 
-fn failed(command: &Command, reason: &dyn Display) -> EmbeddedError {
-    EmbeddedError(format!("{} failed: {reason}", command.as_std().get_program().display()))
+async fn run(command: &mut Command, failure: &str) -> Result<(), EmbeddedError> {
+    let output = command.output().await.map_err(|error| EmbeddedError(format!("{failure}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let reason = last_words(&words).map_or_else(|| output.status.to_string(), String::from);
+    Err(EmbeddedError(format!("{failure}: {reason}")))
 }
