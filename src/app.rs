@@ -48,9 +48,11 @@ impl App {
             Err(Miss::UnknownMethod) => Err(Error::NotImplemented),
         };
         let mut reply = result.unwrap_or_else(|error| {
-            if let Some(cause) = error.cause() {
-                tracing::error!(method = %head.method, path = head.uri.path(), status = %error.status(), %error,
-                    cause = ?cause, "failed");
+            let (method, path) = (&head.method, head.uri.path());
+            match error {
+                Error::Internal(_) => tracing::error!(%method, path, %error, "failed"),
+                Error::Unavailable(_) => tracing::warn!(%method, path, %error, "turned away"),
+                _ => {}
             }
             reply::problem(&error)
         });

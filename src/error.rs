@@ -110,15 +110,6 @@ impl Error {
         }
     }
 
-    /// What only the log sees.
-    #[must_use]
-    pub fn cause(&self) -> Option<&Cause> {
-        match self {
-            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
-            _ => None,
-        }
-    }
-
     /// The header that goes with the status.
     #[must_use]
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
@@ -174,9 +165,9 @@ impl Error {
 impl fmt::Display for Error {
     /// For the log: with the cause.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self.cause() {
-            Some(cause) => chain(cause.as_ref(), f),
-            None => f.write_str(&self.detail()),
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => chain(cause.as_ref(), f),
+            _ => f.write_str(&self.detail()),
         }
     }
 }

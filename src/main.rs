@@ -62,25 +62,22 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|error| Failure(FAILED, format!("cannot listen on {}: {error}", config.listen)))?;
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!("deploylog {} on {address} with {}", env!("CARGO_PKG_VERSION"), config.database);
-    let cluster = match &config.database {
-        Database::External(_) => None,
-        Database::Embedded(dir) => {
-            Some(Cluster::start(dir).await.map_err(|error| Failure(NO_DATABASE, error.to_string()))?)
-        }
-    };
-    let result = tokio::select! {
-        opened = open(&config, cluster.as_ref()) => match opened {
-            Ok(store) => {
-                println!("ready on http://{address}");
-                serve_until(listener, store, &config, &mut shutdown).await;
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        },
+    let mut cluster = None;
+    let opened = tokio::select! {
+        opened = open(&config, &mut cluster) => opened.map(Some),
         signal = shutdown.requested() => {
             tracing::info!("{signal}: stopped before the database was there");
+            Ok(None)
+        }
+    };
+    let result = match opened {
+        Ok(Some(store)) => {
+            println!("ready on http://{address}");
+            serve_until(listener, store, &config, &mut shutdown).await;
             Ok(())
         }
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
     };
     if let Some(cluster) = cluster {
         cluster.stop().await;
@@ -100,9 +97,13 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
     store.close().await;
 }
 
-/// Waits for the database however long it takes, brings its schema up to date, and opens the store.
-async fn open(config: &Config, cluster: Option<&Cluster>) -> Result<Store, Failure> {
-    let database = connect_options(&database(config, cluster), config.pool);
+/// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
+/// the store.
+async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Store, Failure> {
+    if let Database::Embedded(dir) = &config.database {
+        *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure(NO_DATABASE, error.to_string()))?);
+    }
+    let database = connect_options(&database(config, cluster.as_ref()), config.pool);
     let mut pause = Duration::from_millis(100);
     loop {
         let opened = async {
@@ -135,6 +136,7 @@ async fn migrate(config: Config) -> Result<(), Failure> {
     }
     match result {
         Ok(0) => println!("the schema was up to date"),
+        Ok(1) => println!("the schema is up to date: 1 migration was run"),
         Ok(steps) => println!("the schema is up to date: {steps} migrations were run"),
         Err(Attempt::Never(sentence) | Attempt::Again(sentence)) => return Err(Failure(NO_DATABASE, sentence)),
     }

@@ -52,10 +52,10 @@ impl Server {
     pub async fn find(directory: Directory) -> Result<Server, EmbeddedError> {
         let account = Account::choose(&directory.cluster())?;
         let socket = directory.socket()?;
+        let programs = binaries::find(directory.made_with()?, &account).await?;
         for place in [Some(directory.path()), socket.parent()].into_iter().flatten() {
             account.reach(place).await?;
         }
-        let programs = binaries::find(directory.made_with()?, &account).await?;
         Ok(Server { account, programs, directory, socket })
     }
 

@@ -1,1 +1,159 @@
-//! x
+//! A database that is late, goes, comes back, stands still, or is not the right one.
+
+mod round_trips;
+mod schema;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::harness::{DEPLOYED, Database, OwnCluster, Service, Session, eventually, signal, sql};
+
+#[test]
+fn a_service_that_starts_before_its_database_waits_for_it() {
+    let mut cluster = OwnCluster::start();
+    cluster.stop();
+    let mut child = Service::spawn(&[], &[("DATABASE_URL", &cluster.url())]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    cluster.resume();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("ready on http://127.0.0.1:"), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn when_the_database_goes_requests_get_503_and_service_returns_by_itself() {
+    let mut cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let before = service.record(DEPLOYED);
+    cluster.stop();
+    for _ in 0..3 {
+        let began = Instant::now();
+        for answer in [service.get("/api/1"), service.get("/api/"), service.post(DEPLOYED), service.get("/readyz")] {
+            answer.problem(503);
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+        assert!(began.elapsed() < Duration::from_secs(8), "each within the pool's two seconds");
+        assert_eq!(service.get("/livez").status, 200);
+    }
+    cluster.resume();
+    eventually("ready again", || service.get("/readyz").status == 200);
+    assert_eq!(service.read(&before["id"]), before);
+    service.record(DEPLOYED);
+}
+
+#[test]
+fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
+    let mut cluster = OwnCluster::start();
+    let service = Arc::new(Service::with(&[("DATABASE_URL", &cluster.url())]));
+    let (acknowledged, is_over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+    let senders: Vec<_> = (0..4)
+        .map(|sender| {
+            let (service, acknowledged, is_over) = (service.clone(), acknowledged.clone(), is_over.clone());
+            std::thread::spawn(move || {
+                for count in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let body = DEPLOYED.replace("web", &format!("web-{sender}")).replace("2.1", &count.to_string());
+                    let answer = service.post(&body);
+                    match answer.status {
+                        201 => acknowledged.lock().unwrap().push(answer.json()),
+                        503 => {}
+                        _ => panic!("{answer:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..2 {
+        let so_far = acknowledged.lock().unwrap().len();
+        eventually("more records", || acknowledged.lock().unwrap().len() > so_far + 20);
+        cluster.stop();
+        cluster.resume();
+    }
+    let so_far = acknowledged.lock().unwrap().len();
+    eventually("records after the last restart", || acknowledged.lock().unwrap().len() > so_far + 20);
+    is_over.store(true, Ordering::Relaxed);
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    let all = service.all();
+    for record in acknowledged.lock().unwrap().iter() {
+        assert_eq!(all.iter().filter(|known| *known == record).count(), 1, "{record}");
+    }
+}
+
+#[test]
+fn connections_that_the_server_ended_are_replaced_without_a_failure() {
+    let database = Database::new();
+    let named = "application_name = 'of this test'";
+    let service = Service::with(&[("DATABASE_URL", &format!("{} {}", database.url(), named.replace(" = ", "=")))]);
+    service.record(DEPLOYED);
+    for _ in 0..5 {
+        let ended = database.sql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {named}"));
+        assert!(!ended.is_empty());
+        assert_eq!(service.get("/api/1").status, 200);
+        assert_eq!(service.get("/api/").status, 200);
+    }
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
+    let database = Database::new();
+    let url = database.url();
+    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
+    service.record(DEPLOYED);
+    let session = Session::open(&url);
+    session.execute("begin; lock table records in access exclusive mode");
+    let began = Instant::now();
+    service.post(DEPLOYED).problem(503);
+    service.get("/api/1").problem(503);
+    assert!(began.elapsed() < Duration::from_secs(4));
+    session.execute("rollback");
+    service.record(DEPLOYED);
+    assert_eq!(service.all().len(), 2);
+}
+
+#[test]
+fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let service = Service::with(&[
+        ("DATABASE_URL", &url),
+        ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.5"),
+        ("DEPLOYLOG_POOL_TIMEOUT", "0.5"),
+        ("DEPLOYLOG_CONNECT_TIMEOUT", "0.5"),
+    ]);
+    service.record(DEPLOYED);
+    let backends: Vec<u32> = sql(&url, "select pid from pg_stat_activity where application_name = 'deploylog'")
+        .iter()
+        .map(|row| row[0].parse().unwrap())
+        .chain([cluster.postmaster()])
+        .collect();
+    backends.iter().for_each(|pid| signal(*pid, "STOP"));
+    let began = Instant::now();
+    service.post(DEPLOYED).problem(503);
+    service.get("/readyz").problem(503);
+    let waited = began.elapsed();
+    backends.iter().for_each(|pid| signal(*pid, "CONT"));
+    assert!(waited < Duration::from_secs(8), "{waited:?}");
+    eventually("ready again", || service.get("/readyz").status == 200);
+    service.record(DEPLOYED);
+}
+
+#[test]
+fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.record(DEPLOYED);
+    database.sql("alter table records rename column owner to proprietor");
+    let detail = service.get("/api/1").problem(500);
+    assert!(!detail.contains("column") && !detail.contains("proprietor"), "{detail}");
+    database.sql("alter table records rename column proprietor to owner");
+    assert_eq!(service.get("/api/1").status, 200);
+}

@@ -1,1 +1,183 @@
-//! x
+//! The service on a PostgreSQL of its own.
+
+use std::{
+    io::Read as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::harness::{DEPLOYED, PROGRAM, PrivateDirectory, Service, eventually, postmaster, signal, sql};
+
+fn start(directory: &Path) -> Service {
+    Service::with(&[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
+}
+
+/// Runs the program to its end: its exit code, and what it said.
+fn run(arguments: &[&str], directory: &Path) -> (i32, String) {
+    let mut child = Service::spawn(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())]);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code().unwrap(), said)
+}
+
+fn url(directory: &Path) -> String {
+    format!("host={}/socket user=deploylog dbname=deploylog", directory.display())
+}
+
+fn is_root() -> bool {
+    deploylog::embedded::running_as_root()
+}
+
+#[test]
+fn with_no_database_named_it_makes_its_own_and_keeps_it() {
+    let directory = PrivateDirectory::new();
+    let began = Instant::now();
+    let mut service = start(directory.path());
+    assert!(began.elapsed() < Duration::from_secs(15), "first start: {:?}", began.elapsed());
+    let record = service.record(DEPLOYED);
+    assert!(service.stop().success());
+    let began = Instant::now();
+    let service = start(directory.path());
+    assert!(began.elapsed() < Duration::from_secs(5), "later start: {:?}", began.elapsed());
+    assert_eq!(service.read(&record["id"]), record);
+}
+
+#[test]
+fn it_is_fully_durable_has_no_tcp_and_a_socket_for_its_owner_only() {
+    let directory = PrivateDirectory::new();
+    let _service = start(directory.path());
+    let settings = "select current_setting('fsync'), current_setting('synchronous_commit'),
+        current_setting('full_page_writes'), current_setting('listen_addresses')";
+    assert_eq!(sql(&url(directory.path()), settings), [["on", "on", "on", ""]]);
+    let mode = |path: &str| std::fs::metadata(directory.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("socket"), mode("cluster"), mode("socket/.s.PGSQL.5432")), (0o700, 0o700, 0o700));
+}
+
+#[test]
+fn a_second_start_says_who_holds_the_data_directory() {
+    let directory = PrivateDirectory::new();
+    let service = start(directory.path());
+    let (code, said) = run(&["--log-level=off"], directory.path());
+    assert_eq!(code, 69);
+    assert!(said.contains("is in use by deploylog") && said.contains(&service.pid().to_string()), "{said}");
+    assert!(said.contains(directory.text()), "{said}");
+}
+
+#[test]
+fn migrate_uses_the_running_cluster_else_starts_it_for_its_duration() {
+    let directory = PrivateDirectory::new();
+    assert_eq!(run(&["migrate"], directory.path()), (0, "the schema is up to date: 1 migration was run\n".to_owned()));
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "it is stopped again");
+    let service = start(directory.path());
+    assert_eq!(run(&["migrate"], directory.path()), (0, "the schema was up to date\n".to_owned()));
+    service.record(DEPLOYED);
+}
+
+#[test]
+fn ctrl_c_to_the_whole_process_group_reaches_the_service_first_and_stops_postgresql_cleanly() {
+    let directory = PrivateDirectory::new();
+    let mut child = Command::new(PROGRAM)
+        .env("DEPLOYLOG_DATA_DIR", directory.path())
+        .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
+        .env_remove("DATABASE_URL")
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!directory.path().join("cluster/postmaster.pid").exists());
+    let _again = start(directory.path());
+    let log: String = std::fs::read_dir(directory.path().join("cluster/log"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(log.contains("database system is shut down") && !log.contains("not properly shut down"), "{log}");
+}
+
+#[test]
+fn a_postmaster_that_is_killed_is_started_again() {
+    let directory = PrivateDirectory::new();
+    let service = start(directory.path());
+    let record = service.record(DEPLOYED);
+    let killed = postmaster(directory.path());
+    signal(killed, "KILL");
+    eventually("the service is back", || service.get("/api/1").status == 200);
+    assert_ne!(postmaster(directory.path()), killed);
+    assert_eq!(service.read(&record["id"]), record);
+    service.record(DEPLOYED);
+}
+
+#[test]
+fn a_long_path_has_its_socket_in_a_private_directory_elsewhere() {
+    let directory = PrivateDirectory::new();
+    let long = directory.path().join("d".repeat(110));
+    std::fs::create_dir(&long).unwrap();
+    std::fs::set_permissions(&long, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut service = start(&long);
+    service.record(DEPLOYED);
+    assert!(!long.join("socket").exists());
+    assert!(run(&["migrate"], &long).0 == 0, "and is found there");
+    assert!(service.stop().success());
+}
+
+#[test]
+fn a_data_directory_out_of_reach_is_named_in_one_sentence() {
+    let directory = PrivateDirectory::new();
+    // Root reaches everything, but PostgreSQL's user does not reach what only root may enter.
+    let mode = if is_root() { 0o700 } else { 0o500 };
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let place = directory.path().join("within");
+    let (code, said) = run(&["--log-level=off"], &place);
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains(place.to_str().unwrap()) && said.contains("DEPLOYLOG_DATA_DIR"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_data_directory_of_a_major_whose_server_is_missing_is_told_with_what_to_do() {
+    let directory = PrivateDirectory::new();
+    std::fs::create_dir(directory.path().join("cluster")).unwrap();
+    std::fs::write(directory.path().join("cluster/PG_VERSION"), "14\n").unwrap();
+    let (code, said) = run(&["--log-level=off"], directory.path());
+    assert_eq!(code, 69, "{said}");
+    for words in ["14", "apt-get install", "DATABASE_URL"] {
+        assert!(said.contains(words), "{words} is not in: {said}");
+    }
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn without_a_server_it_says_how_to_install_one_or_to_name_another() {
+    let directory = PrivateDirectory::new();
+    // A mount namespace of its own, in which the usual places are empty.
+    let script = r#"
+        for place in /usr/lib/postgresql /usr/local/bin /usr/local/pgsql; do
+            if [ -d $place ]; then mount -t tmpfs none $place || exit; fi
+        done
+        exec "$0"
+    "#;
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, PROGRAM])
+        .env_clear()
+        .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")
+        .env("DEPLOYLOG_DATA_DIR", directory.path())
+        .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
+        .env("DEPLOYLOG_LOG_LEVEL", "off")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for words in ["no PostgreSQL server", "apt-get install", "DATABASE_URL"] {
+        assert!(said.contains(words), "{words} is not in: {said}");
+    }
+    assert_eq!(said.lines().count(), 1, "{said}");
+}

@@ -5,8 +5,8 @@ mod postgres;
 mod service;
 
 pub use client::{Answer, Connection};
-pub use postgres::{Database, PrivateDirectory};
-pub use service::Service;
+pub use postgres::{Database, OwnCluster, PrivateDirectory, Session, postmaster, sql};
+pub use service::{PROGRAM, Service, signal};
 
 use std::time::{Duration, Instant};
 

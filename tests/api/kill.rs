@@ -1,1 +1,112 @@
-//! x
+//! The service killed while it writes: what it acknowledged is found afterwards, once.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::harness::{Connection, Database, PrivateDirectory, Service, eventually, postmaster, signal};
+
+/// Posts from several senders until `end` has been called on the service, and answers what was acknowledged.
+fn acknowledged(service: &Service, end: impl FnOnce()) -> Vec<Value> {
+    let acknowledged = Mutex::new(Vec::new());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for sender in 0..4 {
+            let (acknowledged, is_over) = (&acknowledged, &is_over);
+            scope.spawn(move || post_until(service, sender, acknowledged, is_over));
+        }
+        eventually("records", || acknowledged.lock().unwrap().len() > 100);
+        end();
+        is_over.store(true, Ordering::Relaxed);
+    });
+    acknowledged.into_inner().unwrap()
+}
+
+/// Starts and finishes in turn, until the service is gone.
+fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, is_over: &AtomicBool) {
+    for count in 0.. {
+        let Ok(mut connection) = std::panic::catch_unwind(|| Connection::open(service.address)) else { return };
+        for status in ["started", "deployed"] {
+            let body = format!(
+                r#"{{"component":"web-{sender}","version":"1","owner":"ann","run":"{count}","status":"{status}"}}"#
+            );
+            let request = format!(
+                "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            if std::io::Write::write_all(&mut connection.stream(), request.as_bytes()).is_err() {
+                return;
+            }
+            match connection.try_answer() {
+                Ok(answer) if answer.status == 201 => acknowledged.lock().unwrap().push(answer.json()),
+                // Its database may be gone already, or it is itself.
+                Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
+                Err(_) => return,
+            }
+        }
+        if is_over.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+/// Every acknowledged record stands as it was answered, once, and every finish has the start of its run.
+fn check(all: &[Value], acknowledged: &[Value]) {
+    for record in acknowledged {
+        assert_eq!(all.iter().filter(|known| known["id"] == record["id"]).count(), 1, "{record}");
+        assert!(all.contains(record), "{record}");
+    }
+    for finish in all.iter().filter(|record| record["status"] == "deployed") {
+        assert!(finish["duration_seconds"].is_number(), "{finish}");
+    }
+}
+
+#[test]
+fn kill_9_of_the_service_loses_no_acknowledged_record() {
+    let database = Database::new();
+    let mut known = Vec::new();
+    for _ in 0..3 {
+        let service = Service::on(&database);
+        known.extend(acknowledged(&service, || service.signal("KILL")));
+        drop(service);
+        check(&Service::on(&database).all(), &known);
+    }
+}
+
+#[test]
+fn kill_9_of_the_service_and_its_own_postgresql_loses_no_acknowledged_record() {
+    let directory = PrivateDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let mut known = Vec::new();
+    for round in 0..4 {
+        let mut service = Service::with(&environment);
+        let left = postmaster(directory.path());
+        known.extend(acknowledged(&service, || {
+            if round % 2 == 0 {
+                signal(left, "KILL");
+            }
+            service.signal("KILL");
+        }));
+        drop(service);
+        // A postmaster that was left behind is stopped, never doubled.
+        service = Service::with(&environment);
+        assert_ne!(postmaster(directory.path()), left);
+        check(&service.all(), &known);
+        assert!(service.stop().success());
+    }
+}
+
+#[test]
+fn shutdown_under_load_answers_what_it_took_and_exits_0() {
+    let database = Database::new();
+    let mut service = Service::on(&database);
+    let known = acknowledged(&service, || service.signal("TERM"));
+    assert!(service.wait().success());
+    check(&Service::on(&database).all(), &known);
+}

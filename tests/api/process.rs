@@ -1,1 +1,151 @@
-//! x
+//! The process: its settings, what it prints, and its exit codes.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Child,
+};
+
+use serde_json::Value;
+
+use crate::harness::{Connection, DEPLOYED, Database, PrivateDirectory, Service, signal};
+
+/// Lets a process run to its end: its exit code, and what it said on standard output and error.
+fn finish(mut child: Child) -> (i32, String, String) {
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    (child.wait().unwrap().code().unwrap(), out, err)
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    finish(Service::spawn(arguments, environment))
+}
+
+/// Serves until it is ready, then ends it: what it said.
+fn serve(environment: &[(&str, &str)]) -> (String, String) {
+    let mut child = Service::spawn(&["--log-level=info"], environment);
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    signal(child.id(), "TERM");
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{log}");
+    (ready, log)
+}
+
+#[test]
+fn every_bad_setting_is_named_at_once_and_the_exit_code_is_64() {
+    let environment = [("DEPLOYLOG_LISTEN", "nowhere"), ("DEPLOYLOG_BODY_TIMEOUT", "soon"), ("DATABASE_URL", "hst=a")];
+    let (code, out, err) = run(&["--pool-size=0", "--frobnicate"], &environment);
+    assert_eq!((code, out.as_str()), (64, ""));
+    for named in ["DEPLOYLOG_LISTEN", "DEPLOYLOG_BODY_TIMEOUT", "DATABASE_URL", "--pool-size", "--frobnicate"] {
+        assert!(err.contains(named), "{named} is not in:\n{err}");
+    }
+    assert!(err.lines().all(|line| line.starts_with("deploylog: ")), "{err}");
+}
+
+#[test]
+fn help_names_every_setting_and_exit_code() {
+    let (code, help, _) = run(&["--help"], &[]);
+    assert_eq!(code, 0);
+    for named in ["DEPLOYLOG_LISTEN", "DATABASE_URL_FILE", "--write-timeout", "migrate", "healthcheck", "  69  "] {
+        assert!(help.contains(named), "{named} is not in:\n{help}");
+    }
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "it fits a terminal");
+    assert_eq!(run(&["--version"], &[]).1, format!("deploylog {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn one_line_at_start_says_version_address_and_database_but_no_password() {
+    let database = Database::new();
+    let (ready, log) = serve(&[("DATABASE_URL", &format!("{} password=s3cret", database.url()))]);
+    let address = ready.trim_end().strip_prefix("ready on http://").unwrap();
+    let line = log.lines().next().unwrap();
+    for named in [concat!("deploylog ", env!("CARGO_PKG_VERSION")), address, "the database deploylog at /"] {
+        assert!(line.contains(named), "{named} is not in: {line}");
+    }
+    assert!(!log.contains("s3cret"), "{log}");
+}
+
+#[test]
+fn logs_are_json_lines_where_that_is_set() {
+    let database = Database::new();
+    let (_, log) = serve(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_FORMAT", "json")]);
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["level"], "INFO");
+}
+
+#[test]
+fn the_database_url_is_read_from_a_file_too() {
+    let (database, directory) = (Database::new(), PrivateDirectory::new());
+    let file = directory.path().join("url");
+    std::fs::write(&file, database.url() + "\n").unwrap();
+    serve(&[("DATABASE_URL_FILE", file.to_str().unwrap())]);
+}
+
+#[test]
+fn an_address_that_is_taken_ends_the_start_with_a_sentence() {
+    let service = Service::start();
+    let address = service.address.to_string();
+    let (code, _, err) = run(&["--listen", &address], &[("DATABASE_URL", "host=/nowhere")]);
+    assert_eq!(code, 1);
+    assert!(err.contains(&format!("cannot listen on {address}")), "{err}");
+}
+
+#[test]
+fn healthcheck_tells_by_its_exit_code_whether_the_service_is_ready() {
+    let service = Service::start();
+    let address = service.address.to_string();
+    assert_eq!(run(&["healthcheck", "--listen", &address], &[]).0, 0);
+    drop(service);
+    let (code, _, err) = run(&["healthcheck", "--listen", &address], &[]);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("deploylog: "), "{err}");
+}
+
+#[test]
+fn a_service_that_waits_for_its_database_ends_when_it_is_asked_to() {
+    let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", "host=/nowhere user=ann")]);
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = log.next().unwrap().unwrap();
+    assert!(line.contains("the database is not there yet"), "{line}");
+    signal(child.id(), "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A request that the service waits for: only its body is missing.
+fn begin_post(service: &Service) -> Connection {
+    let mut connection = service.connect();
+    let length = DEPLOYED.len();
+    connection.send(format!(
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         expect: 100-continue\r\n\r\n"
+    ));
+    assert_eq!(connection.head().status, 100);
+    connection
+}
+
+#[test]
+fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+    let mut service = Service::start();
+    let mut slow = begin_post(&service);
+    // Idle ones do not hold it up.
+    let mut idle = service.connect();
+    idle.request("GET", "/livez", &[], None).expect(200);
+    service.signal("TERM");
+    assert!(idle.is_closed());
+    assert!(std::net::TcpStream::connect(service.address).is_err(), "it listens no more");
+    slow.send(DEPLOYED);
+    assert_eq!(slow.answer().status, 201);
+    assert!(service.wait().success());
+}
+
+#[test]
+fn shutdown_waits_eight_seconds_at_most() {
+    let mut service = Service::start();
+    let _stuck = begin_post(&service);
+    let began = std::time::Instant::now();
+    assert!(service.stop().success());
+    let waited = began.elapsed().as_secs_f64();
+    assert!((7.9..10.0).contains(&waited), "{waited}");
+}

@@ -1,1 +1,173 @@
-//! x
+//! Two processes on one database.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{DEPLOYED, Database, Service, eventually};
+
+/// The moments of one deploy, each a start or a stop, in an order that only looks like none.
+fn moments(count: u64, seed: u64) -> Vec<(u64, bool)> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut moments: Vec<(u64, bool)> = (0..count).map(|second| (second, next() % 2 == 0)).collect();
+    for index in (1..moments.len()).rev() {
+        let other = usize::try_from(next()).unwrap() % (index + 1);
+        moments.swap(index, other);
+    }
+    moments
+}
+
+fn record(component: &str, second: u64, starts: bool) -> String {
+    let time = format!("2026-01-01T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
+    let (status, field) = if starts { ("started", "started_at") } else { ("deployed", "finished_at") };
+    json!({"component": component, "version": "1", "owner": "ann", "status": status, field: time}).to_string()
+}
+
+/// What rule 2 makes of records that are a second apart: every stop is measured from a start a second before it.
+fn is_right(all: &[Value], component: &str) -> bool {
+    let of: Vec<&Value> = all.iter().filter(|record| record["component"] == component).collect();
+    let moment = |record: &Value| {
+        let field = if record["status"] == "started" { "started_at" } else { "finished_at" };
+        record[field].as_str().unwrap().to_owned()
+    };
+    let mut in_order = of.clone();
+    in_order.sort_by_key(|record| moment(record));
+    in_order.windows(2).all(|pair| match (pair[0]["status"].as_str(), pair[1]["status"].as_str()) {
+        (_, Some("started")) => true,
+        (Some("started"), _) => pair[1]["start_id"] == pair[0]["id"] && pair[1]["duration_seconds"] == 1.0,
+        _ => pair[1]["start_id"].is_null() && pair[1]["duration_missing"] == "no start record",
+    })
+}
+
+#[test]
+fn starts_and_finishes_sent_side_by_side_through_both_come_out_as_the_rules_say() {
+    let database = Database::new();
+    let replicas = [Service::on(&database), Service::on(&database)];
+    for round in 0..3 {
+        let component = format!("web-{round}");
+        let moments = moments(240, round + 1);
+        std::thread::scope(|scope| {
+            for (sender, share) in moments.chunks(30).enumerate() {
+                let (service, component) = (&replicas[sender % 2], &component);
+                scope.spawn(move || {
+                    let mut connection = service.connect();
+                    for (second, starts) in share {
+                        let body = record(component, *second, *starts);
+                        let headers = [("content-type", "application/json")];
+                        connection.request("POST", "/api/", &headers, Some(body.as_bytes())).expect(201);
+                    }
+                });
+            }
+        });
+        let sent = Instant::now();
+        while !is_right(&replicas[0].all(), &component) {
+            assert!(sent.elapsed() < Duration::from_secs(2), "replicas agree within two seconds");
+        }
+    }
+}
+
+#[test]
+fn changes_and_removals_side_by_side_through_both_come_out_as_the_rules_say() {
+    let database = Database::new();
+    let replicas = [Service::on(&database), Service::on(&database)];
+    let lines: Vec<String> = (0..200).map(|second| record("web", second, second % 3 == 0)).collect();
+    let ids = replicas[0].import(&lines.join("\n")).expect(201)["ids"].clone();
+    std::thread::scope(|scope| {
+        for sender in 0..8_usize {
+            let (service, ids) = (&replicas[sender % 2], &ids);
+            scope.spawn(move || {
+                for id in ids.as_array().unwrap().iter().skip(sender).step_by(8) {
+                    let path = format!("/api/{id}");
+                    match id.as_u64().unwrap() % 5 {
+                        0 => assert_eq!(service.request("DELETE", &path, &[], None).status, 204),
+                        1 => drop(service.send("PATCH", &path, r#"{"status":"started"}"#).expect(200)),
+                        2 => drop(service.send("PATCH", &path, r#"{"status":"queued"}"#).expect(200)),
+                        3 => drop(service.send("PATCH", &path, r#"{"version":"2"}"#).expect(200)),
+                        _ => {}
+                    }
+                }
+            });
+        }
+    });
+    let sent = Instant::now();
+    loop {
+        let all = replicas[1].all();
+        let clock = |record: &&Value| record["phase"] != "noted";
+        let is_right = ["1", "2"].iter().all(|version| {
+            let mut of: Vec<&Value> = all.iter().filter(clock).filter(|record| record["version"] == *version).collect();
+            let starts = |record: &Value| record["phase"] == "started";
+            let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
+            of.sort_by_key(|record| (moment(record), record["id"].as_i64()));
+            let before = std::iter::once(None).chain(of.iter().map(Some));
+            before.zip(&of).all(|(before, record)| {
+                // One that was patched from a stop without a start is a start at the time of the patch; from one
+                // that was complete it would keep its own. Here no stop has a start of its own.
+                let expected = before.filter(|before| starts(before) && !starts(record)).map(|before| &before["id"]);
+                record.get("start_id") == expected
+            })
+        });
+        if is_right {
+            break;
+        }
+        assert!(sent.elapsed() < Duration::from_secs(2), "replicas agree within two seconds: {all:#?}");
+    }
+}
+
+#[test]
+fn a_key_delivered_through_both_at_once_is_one_record() {
+    let database = Database::new();
+    let replicas = [Service::on(&database), Service::on(&database)];
+    for key in 0..20 {
+        let key = key.to_string();
+        let ids: Vec<Value> = std::thread::scope(|scope| {
+            let deliveries: Vec<_> = (0..4)
+                .map(|sender| {
+                    let (service, key) = (&replicas[sender % 2], &key);
+                    scope.spawn(move || {
+                        let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+                        let answer = service.request("POST", "/api/", &headers, Some(DEPLOYED));
+                        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+                        answer.json()["id"].clone()
+                    })
+                })
+                .collect();
+            deliveries.into_iter().map(|delivery| delivery.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+    assert_eq!(replicas[0].all().len(), 20);
+}
+
+#[test]
+fn one_process_alone_notes_nothing_for_a_second_look() {
+    let database = Database::new();
+    let mut first = Service::on(&database);
+    first.record(DEPLOYED);
+    let noted = || database.sql("select count(*) from second_looks");
+    assert_eq!(noted(), [["0"]]);
+    // The second says goodbye, and is forgotten at once.
+    assert!(Service::on(&database).stop().success());
+    assert_eq!(database.sql("select count(*) from replicas"), [["1"]]);
+    first.record(DEPLOYED);
+    assert_eq!(noted(), [["0"]]);
+    assert!(first.stop().success());
+    assert_eq!(database.sql("select count(*) from replicas"), [["0"]]);
+}
+
+#[test]
+fn what_a_killed_replica_noted_is_looked_at_by_another_and_the_dead_one_forgotten() {
+    let database = Database::new();
+    let survivor = Service::on(&database);
+    let lost = Service::on(&database);
+    lost.record(DEPLOYED);
+    drop(lost);
+    eventually("its notes are looked at", || database.sql("select count(*) from second_looks") == [["0"]]);
+    assert_eq!(database.sql("select count(*) from replicas"), [["2"]]);
+    database.sql("update replicas set seen_at = now() - interval '2 minutes'");
+    eventually("it is forgotten", || database.sql("select count(*) from replicas") == [["1"]]);
+    survivor.record(DEPLOYED);
+}

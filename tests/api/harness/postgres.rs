@@ -13,6 +13,7 @@ use std::{
 };
 
 use deploylog::embedded::Cluster;
+use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, SimpleQueryMessage, config::Host};
 
 /// A directory below the temporary one, which any user reaches; removed when it goes.
@@ -86,19 +87,83 @@ pub fn url(cluster: &tokio_postgres::Config, schema: &str) -> String {
 /// Runs SQL there and answers the rows as text, `null` for null.
 #[track_caller]
 pub fn sql(url: &str, sql: &str) -> Vec<Vec<String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (client, connection) = url.parse::<tokio_postgres::Config>().unwrap().connect(NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        let rows = messages.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect())
-            }
-            _ => None,
-        });
-        rows.collect()
-    })
+    let Session { runtime, client } = Session::open(url);
+    let messages = runtime.block_on(client.simple_query(sql)).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect())
+        }
+        _ => None,
+    });
+    rows.collect()
+}
+
+/// A cluster of the test's own, which can be stopped and started again.
+pub struct OwnCluster {
+    directory: PrivateDirectory,
+    runtime: Runtime,
+    cluster: Option<Cluster>,
+}
+
+impl OwnCluster {
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut own = Self { directory: PrivateDirectory::new(), runtime, cluster: None };
+        own.resume();
+        own
+    }
+
+    /// Starts it again.
+    pub fn resume(&mut self) {
+        let started = self.runtime.block_on(Cluster::start(self.directory.path()));
+        self.cluster = Some(started.unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    pub fn stop(&mut self) {
+        self.cluster.take().map(|cluster| self.runtime.block_on(cluster.stop()));
+    }
+
+    /// In the key=value form.
+    pub fn url(&self) -> String {
+        format!("host={}/socket user=deploylog dbname=deploylog", self.directory.text())
+    }
+
+    /// The postmaster's process.
+    pub fn postmaster(&self) -> u32 {
+        postmaster(self.directory.path())
+    }
+}
+
+impl Drop for OwnCluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The postmaster of a data directory.
+pub fn postmaster(data_dir: &Path) -> u32 {
+    let file = std::fs::read_to_string(data_dir.join("cluster/postmaster.pid")).unwrap();
+    file.lines().next().unwrap().parse().unwrap()
+}
+
+/// A connection that is kept open, for what holds on to something.
+pub struct Session {
+    runtime: Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Session {
+    pub fn open(url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (client, connection) =
+            runtime.block_on(url.parse::<tokio_postgres::Config>().unwrap().connect(NoTls)).unwrap();
+        runtime.spawn(connection);
+        Self { runtime, client }
+    }
+
+    pub fn execute(&self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
+    }
 }
 
 /// The run's cluster, started by the first who asks.

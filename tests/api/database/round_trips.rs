@@ -1,0 +1,87 @@
+//! How often a request asks the database: counted between the two.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::json;
+
+use crate::harness::{Database, PrivateDirectory, Service};
+
+/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of the replicas'
+/// regular tick do not count.
+fn counting_proxy(directory: &Path, server: &Path) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
+    let server = server.join(".s.PGSQL.5432");
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
+            let (back_from, back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut &back_from, &mut &back_to));
+            let count = counted.clone();
+            std::thread::spawn(move || pass_on(client, server, &count));
+        }
+    });
+    count
+}
+
+fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) -> std::io::Result<()> {
+    let mut queries: HashMap<Vec<u8>, bool> = HashMap::new();
+    let mut is_tick = false;
+    let mut is_startup = true;
+    loop {
+        let mut head = vec![0; if is_startup { 4 } else { 5 }];
+        client.read_exact(&mut head)?;
+        let length: [u8; 4] = head[head.len() - 4..].try_into().unwrap();
+        let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
+        client.read_exact(&mut body)?;
+        if !is_startup {
+            let mut strings = body.split(|byte| *byte == 0);
+            let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
+            match head[0] {
+                b'P' => {
+                    is_tick = String::from_utf8_lossy(second).contains("Keeps this process known");
+                    queries.insert(first.to_vec(), is_tick);
+                }
+                b'B' => is_tick = queries[second],
+                b'S' | b'Q' if !is_tick => drop(count.fetch_add(1, Ordering::SeqCst)),
+                _ => {}
+            }
+        }
+        is_startup = false;
+        server.write_all(&head)?;
+        server.write_all(&body)?;
+    }
+}
+
+#[test]
+fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
+    let database = Database::new();
+    let directory = PrivateDirectory::new();
+    let count = counting_proxy(directory.path(), &database.socket_dir());
+    let url = database.url().replace(database.socket_dir().to_str().unwrap(), directory.text());
+    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "2")]);
+    let post = |run: usize, status: &str| {
+        service.record(
+            &json!({"component": "web", "version": "1", "owner": "ann", "run": run.to_string(), "status": status})
+                .to_string(),
+        )
+    };
+    post(0, "started");
+    for run in 1..=10 {
+        let before = count.load(Ordering::SeqCst);
+        post(run, "started");
+        let finished = post(run, "deployed");
+        assert!(finished["duration_seconds"].is_number());
+        assert_eq!(count.load(Ordering::SeqCst) - before, 2, "one for each of the two");
+    }
+}

@@ -1,0 +1,91 @@
+//! Which database it is, and whether its schema fits.
+
+use std::io::Read as _;
+
+use crate::harness::{DEPLOYED, Database, Service};
+
+/// Runs the program to its end: its exit code, and what it said.
+fn run(arguments: &[&str], url: &str) -> (i32, String) {
+    let mut child = Service::spawn(arguments, &[("DATABASE_URL", url)]);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code().unwrap(), said)
+}
+
+#[test]
+fn migrate_runs_the_migrations_alone_and_once() {
+    let database = Database::new();
+    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema is up to date: 1 migration was run\n".to_owned()));
+    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema was up to date\n".to_owned()));
+    Service::on(&database).record(DEPLOYED);
+}
+
+#[test]
+fn services_that_start_together_on_one_empty_database_migrate_it_once() {
+    let database = Database::new();
+    let services: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Service::on(&database))).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    for service in &services {
+        service.record(DEPLOYED);
+    }
+    assert_eq!(services[0].all().len(), 4);
+    assert_eq!(database.sql("select count(*) from migrations"), [["1"]]);
+}
+
+#[test]
+fn a_database_newer_than_the_program_is_refused() {
+    let database = Database::new();
+    run(&["migrate"], &database.url());
+    database.sql("insert into migrations (name, checksum) values ('9999_from_the_future', '')");
+    let (code, said) = run(&["migrate"], &database.url());
+    assert_eq!(code, 69);
+    assert!(said.contains("9999_from_the_future") && said.contains("run a newer one"), "{said}");
+}
+
+#[test]
+fn a_migration_that_was_edited_after_its_release_is_refused() {
+    let database = Database::new();
+    run(&["migrate"], &database.url());
+    database.sql("update migrations set checksum = 'another'");
+    let (code, said) = run(&["migrate"], &database.url());
+    assert_eq!(code, 69);
+    assert!(said.contains("0001_records") && said.contains("edited after its release"), "{said}");
+}
+
+#[test]
+fn what_waiting_does_not_mend_ends_the_start_with_a_sentence() {
+    let database = Database::new();
+    for (url, words) in [
+        (database.url().replace("dbname=deploylog", "dbname=nowhere"), "database \"nowhere\" does not exist"),
+        (database.url().replace("user=deploylog", "user=nobody"), "role \"nobody\" does not exist"),
+        (database.url().replace(&database.schema, "nowhere"), "first schema of the search path does not exist"),
+    ] {
+        let (code, said) = run(&["migrate"], &url);
+        assert_eq!(code, 69, "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn records_lie_in_the_table_records_of_the_first_schema_of_the_search_path() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.record(DEPLOYED);
+    assert_eq!(database.sql(&format!("select component from {}.records", database.schema)), [["web"]]);
+}
+
+#[test]
+fn a_url_and_several_hosts_are_understood() {
+    let database = Database::new();
+    let socket = database.socket_dir().to_str().unwrap().replace('/', "%2F");
+    let options = format!("-csearch_path%3D{}", database.schema);
+    let url = format!("postgres://deploylog@{socket}/deploylog?target_session_attrs=read-write&options={options}");
+    Service::with(&[("DATABASE_URL", &url)]).record(DEPLOYED);
+    let key_values = database.url().replacen("host=", "host=/nowhere,", 1) + " target_session_attrs=read-write";
+    let service = Service::with(&[("DATABASE_URL", &key_values)]);
+    service.record(DEPLOYED);
+    assert_eq!(service.all().len(), 2);
+}
