@@ -38,10 +38,7 @@ impl App {
         let (head, incoming) = request.into_parts();
         let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
         let result = match route::find(&head.method, head.uri.path()) {
-            Ok(route) => {
-                let handled = self.handle(route, &head.uri, &head.headers, &mut payload);
-                AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
-            }
+            Ok(route) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
             Err(Miss::Options(allow)) => Ok(options(&allow)),
             Err(Miss::NotFound) => Err(Error::NotFound),
             Err(Miss::MethodNotAllowed(allow)) => Err(Error::MethodNotAllowed(allow)),
@@ -91,7 +88,24 @@ fn options(allow: &str) -> Reply {
     reply
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::Internal(format!("panicked: {}", message.unwrap_or_default()).into())
+async fn unless_it_panics(handled: impl Future<Output = Result<Reply, Error>>) -> Result<Reply, Error> {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(Error::Internal(format!("panicked: {}", text.unwrap_or_default()).into()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_500_that_keeps_its_secret() {
+        let error = unless_it_panics(async { panic!("of the {}", "details") }).await.unwrap_err();
+        assert_eq!(error.to_string(), "panicked: of the details");
+        let reply = reply::problem(&error);
+        assert_eq!(reply.status(), 500);
+        assert!(!String::from_utf8(error.problem()).unwrap().contains("details"));
+    }
 }

@@ -50,11 +50,11 @@ impl Record {
     /// The fields' values, in the order of [`COLUMNS`].
     #[must_use]
     pub fn cells(&self) -> [Cell<'_>; 20] {
-        let said = &self.said;
-        let text = |text: &'static str| Cell::Word(text.into());
         fn optional(text: Option<&String>) -> Cell<'_> {
             text.map_or(Cell::Empty, |text| Cell::Text(text))
         }
+        let said = &self.said;
+        let text = |text: &'static str| Cell::Word(text.into());
         let time = |time: Option<_>| time.map_or(Cell::Empty, |time| Cell::Word(format_time(time).into()));
         [
             Cell::Integer(self.id),

@@ -130,7 +130,7 @@ impl Connections {
 fn failure(error: tokio_postgres::Error) -> Failure {
     let Some(database_error) = error.as_db_error() else {
         return if error.is_closed()
-            || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>())
+            || std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
         {
             Failure::Lost(error.into())
         } else {

@@ -81,7 +81,9 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
     let so_far = acknowledged.lock().unwrap().len();
     eventually("records after the last restart", || acknowledged.lock().unwrap().len() > so_far + 20);
     is_over.store(true, Ordering::Relaxed);
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
     let all = service.all();
     for record in acknowledged.lock().unwrap().iter() {
         assert_eq!(all.iter().filter(|known| *known == record).count(), 1, "{record}");
@@ -135,12 +137,16 @@ fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
         .map(|row| row[0].parse().unwrap())
         .chain([cluster.postmaster()])
         .collect();
-    backends.iter().for_each(|pid| signal(*pid, "STOP"));
+    for pid in &backends {
+        signal(*pid, "STOP");
+    }
     let began = Instant::now();
     service.post(DEPLOYED).problem(503);
     service.get("/readyz").problem(503);
     let waited = began.elapsed();
-    backends.iter().for_each(|pid| signal(*pid, "CONT"));
+    for pid in &backends {
+        signal(*pid, "CONT");
+    }
     assert!(waited < Duration::from_secs(8), "{waited:?}");
     eventually("ready again", || service.get("/readyz").status == 200);
     service.record(DEPLOYED);

@@ -120,7 +120,9 @@ impl OwnCluster {
     }
 
     pub fn stop(&mut self) {
-        self.cluster.take().map(|cluster| self.runtime.block_on(cluster.stop()));
+        if let Some(cluster) = self.cluster.take() {
+            self.runtime.block_on(cluster.stop());
+        }
     }
 
     /// In the key=value form.
