@@ -14,5 +14,6 @@ mod list;
 mod measuring;
 mod measuring_model;
 mod process;
+mod readme;
 mod records;
 mod replicas;
