@@ -156,13 +156,15 @@ with
     returning r.component, r.deploy, r.moment, r.id
   ),
 
+  -- Every look-up comes before the first insert: later ones would walk over all that is inserted here.
   inserted as (
     insert into records (id, component, version, owner, status, phase, environment, run, stage, url, commit,
       committed_at, unplanned, started_at, finished_at, start_id, idempotency_key, content)
     select id, component, version, owner, status, phase, environment, run, stage, url, commit,
       committed_at, unplanned, coalesce(started_at, taken_start), finished_at, start_id, idempotency_key, content
     from written
-    where not replaces
+    where not replaces and (select count(*) from truth) >= 0
+    order by id
     returning *
   ),
   replaced as (
