@@ -43,26 +43,40 @@ fn is_right(all: &[Value], component: &str) -> bool {
     })
 }
 
+/// Sends the records of one deploy from eight senders at once, in turn to these services.
+fn send_side_by_side(services: &[&Service], component: &str, seed: u64) {
+    std::thread::scope(|scope| {
+        for (sender, share) in moments(240, seed).chunks(30).map(<[_]>::to_vec).enumerate() {
+            let service = services[sender % services.len()];
+            scope.spawn(move || {
+                let mut connection = service.connect();
+                for (second, starts) in share {
+                    let body = record(component, second, starts);
+                    let headers = [("content-type", "application/json")];
+                    connection.request("POST", "/api/", &headers, Some(body.as_bytes())).expect(201);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn through_one_process_the_order_of_arrival_does_not_matter_once_a_record_is_acknowledged() {
+    let service = Service::start();
+    for round in 0..3 {
+        let component = format!("web-{round}");
+        send_side_by_side(&[&service], &component, round + 1);
+        assert!(is_right(&service.all(), &component));
+    }
+}
+
 #[test]
 fn starts_and_finishes_sent_side_by_side_through_both_come_out_as_the_rules_say() {
     let database = Database::new();
     let replicas = [Service::on(&database), Service::on(&database)];
     for round in 0..3 {
         let component = format!("web-{round}");
-        let moments = moments(240, round + 1);
-        std::thread::scope(|scope| {
-            for (sender, share) in moments.chunks(30).enumerate() {
-                let (service, component) = (&replicas[sender % 2], &component);
-                scope.spawn(move || {
-                    let mut connection = service.connect();
-                    for (second, starts) in share {
-                        let body = record(component, *second, *starts);
-                        let headers = [("content-type", "application/json")];
-                        connection.request("POST", "/api/", &headers, Some(body.as_bytes())).expect(201);
-                    }
-                });
-            }
-        });
+        send_side_by_side(&[&replicas[0], &replicas[1]], &component, round + 1);
         let sent = Instant::now();
         while !is_right(&replicas[0].all(), &component) {
             assert!(sent.elapsed() < Duration::from_secs(2), "replicas agree within two seconds");
