@@ -124,7 +124,9 @@ impl Error {
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         Some(match self {
             Self::MethodNotAllowed(methods) => (header::ALLOW, HeaderValue::from_str(methods).ok()?),
-            Self::UnsupportedMediaType(types) => (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?),
+            Self::UnsupportedMediaType(types) => {
+                (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
+            }
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
             _ => return None,

@@ -3,15 +3,32 @@
 mod client;
 mod postgres;
 mod service;
+mod session;
 
 pub use client::{Answer, Connection};
 pub use postgres::{Database, PrivateDirectory};
 pub use service::Service;
+pub use session::Session;
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// A record's four required fields.
 pub const DEPLOYED: &str = r#"{"component":"web","version":"2.1","owner":"ann","status":"deployed"}"#;
+
+/// The same as JSON, with these fields too, or instead.
+#[track_caller]
+pub fn deployed(fields: &Value) -> String {
+    let mut record: Value = serde_json::from_str(DEPLOYED).unwrap();
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    record.to_string()
+}
+
+/// Text for a query, every byte of it percent-encoded.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
 
 /// Asks until the answer is yes: for what happens soon, but not at once.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -52,8 +52,7 @@ pub struct Database {
 impl Database {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let database =
-            Self { cluster: cluster(), schema: format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed)) };
+        let database = Self { cluster: cluster(), schema: format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed)) };
         database.sql(&format!("create schema {}", database.schema));
         database
     }
@@ -105,21 +104,22 @@ pub fn sql(url: &str, sql: &str) -> Vec<Vec<String>> {
 /// The run's cluster, started by the first who asks.
 fn cluster() -> &'static tokio_postgres::Config {
     static CLUSTER: OnceLock<(tokio_postgres::Config, Child)> = OnceLock::new();
-    &CLUSTER.get_or_init(|| {
-        let directory = PrivateDirectory::new();
-        let guard = guard(directory.path());
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let cluster = Cluster::start(directory.path()).await.unwrap_or_else(|error| panic!("{error}"));
-                sender.send(cluster.config()).unwrap();
-                std::future::pending::<()>().await;
+    &CLUSTER
+        .get_or_init(|| {
+            let directory = PrivateDirectory::new();
+            let guard = guard(directory.path());
+            let (sender, receiver) = mpsc::channel();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let cluster = Cluster::start(directory.path()).await.unwrap_or_else(|error| panic!("{error}"));
+                    sender.send(cluster.config()).unwrap();
+                    std::future::pending::<()>().await;
+                });
             });
-        });
-        (receiver.recv().expect("PostgreSQL starts"), guard)
-    })
-    .0
+            (receiver.recv().expect("PostgreSQL starts"), guard)
+        })
+        .0
 }
 
 /// A process that outlives this one and then stops the cluster: when the run ends, its standard input does.
