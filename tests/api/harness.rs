@@ -25,6 +25,16 @@ pub fn deployed(fields: &Value) -> String {
     record.to_string()
 }
 
+/// Writes so many records past the service, each of more than 2,000 characters and the last one the newest.
+pub fn fill(database: &Database, count: usize) {
+    database.sql(&format!(
+        "insert into records (component, version, owner, status, phase, run, stage)
+         select 'web', n::text, 'ann', 'queued', 'noted', repeat('r', 1000), repeat('s', 1000)
+         from generate_series(1, {count}) n;
+         analyze records"
+    ));
+}
+
 /// Text for a query, every byte of it percent-encoded.
 pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()

@@ -9,7 +9,7 @@ mod words;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Service, deployed};
 
 #[test]
 fn the_first_users_curl_call_works_as_it_stands() {
@@ -202,4 +202,46 @@ fn a_started_at_beside_a_start_id_is_worked_out_anew_in_put_and_ndjson() {
     stop.as_object_mut().unwrap().remove("start_id");
     let id = service.import(&stop.to_string()).expect(201)["ids"][0].clone();
     assert_eq!(service.read(&id)["duration_seconds"], 30.0);
+}
+
+#[test]
+fn records_lie_in_the_table_records_its_columns_named_as_the_fields() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let times = json!({ "started_at": "2026-01-01T00:00:00Z", "status": "started" });
+    service.record(&deployed(&times));
+    let record = service.record(&deployed(&json!({
+        "environment": null, "url": "https://ci", "commit": "abc", "committed_at": "2026-01-01T00:00:00.5Z",
+        "unplanned": true, "finished_at": "2026-01-01T00:01:30.25Z"
+    })));
+    let rows = database.sql(
+        "select id, component, version, owner, status, environment, run, stage, url, commit,
+           committed_at at time zone 'utc', unplanned, started_at at time zone 'utc', finished_at at time zone 'utc',
+           phase, duration_seconds, duration_missing, start_id, recorded_at is not null, updated_at is not null
+         from records where start_id is not null",
+    );
+    assert_eq!(record["duration_seconds"], 90.25);
+    let expected = [
+        "2",
+        "web",
+        "2.1",
+        "ann",
+        "deployed",
+        "null",
+        "null",
+        "null",
+        "https://ci",
+        "abc",
+        "2026-01-01 00:00:00.5",
+        "t",
+        "2026-01-01 00:00:00",
+        "2026-01-01 00:01:30.25",
+        "succeeded",
+        "90.250",
+        "null",
+        "1",
+        "t",
+        "t",
+    ];
+    assert_eq!(rows, [expected]);
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io::ErrorKind};
 use serde_json::{Value, json};
 
 use super::{import, recorded};
-use crate::harness::{Answer, Connection, DEPLOYED, Database, Service};
+use crate::harness::{Answer, Connection, DEPLOYED, Database, Service, fill};
 
 const NDJSON: [(&str, &str); 1] = [("accept", "application/x-ndjson")];
 
@@ -13,16 +13,6 @@ fn export(service: &Service, query: &str) -> Answer {
     let answer = service.request("GET", &format!("/api/?{query}"), &NDJSON, None);
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-ndjson")), "{answer:?}");
     answer
-}
-
-/// Records of 2,000 characters each, written past the service.
-fn fill(database: &Database, count: usize) {
-    database.sql(&format!(
-        "insert into records (component, version, owner, status, phase, run, stage)
-         select 'web', n::text, 'ann', 'queued', 'noted', repeat('r', 1000), repeat('s', 1000)
-         from generate_series(1, {count}) n;
-         analyze records"
-    ));
 }
 
 /// Asks for everything and reads no more of it than the header.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Service, deployed};
+use crate::harness::{Database, Service, deployed};
 
 const TIMES: [&str; 3] = ["committed_at", "started_at", "finished_at"];
 
@@ -25,6 +25,7 @@ fn a_time_of_any_offset_with_or_without_a_fraction_comes_out_as_utc_with_microse
         ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z"),
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z"),
         ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z"),
+        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
         ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
     ] {
@@ -74,13 +75,22 @@ fn a_date_that_is_none_is_an_error_that_names_the_field() {
 
 #[test]
 fn recorded_at_and_updated_at_are_the_databases_clock_in_microseconds() {
-    let service = Service::start();
-    let record = service.record(&deployed(&json!({})));
-    for field in ["recorded_at", "updated_at", "finished_at"] {
-        let time = record[field].as_str().unwrap();
-        assert_eq!((time.len(), time.ends_with('Z')), ("2026-01-02T03:04:05.123456Z".len(), true), "{field} {time}");
+    let database = Database::new();
+    let service = Service::on(&database);
+    let now = || {
+        let sql = r#"select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+        database.sql(sql).concat().concat()
+    };
+    let mut before = now();
+    let recorded = service.record(&deployed(&json!({})));
+    assert_eq!(recorded["recorded_at"], recorded["updated_at"]);
+    let path = format!("/api/{}", recorded["id"]);
+    for record in [recorded, service.send("PATCH", &path, "{}").expect(200)] {
+        let updated_at = record["updated_at"].as_str().unwrap().to_owned();
+        assert_eq!(updated_at.len(), before.len());
+        assert!(before < updated_at && updated_at < now(), "{updated_at} is not after {before}");
+        before = updated_at;
     }
-    assert_eq!(record["recorded_at"], record["updated_at"]);
 }
 
 #[test]
