@@ -35,9 +35,9 @@ pub fn fill(database: &Database, count: usize) {
     ));
 }
 
-/// Text for a query, every byte of it percent-encoded.
+/// Text for a query, percent-encoded.
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Asks until the answer is yes: for what happens soon, but not at once.

@@ -45,14 +45,13 @@ fn a_connection_is_kept_through_many_requests_also_refused_ones() {
 fn pipelined_requests_are_answered_in_order() {
     let service = Service::start();
     let mut connection = service.connect();
-    let mut requests = String::new();
-    for number in 0..50 {
-        requests += &post(&deployed(&json!({ "version": number.to_string() })));
-        requests += &format!("GET /api/?limit=1&version={number} HTTP/1.1\r\nhost: test\r\n\r\n");
-        requests += "HEAD /api/ HTTP/1.1\r\nhost: test\r\n\r\n";
-        requests += "GET /none HTTP/1.1\r\nhost: test\r\n\r\n";
-    }
-    connection.send(requests);
+    let requests = (0..50).map(|number| {
+        let post = post(&deployed(&json!({ "version": number.to_string() })));
+        let list = format!("GET /api/?limit=1&version={number} HTTP/1.1\r\nhost: test\r\n\r\n");
+        let head = "HEAD /api/ HTTP/1.1\r\nhost: test\r\n\r\n";
+        post + &list + head + "GET /none HTTP/1.1\r\nhost: test\r\n\r\n"
+    });
+    connection.send(requests.collect::<String>());
     for number in 0..50 {
         let record = connection.answer().expect(201);
         assert_eq!(record["version"], number.to_string());

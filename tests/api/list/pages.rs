@@ -21,7 +21,7 @@ fn pages(service: &Service, first: &str, mut between: impl FnMut()) -> Vec<Vec<V
         assert!(pages.len() < 100, "a page is its own next: {target}");
         let Some(next) = next(&answer) else { return pages };
         assert!(next.starts_with("/api/?"), "no path from the root: {next}");
-        target = next.to_owned();
+        next.clone_into(&mut target);
         between();
     }
 }
@@ -63,7 +63,7 @@ fn the_links_keep_every_filter_also_those_that_need_percent_encoding() {
             other[field] = json!("started");
             service.record(&deployed(&other));
         }
-        query += &format!("&{field}={}", encoded(value.as_str().unwrap()));
+        query.extend(["&", field, "=", &encoded(value.as_str().unwrap())]);
     }
     let pages = pages(&service, &format!("/api/?{query}"), || ());
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2; 7]);

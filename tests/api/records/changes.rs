@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Service, deployed};
 
 /// A record that has every field which a sender sets, and its path.
 fn full(service: &Service) -> (Value, String) {
@@ -176,6 +176,18 @@ fn an_id_is_never_used_twice() {
         last = id;
         assert_eq!(service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
     }
+}
+
+#[test]
+fn an_id_goes_up_to_2_to_the_53rd_less_1_and_no_further() {
+    let database = Database::new();
+    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
+    database.sql("select setval('record_id', 9007199254740990)");
+    let record = service.record(DEPLOYED);
+    assert_eq!(record["id"], 9_007_199_254_740_991_u64);
+    assert_eq!(service.read(&record["id"]), record);
+    assert!(service.post(DEPLOYED).status >= 500);
+    assert_eq!(service.all(), [record]);
 }
 
 #[test]
