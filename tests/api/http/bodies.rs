@@ -1,6 +1,9 @@
 //! Bodies: how large, of which type, and how they are announced.
 
-use std::io::{Read as _, Write as _};
+use std::{
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use super::JSON;
 use crate::harness::{Connection, DEPLOYED, Service};
@@ -65,6 +68,20 @@ fn a_sender_that_reads_nothing_until_it_has_sent_all_still_gets_its_413_and_the_
     chunked(&mut in_chunks, NDJSON, body.as_bytes());
     in_chunks.answer().problem(413);
     assert!(in_chunks.is_closed());
+}
+
+#[test]
+fn a_sender_that_takes_some_seconds_to_send_too_much_gets_its_413_too() {
+    let service = Service::start();
+    let mut connection = service.connect();
+    connection
+        .send(format!("POST /api/ HTTP/1.1\r\nhost: test\r\n{}: {}\r\ncontent-length: 80000\r\n\r\n", JSON.0, JSON.1));
+    for _ in 0..40 {
+        connection.stream().write_all(&[b' '; 2_000]).expect("the service reads");
+        // The sender's own pace: an answer that came long ago is not seen before all is sent.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    connection.answer().problem(413);
 }
 
 #[test]

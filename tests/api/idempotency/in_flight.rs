@@ -9,6 +9,13 @@ use crate::harness::{Answer, DEPLOYED, Database, Service, Session, deployed, eve
 
 const DELIVERIES: usize = 16;
 
+/// A service that lets deliveries wait for each other longer than any of these tests takes.
+fn patient() -> (Database, Service) {
+    let database = Database::new();
+    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
+    (database, service)
+}
+
 /// Sends all, each on a connection of its own, while none of them can be written.
 fn at_once(database: &Database, service: &Service, send: impl Fn(&Service, usize) -> Answer + Sync) -> Vec<Answer> {
     let session = Session::open(database);
@@ -41,8 +48,7 @@ fn post(service: &Service, body: &str) -> Answer {
 
 #[test]
 fn deliveries_of_one_content_in_flight_at_once_are_one_record() {
-    let database = Database::new();
-    let service = Service::on(&database);
+    let (database, service) = patient();
     let answers = at_once(&database, &service, |service, _| post(service, DEPLOYED));
     let (first, again): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!((first.len(), again.len()), (1, DELIVERIES - 1));
@@ -54,8 +60,7 @@ fn deliveries_of_one_content_in_flight_at_once_are_one_record() {
 
 #[test]
 fn of_deliveries_of_other_content_in_flight_at_once_one_is_recorded_and_the_others_are_a_422() {
-    let database = Database::new();
-    let service = Service::on(&database);
+    let (database, service) = patient();
     let answers = at_once(&database, &service, |service, number| {
         post(service, &deployed(&json!({ "version": number.to_string() })))
     });
@@ -69,8 +74,7 @@ fn of_deliveries_of_other_content_in_flight_at_once_one_is_recorded_and_the_othe
 
 #[test]
 fn deliveries_in_ndjson_bodies_in_flight_at_once_are_one_record_each() {
-    let database = Database::new();
-    let service = Service::on(&database);
+    let (database, service) = patient();
     let line = |key: usize| deployed(&json!({ "component": format!("c{key}"), "idempotency_key": "k" }));
     let answers = at_once(&database, &service, |service, number| {
         let lines: Vec<_> = (0..10).map(|key| line((key + number) % 10)).collect();

@@ -162,7 +162,11 @@ fn a_stream_that_the_database_breaks_off_is_cut_without_its_last_chunk() {
 #[test]
 fn a_reader_that_leaves_amid_an_export_or_reads_slowly_stands_in_nobodys_way() {
     let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_SIZE", "2")]);
+    let service = Service::set(&[
+        ("DATABASE_URL", &database.url()),
+        ("DEPLOYLOG_POOL_SIZE", "2"),
+        ("DEPLOYLOG_POOL_TIMEOUT", "30"),
+    ]);
     fill(&database, 5_000);
     for _ in 0..5 {
         ask(&service, NDJSON[0].1).chunk().unwrap();
