@@ -9,9 +9,10 @@ use std::{
 
 use futures_util::FutureExt as _;
 use hyper::{
-    HeaderMap, Request, Uri,
+    HeaderMap, Request, Uri, Version,
     body::Incoming,
     header::{self, HeaderValue},
+    http::{request::Parts, uri::Authority},
 };
 
 use crate::{
@@ -38,6 +39,7 @@ impl App {
         let (head, incoming) = request.into_parts();
         let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
         let result = match route::find(&head.method, head.uri.path()) {
+            _ if !has_one_host(&head) => Err(Error::Malformed("send one Host header that names a host".to_owned())),
             Ok(route) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
             Err(Miss::Options(allow)) => Ok(options(&allow)),
             Err(Miss::NotFound) => Err(Error::NotFound),
@@ -76,9 +78,19 @@ impl App {
             Route::ReplaceRecord(id) => records::replace(&self.store, id, uri.query(), headers, payload).await,
             Route::PatchRecord(id) => records::patch(&self.store, id, uri.query(), headers, payload).await,
             Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
-            Route::Live => health::live(),
-            Route::Ready => health::ready(&self.store).await,
+            Route::Live => health::live(uri.query()),
+            Route::Ready => health::ready(&self.store, uri.query()).await,
         }
+    }
+}
+
+/// hyper lets any pass; since HTTP/1.1 a request has one that is valid, or is answered 400.
+fn has_one_host(head: &Parts) -> bool {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => head.version < Version::HTTP_11,
+        (Some(host), None) => host.to_str().is_ok_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok()),
+        _ => false,
     }
 }
 

@@ -27,11 +27,7 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdown: impl Future) {
     let mut http = http1::Builder::new();
     // Half-closed: who has said all still wants the answer. The header's time-out is also that of an idle connection.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
-        .half_close(true)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .pipeline_flush(true);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header).half_close(true).max_buf_size(MAX_HEADER_BYTES);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut shutdown = std::pin::pin!(shutdown);

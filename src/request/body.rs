@@ -13,14 +13,14 @@ use tokio::time::timeout;
 use crate::error::Error;
 
 /// What is read over of a body that nobody wanted, so that the reset of a closed connection does not eat the answer.
-const MAX_DISCARDED_BYTES: usize = 16 << 20;
-const DISCARD_DEADLINE: Duration = Duration::from_secs(2);
+const MAX_DISCARDED_BYTES: usize = 64 << 20;
 
 /// A body still to be read, and the time it may take.
 pub struct Payload {
     incoming: Incoming,
     deadline: Duration,
     is_announced: bool,
+    is_over: bool,
     waits_for_continue: bool,
 }
 
@@ -30,10 +30,11 @@ impl Payload {
     pub fn new(headers: &HeaderMap, incoming: Incoming, deadline: Duration) -> Self {
         let has = |name| headers.contains_key(name);
         Self {
+            is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
+            is_over: incoming.is_end_stream(),
+            waits_for_continue: has(header::EXPECT),
             incoming,
             deadline,
-            is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
-            waits_for_continue: has(header::EXPECT),
         }
     }
 
@@ -57,6 +58,7 @@ impl Payload {
                     body.extend_from_slice(data);
                 }
             }
+            self.is_over = true;
             Ok(body)
         };
         timeout(self.deadline, read).await.unwrap_or(Err(Error::Timeout))
@@ -65,7 +67,7 @@ impl Payload {
     /// Whether there is more of it than was read.
     #[must_use]
     pub fn is_left(&self) -> bool {
-        !self.incoming.is_end_stream()
+        !self.is_over
     }
 
     /// Reads over what is left while the answer goes out. Who waits for `100 Continue` sends nothing then.
@@ -73,7 +75,7 @@ impl Payload {
         if self.waits_for_continue {
             return;
         }
-        tokio::spawn(timeout(DISCARD_DEADLINE, async move {
+        tokio::spawn(timeout(self.deadline, async move {
             let mut discarded = 0;
             while let Some(Ok(frame)) = self.incoming.frame().await {
                 discarded += frame.data_ref().map_or(0, hyper::body::Bytes::len);

@@ -111,12 +111,12 @@ fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
     let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
     service.record(DEPLOYED);
     let session = Session::open(&url);
-    session.execute("begin; lock table records in access exclusive mode");
+    session.run("begin; lock table records in access exclusive mode");
     let began = Instant::now();
     service.post(DEPLOYED).problem(503);
     service.get("/api/1").problem(503);
     assert!(began.elapsed() < Duration::from_secs(4));
-    session.execute("rollback");
+    session.run("rollback");
     service.record(DEPLOYED);
     assert_eq!(service.all().len(), 2);
 }

@@ -3,15 +3,42 @@
 mod client;
 mod postgres;
 mod service;
+mod session;
 
 pub use client::{Answer, Connection};
-pub use postgres::{Database, OwnCluster, PrivateDirectory, Session, postmaster, sql};
+pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
 pub use service::{PROGRAM, Service, signal};
+pub use session::Session;
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// A record's four required fields.
 pub const DEPLOYED: &str = r#"{"component":"web","version":"2.1","owner":"ann","status":"deployed"}"#;
+
+/// The same as JSON, with these fields too, or instead.
+#[track_caller]
+pub fn deployed(fields: &Value) -> String {
+    let mut record: Value = serde_json::from_str(DEPLOYED).unwrap();
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    record.to_string()
+}
+
+/// Writes so many records past the service, each of more than 2,000 characters and the last one the newest.
+pub fn fill(database: &Database, count: usize) {
+    database.sql(&format!(
+        "insert into records (component, version, owner, status, phase, run, stage)
+         select 'web', n::text, 'ann', 'queued', 'noted', repeat('r', 1000), repeat('s', 1000)
+         from generate_series(1, {count}) n;
+         analyze records"
+    ));
+}
+
+/// Text for a query, percent-encoded.
+pub fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
 
 /// Asks until the answer is yes: for what happens soon, but not at once.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {

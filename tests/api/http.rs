@@ -1,1 +1,174 @@
-//! x
+//! HTTP itself: methods, paths, negotiation, problems.
+
+mod bodies;
+mod connections;
+mod malformed;
+mod patience;
+
+use serde_json::Value;
+
+use crate::harness::{DEPLOYED, Service};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Every path there is, and what it allows.
+const PATHS: [(&str, &str); 5] = [
+    ("/api/", "GET, HEAD, OPTIONS, POST"),
+    ("/api", "GET, HEAD, OPTIONS, POST"),
+    ("/api/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+    ("/livez", "GET, HEAD, OPTIONS"),
+    ("/readyz", "GET, HEAD, OPTIONS"),
+];
+
+/// The methods of an Allow header in the order of the alphabet.
+fn sorted(allow: Option<&str>) -> String {
+    let mut methods: Vec<_> = allow.expect("an Allow header").split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    methods.join(", ")
+}
+
+#[test]
+fn livez_and_readyz_answer_200() {
+    let service = Service::start();
+    for path in ["/livez", "/readyz"] {
+        assert!(service.get(path).expect(200).is_object());
+    }
+}
+
+#[test]
+fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    service.record(DEPLOYED);
+    let mut connection = service.connect();
+    for (target, accept) in [
+        ("/api/", "*/*"),
+        ("/api?limit=1", "*/*"),
+        ("/api/", "text/csv"),
+        ("/api/", "application/x-ndjson"),
+        ("/api/1", "*/*"),
+        ("/livez", "*/*"),
+        ("/readyz", "*/*"),
+        ("/api/7", "*/*"),
+        ("/api/?colour=red", "*/*"),
+        ("/none", "*/*"),
+    ] {
+        let accept = [("accept", accept)];
+        let mut get = connection.request("GET", target, &accept, None);
+        // A body would be taken for the next answer.
+        let head = connection.request("HEAD", target, &accept, None);
+        assert_eq!(head.status, get.status, "{target}");
+        get.headers.retain(|(name, _)| !["date", "transfer-encoding"].contains(&name.as_str()));
+        for (name, value) in &get.headers {
+            assert_eq!(head.header(name), Some(value.as_str()), "{name} of {target}");
+        }
+    }
+}
+
+#[test]
+fn options_answers_204_with_allow() {
+    let service = Service::start();
+    for (path, allow) in PATHS {
+        let answer = service.request("OPTIONS", path, &[], None);
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{path}");
+        assert_eq!(sorted(answer.header("allow")), allow, "{path}");
+    }
+    let answer = service.request("OPTIONS", "*", &[], None);
+    assert_eq!(answer.status, 204);
+    service.request("OPTIONS", "/none", &[], None).problem(404);
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_a_405_with_allow() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    for (path, allow) in PATHS {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE"] {
+            if !allow.contains(method) {
+                let answer = service.send(method, path, DEPLOYED);
+                answer.problem(405);
+                assert_eq!(sorted(answer.header("allow")), allow, "{method} {path}");
+            }
+        }
+    }
+    assert_eq!(service.all().len(), 1);
+}
+
+#[test]
+fn an_unknown_method_is_a_501() {
+    let service = Service::start();
+    for method in ["BREW", "get", "Post", "PROPFIND", "QUERY"] {
+        for path in ["/api/", "/api/1", "/livez", "/none"] {
+            service.request(method, path, &[], None).problem(501);
+        }
+    }
+}
+
+#[test]
+fn a_path_that_names_nothing_is_a_404() {
+    let service = Service::start();
+    for path in ["/none", "/API/", "//api/", "/api//", "/api/1/2", "/apis", "/livez/", "/.", "/api/../api/", "/api%2F"]
+    {
+        for method in ["GET", "POST", "DELETE"] {
+            service.send(method, path, DEPLOYED).problem(404);
+        }
+    }
+}
+
+#[test]
+fn a_form_that_is_not_there_is_a_406() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    for accept in ["text/html", "image/*", "application/xml, text/html;q=0.5", "*/*;q=0", "application/json;q=0"] {
+        service.request("GET", "/api/", &[("accept", accept)], None).problem(406);
+        service.request("GET", "/api/1", &[("accept", accept)], None).problem(406);
+    }
+    service.request("GET", "/api/1", &[("accept", "text/csv")], None).problem(406);
+}
+
+#[test]
+fn the_form_is_the_one_that_accept_prefers() {
+    let service = Service::start();
+    for (accept, form) in [
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV", "text/csv"),
+        ("text/*", "text/csv"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("application/json;q=0.5, text/csv;q=0.8, application/x-ndjson;q=0.7", "text/csv"),
+        ("text/html, application/x-ndjson;q=0.1", "application/x-ndjson"),
+        ("*/*;q=0.1, application/json;q=0", "text/csv"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json"),
+    ] {
+        let answer = service.request("GET", "/api/", &[("accept", accept)], None);
+        let content_type = answer.header("content-type").and_then(|value| value.split(';').next());
+        assert_eq!((answer.status, content_type), (200, Some(form)), "{accept}");
+        assert_eq!(answer.header("vary").map(str::to_lowercase).as_deref(), Some("accept"));
+    }
+}
+
+#[test]
+fn every_failure_is_a_problem_with_status_title_and_detail() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    let stale = [JSON, ("if-match", "\"stale\"")];
+    let failures = [
+        (400, service.post("{}")),
+        (404, service.get("/api/2")),
+        (405, service.send("PUT", "/api/", "{}")),
+        (406, service.request("GET", "/api/", &[("accept", "text/html")], None)),
+        (411, service.request("POST", "/api/", &[JSON], None)),
+        (412, service.request("PUT", "/api/1", &stale, Some(DEPLOYED))),
+        (413, service.post(&" ".repeat(70_000))),
+        (415, service.request("POST", "/api/", &[("content-type", "text/plain")], Some(DEPLOYED))),
+        (501, service.request("BREW", "/api/", &[], None)),
+    ];
+    for (status, answer) in failures {
+        assert!(!answer.problem(status).is_empty());
+        let problem = answer.json();
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()));
+        let has_errors = problem.get("errors").is_some_and(Value::is_array);
+        assert_eq!(has_errors, status == 400, "{problem}");
+    }
+}

@@ -1,1 +1,239 @@
-//! x
+//! A repeated delivery is one record.
+
+mod in_flight;
+mod ndjson;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, DEPLOYED, Service, deployed};
+
+/// Delivers a record under a key.
+fn deliver(service: &Service, key: &str, body: &str) -> Answer {
+    service.request("POST", "/api/", &[("content-type", "application/json"), ("idempotency-key", key)], Some(body))
+}
+
+/// Expects a repetition and answers the record.
+#[track_caller]
+fn replayed(answer: &Answer) -> Value {
+    let record = answer.expect(200);
+    assert_eq!(answer.header("idempotent-replayed"), Some("true"));
+    record
+}
+
+/// Everything that a sender sets, at values of its own.
+fn full() -> Value {
+    json!({
+        "component": "web", "version": "2.1", "owner": "ann", "status": "failed", "environment": "production",
+        "run": "job#1", "stage": "eu", "url": "https://ci/1", "commit": "abc", "committed_at": "2026-01-01T00:00:00Z",
+        "unplanned": true, "started_at": "2026-01-02T00:00:00.25Z", "finished_at": "2026-01-03T00:00:00Z"
+    })
+}
+
+/// Other values of them all but the component.
+const OTHERS: [(&str, &str); 12] = [
+    ("version", "\"2.2\""),
+    ("owner", "\"bob\""),
+    ("status", "\"deployed\""),
+    ("environment", "\"staging\""),
+    ("run", "\"job#2\""),
+    ("stage", "\"us\""),
+    ("url", "\"https://ci/2\""),
+    ("commit", "\"def\""),
+    ("committed_at", "\"2026-01-01T00:00:01Z\""),
+    ("unplanned", "false"),
+    ("started_at", "\"2026-01-02T00:00:00.250001Z\""),
+    ("finished_at", "\"2026-01-03T00:00:00+01:00\""),
+];
+
+#[test]
+fn the_same_key_and_content_is_answered_with_the_record_200_and_idempotent_replayed() {
+    let service = Service::start();
+    for body in [DEPLOYED.to_owned(), full().to_string(), deployed(&json!({ "status": "started", "run": "r" }))] {
+        let key = body.len().to_string();
+        let first = deliver(&service, &key, &body);
+        let record = first.expect(201);
+        assert_eq!(first.header("idempotent-replayed"), None);
+        for _ in 0..2 {
+            let again = deliver(&service, &key, &body);
+            assert_eq!(replayed(&again), record);
+            assert_eq!(again.header("etag"), first.header("etag"));
+        }
+    }
+    assert_eq!(service.all().len(), 3);
+}
+
+#[test]
+fn a_replay_answers_the_record_as_it_is_now() {
+    let service = Service::start();
+    let stop = deployed(&json!({ "finished_at": "2026-01-01T00:01:00Z" }));
+    let first = deliver(&service, "k", &stop).expect(201);
+    assert_eq!(first["duration_missing"], "no start record");
+    service.record(&deployed(&json!({ "status": "started", "started_at": "2026-01-01T00:00:00Z" })));
+    assert_eq!(replayed(&deliver(&service, "k", &stop))["duration_seconds"], 60.0);
+    let changed = service.send("PATCH", &format!("/api/{}", first["id"]), r#"{"owner":"bob"}"#).expect(200);
+    assert_eq!(replayed(&deliver(&service, "k", &stop)), changed);
+}
+
+#[test]
+fn the_same_key_with_other_content_is_a_422_that_names_the_fields_that_differ() {
+    let service = Service::start();
+    let first = deliver(&service, "k", &full().to_string()).expect(201);
+    let mut all = full();
+    for (field, value) in OTHERS {
+        let value: Value = serde_json::from_str(value).unwrap();
+        all[field] = value.clone();
+        for other in [value, Value::Null] {
+            let mut body = full();
+            body[field] = other;
+            if ["version", "owner", "status"].contains(&field) && body[field].is_null() {
+                continue;
+            }
+            let answer = deliver(&service, "k", &body.to_string());
+            assert_eq!(answer.bad_fields(422), [field]);
+            assert!(answer.problem(422).contains(field));
+        }
+    }
+    assert_eq!(deliver(&service, "k", &all.to_string()).bad_fields(422), OTHERS.map(|(field, _)| field));
+    assert_eq!(service.all(), [first]);
+}
+
+#[test]
+fn a_field_that_only_the_later_delivery_has_differs_too() {
+    let service = Service::start();
+    deliver(&service, "k", DEPLOYED).expect(201);
+    for (field, value) in full().as_object().unwrap() {
+        if !["component", "version", "owner", "status"].contains(&field.as_str()) {
+            let answer = deliver(&service, "k", &deployed(&json!({ field: value })));
+            assert_eq!(answer.bad_fields(422), [field.as_str()]);
+        }
+    }
+}
+
+#[test]
+fn content_is_compared_after_parsing() {
+    let service = Service::start();
+    let sent =
+        r#"{"component":"web","version":"2","owner":"å","status":"deployed","finished_at":"2026-01-01T10:00:00Z"}"#;
+    let record = deliver(&service, "k", sent).expect(201);
+    for same in [
+        r#"{"finished_at":"2026-01-01T10:00:00+00:00","component":"web","version":"2","owner":"å","status":"deployed"}"#,
+        r#"{"component":"web","version":"2","owner":"\u00e5","status":"deployed","finished_at":"2026-01-01T12:00:00.0+02:00"}"#,
+        r#" { "component" : "web","version":"2","owner":"å","status":"deployed","finished_at":"2026-01-01T10:00:00.000000Z",
+            "run":null,"url":" ","unplanned":null } "#,
+    ] {
+        assert_eq!(replayed(&deliver(&service, "k", same)), record);
+    }
+    for (other, field) in [
+        (sent.replace("deployed", "Deployed"), "status"),
+        (sent.replace("deployed", "ok"), "status"),
+        (sent.replace("web\",\"version\":\"2", "web\",\"version\":\"2 "), "version"),
+        (sent.replace("10:00:00Z", "10:00:00.000001Z"), "finished_at"),
+    ] {
+        assert_eq!(deliver(&service, "k", &other).bad_fields(422), [field], "{other}");
+    }
+}
+
+#[test]
+fn the_first_deliverys_content_counts_also_after_a_change() {
+    let service = Service::start();
+    for (method, key) in [("PATCH", "a"), ("PUT", "b")] {
+        let record = deliver(&service, key, DEPLOYED).expect(201);
+        let path = format!("/api/{}", record["id"]);
+        let changed = service.send(method, &path, &deployed(&json!({ "version": "3", "run": "r" }))).expect(200);
+        assert_eq!(replayed(&deliver(&service, key, DEPLOYED)), changed, "{method}");
+        let other = deployed(&json!({ "version": "4", "run": "r" }));
+        assert_eq!(deliver(&service, key, &other).bad_fields(422), ["version"], "{method}");
+    }
+}
+
+#[test]
+fn other_content_that_differs_in_nothing_from_the_record_as_it_is_is_told_that_the_record_was_changed_since() {
+    let service = Service::start();
+    let record = deliver(&service, "k", DEPLOYED).expect(201);
+    service.send("PATCH", &format!("/api/{}", record["id"]), r#"{"version":"3"}"#).expect(200);
+    let as_it_is = deliver(&service, "k", &deployed(&json!({ "version": "3" })));
+    assert!(as_it_is.problem(422).contains("changed since"), "{as_it_is:?}");
+    for field in as_it_is.bad_fields(422) {
+        assert_eq!(record.get(&field), None, "{field} does not differ");
+    }
+}
+
+#[test]
+fn a_key_has_1_to_200_visible_ascii_characters_with_or_without_quotes() {
+    let service = Service::start();
+    let longest = "k".repeat(200);
+    let every: String = ('!'..='~').collect();
+    for (key, same) in [
+        ("k", "\"k\""),
+        (longest.as_str(), &format!("\"{longest}\"")),
+        (every.as_str(), &format!("\"{every}\"")),
+        ("\"job#1/a:b\"", "job#1/a:b"),
+    ] {
+        let record = deliver(&service, key, DEPLOYED).expect(201);
+        assert_eq!(replayed(&deliver(&service, same, DEPLOYED)), record, "{key}");
+    }
+    let too_long = "k".repeat(201);
+    for key in ["", "\"\"", "a b", "\"a b\"", "a\tb", "clé", &too_long, &format!("\"{too_long}\"")] {
+        assert_eq!(deliver(&service, key, DEPLOYED).bad_fields(400), ["Idempotency-Key"], "{key}");
+    }
+    let twice = [("content-type", "application/json"), ("idempotency-key", "x"), ("idempotency-key", "x")];
+    assert_eq!(service.request("POST", "/api/", &twice, Some(DEPLOYED)).bad_fields(400), ["Idempotency-Key"]);
+    assert_eq!(service.all().len(), 4);
+}
+
+#[test]
+fn keys_of_other_letters_are_other_keys() {
+    let service = Service::start();
+    for key in ["key", "Key", "KEY", "key_", "'key'"] {
+        deliver(&service, key, DEPLOYED).expect(201);
+    }
+}
+
+#[test]
+fn a_key_belongs_to_its_component() {
+    let service = Service::start();
+    let db = deployed(&json!({ "component": "db", "version": "5" }));
+    let (first, second) = (deliver(&service, "k", DEPLOYED).expect(201), deliver(&service, "k", &db).expect(201));
+    assert_eq!(replayed(&deliver(&service, "k", DEPLOYED)), first);
+    assert_eq!(replayed(&deliver(&service, "k", &db)), second);
+}
+
+#[test]
+fn delete_frees_the_key() {
+    let service = Service::start();
+    let first = deliver(&service, "k", DEPLOYED).expect(201);
+    assert_eq!(service.request("DELETE", &format!("/api/{}", first["id"]), &[], None).status, 204);
+    let other = deployed(&json!({ "version": "3" }));
+    let second = deliver(&service, "k", &other).expect(201);
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(replayed(&deliver(&service, "k", &other)), second);
+}
+
+#[test]
+fn a_change_of_component_frees_the_key() {
+    let service = Service::start();
+    for (method, key) in [("PATCH", "a"), ("PUT", "b")] {
+        let first = deliver(&service, key, DEPLOYED).expect(201);
+        let path = format!("/api/{}", first["id"]);
+        service.send(method, &path, &deployed(&json!({ "component": "db" }))).expect(200);
+        let second = deliver(&service, key, &deployed(&json!({ "version": "3" }))).expect(201);
+        assert_ne!(first["id"], second["id"]);
+        // It did not go with the record, nor does it come back.
+        deliver(&service, key, &deployed(&json!({ "component": "db", "version": "4" }))).expect(201);
+        service.send(method, &path, DEPLOYED).expect(200);
+        assert_eq!(deliver(&service, key, DEPLOYED).bad_fields(422), ["version"]);
+    }
+}
+
+#[test]
+fn a_delivery_that_is_refused_uses_no_key() {
+    let service = Service::start();
+    deliver(&service, "k", &deployed(&json!({ "colour": "red" }))).problem(400);
+    deliver(&service, "k", DEPLOYED).expect(201);
+}
+
+#[test]
+fn deliveries_without_a_key_are_records_each() {
+    let service = Service::start();
+    assert_ne!(service.record(DEPLOYED)["id"], service.record(DEPLOYED)["id"]);
+}

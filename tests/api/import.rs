@@ -1,1 +1,154 @@
-//! x
+//! NDJSON in: every line recorded, or none.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, DEPLOYED, Service, deployed};
+
+/// The place and the field of each error.
+#[track_caller]
+fn errors(answer: &Answer, status: u16) -> Vec<(u64, String)> {
+    answer.problem(status);
+    let problem = answer.json();
+    let errors = problem["errors"].as_array().expect("errors").iter().map(|error| {
+        assert!(error["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{error}");
+        (error["line"].as_u64().expect("a line"), error["field"].as_str().unwrap_or_default().to_owned())
+    });
+    errors.collect()
+}
+
+fn owner(name: &str) -> String {
+    deployed(&json!({ "owner": name }))
+}
+
+#[test]
+fn each_line_is_recorded_and_the_ids_come_in_the_order_of_the_lines_rising() {
+    let service = Service::start();
+    let owners: Vec<String> = (0..500).map(|number| format!("owner {number}")).collect();
+    let lines: Vec<String> = owners.iter().map(|name| owner(name)).collect();
+    let answer = service.import(&lines.join("\n"));
+    let imported = answer.expect(201);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!((&imported["recorded"], &imported["replayed"]), (&json!(500), &json!(0)));
+    let ids: Vec<u64> = imported["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    let recorded: Vec<(u64, String)> = service
+        .all()
+        .iter()
+        .map(|record| (record["id"].as_u64().unwrap(), record["owner"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(recorded, ids.into_iter().zip(owners).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_line_may_end_in_any_way_and_the_last_one_not_at_all() {
+    let service = Service::start();
+    for (body, count) in [
+        (DEPLOYED.to_owned(), 1),
+        (format!("{DEPLOYED}\n"), 1),
+        (format!("{DEPLOYED}\r\n{DEPLOYED}\r\n"), 2),
+        (format!("  {DEPLOYED}\t\n{DEPLOYED}"), 2),
+    ] {
+        assert_eq!(service.import(&body).expect(201)["recorded"], count, "{body}");
+    }
+}
+
+#[test]
+fn blank_lines_are_skipped_and_counted() {
+    let service = Service::start();
+    let body = format!("\n \t\r\n{}\n\n\n{}\n\n", owner("ann"), owner("bob"));
+    assert_eq!(service.import(&body).expect(201)["recorded"], 2);
+    let wrong = format!("\n\n{DEPLOYED}\n  \r\n{{}}x\n\n{}", owner(""));
+    assert_eq!(errors(&service.import(&wrong), 400), [(5, String::new()), (7, "owner".to_owned())]);
+}
+
+#[test]
+fn bad_lines_are_named_by_line_field_and_reason_and_none_is_recorded() {
+    let service = Service::start();
+    let lines = [
+        DEPLOYED.to_owned(),
+        r#"{"component":"web","version":1,"owner":" ","status":"ok","colour":"red"}"#.to_owned(),
+        deployed(&json!({ "started_at": "yesterday" })),
+        DEPLOYED.replace('}', r#","run":"a","run":"b"}"#),
+        deployed(&json!({ "idempotency_key": "a b" })),
+        deployed(&json!({ "status": "started", "finished_at": "2026-01-01T00:00:00Z" })),
+        DEPLOYED.to_owned(),
+    ];
+    let answer = service.import(&lines.join("\n"));
+    let mut named = errors(&answer, 400);
+    named.sort();
+    let expected = [
+        (2, "colour"),
+        (2, "owner"),
+        (2, "version"),
+        (3, "started_at"),
+        (4, "run"),
+        (5, "idempotency_key"),
+        (6, "finished_at"),
+    ];
+    assert_eq!(named, expected.map(|(line, field)| (line, field.to_owned())));
+    assert!(answer.problem(400).contains("line 2"));
+    assert_eq!(service.all(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_line_that_is_no_json_object_is_an_error_that_names_the_line_and_the_byte() {
+    let service = Service::start();
+    let lines = [&br#"{"component":x}"#[..], b"[]", b"{\"component\":\"\xff\"}", b"null", b"{} {}"].join(&b'\n');
+    let ndjson = [("content-type", "application/x-ndjson")];
+    let answer = service.connect().request("POST", "/api/", &ndjson, Some(&lines));
+    let of_lines: Vec<u64> = errors(&answer, 400).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(of_lines, [1, 2, 3, 4, 5]);
+    let problem = answer.json();
+    for (index, byte) in [(0, 14), (2, 15), (4, 4)] {
+        let reason = problem["errors"][index]["reason"].as_str().unwrap();
+        assert!(reason.ends_with(&format!("byte {byte}")), "{reason}");
+    }
+}
+
+#[test]
+fn only_the_first_100_errors_are_listed() {
+    let service = Service::start();
+    let body = format!("{DEPLOYED}\n{}", "{\"component\":\"web\"}\n".repeat(200));
+    let errors = errors(&service.import(&body), 400);
+    assert_eq!(errors.len(), 100);
+    assert_eq!((&errors[0], &errors[99]), (&(2, "version".to_owned()), &(35, "version".to_owned())));
+    assert_eq!(service.all(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_body_has_up_to_10_000_lines() {
+    // They are all of one deploy; it takes ten times as long as it needs where the cost is the square of that.
+    let service = Service::set(&[("DEPLOYLOG_STATEMENT_TIMEOUT", "5")]);
+    let mut lines = format!("{DEPLOYED}\n").repeat(10_000);
+    let imported = service.import(&lines).expect(201);
+    assert_eq!((&imported["recorded"], imported["ids"].as_array().map(Vec::len)), (&json!(10_000), Some(10_000)));
+    lines += DEPLOYED;
+    assert!(service.import(&lines).problem(413).contains("10000 lines"));
+    assert_eq!(service.all().len(), 10_000);
+}
+
+#[test]
+fn a_body_without_lines_is_an_error() {
+    let service = Service::start();
+    for body in ["", "\n", " \r\n\t\n\n"] {
+        service.import(body).problem(400);
+    }
+}
+
+#[test]
+fn an_idempotency_key_header_beside_ndjson_is_an_error() {
+    let service = Service::start();
+    let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", "k")];
+    assert_eq!(service.request("POST", "/api/", &headers, Some(DEPLOYED)).bad_fields(400), ["Idempotency-Key"]);
+    assert_eq!(service.all(), [] as [Value; 0]);
+}
+
+#[test]
+fn ndjson_may_have_a_charset_which_is_utf_8() {
+    let service = Service::start();
+    for content_type in ["application/x-ndjson; charset=utf-8", "Application/X-NDJSON"] {
+        service.request("POST", "/api/", &[("content-type", content_type)], Some(DEPLOYED)).expect(201);
+    }
+    service.request("POST", "/api/", &[("content-type", "application/x-ndjson;charset=latin1")], Some("")).problem(415);
+    service.request("PUT", "/api/1", &[("content-type", "application/x-ndjson")], Some(DEPLOYED)).problem(415);
+}

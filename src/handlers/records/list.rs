@@ -32,9 +32,10 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         page(&store.page(&filter, after, limit).await?, &filter, limit)?
     } else {
-        let limit = query.take("limit", |text| match text.parse() {
-            Ok(limit @ 1..) => Ok(limit),
-            _ => Err("must be a positive number".to_owned()),
+        let limit = query.take("limit", |text| {
+            let is_positive = text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0');
+            // One that is too large for the type is more than there will ever be.
+            if is_positive { Ok(text.parse().unwrap_or(u64::MAX)) } else { Err("must be a positive number".to_owned()) }
         });
         query.finish()?;
         let form = if form == 1 { export::Form::Csv } else { export::Form::Ndjson };

@@ -81,10 +81,10 @@ impl Connection {
     pub fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\n");
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
         if let Some(body) = body {
-            head += &format!("content-length: {}\r\n", body.len());
+            head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
         }
         head += "\r\n";
         let mut bytes = head.into_bytes();
@@ -127,16 +127,11 @@ impl Connection {
         let mut body = Vec::new();
         if answer.header("transfer-encoding") == Some("chunked") {
             loop {
-                let mut size = String::new();
-                self.reader.read_line(&mut size)?;
-                let size = usize::from_str_radix(size.trim_end(), 16)
-                    .map_err(|_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?;
-                let mut chunk = vec![0; size + 2];
-                self.reader.read_exact(&mut chunk)?;
-                if size == 0 {
+                let chunk = self.chunk()?;
+                if chunk.is_empty() {
                     break;
                 }
-                body.extend_from_slice(&chunk[..size]);
+                body.extend_from_slice(&chunk);
             }
         } else if let Some(length) = answer.header("content-length") {
             body.resize(length.parse().expect("a length"), 0);
@@ -144,6 +139,18 @@ impl Connection {
         }
         answer.body = String::from_utf8(body).expect("UTF-8");
         Ok(answer)
+    }
+
+    /// Reads one chunk of a streamed body; the last one is empty.
+    pub fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut size = String::new();
+        self.reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim_end(), 16)
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?;
+        let mut chunk = vec![0; size + 2];
+        self.reader.read_exact(&mut chunk)?;
+        chunk.truncate(size);
+        Ok(chunk)
     }
 
     /// Whether the service has closed its side; waits for that or for a byte.

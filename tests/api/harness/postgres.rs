@@ -14,7 +14,9 @@ use std::{
 
 use deploylog::embedded::Cluster;
 use tokio::runtime::Runtime;
-use tokio_postgres::{NoTls, SimpleQueryMessage, config::Host};
+use tokio_postgres::config::Host;
+
+use super::Session;
 
 /// A directory below the temporary one, which any user reaches; removed when it goes.
 pub struct PrivateDirectory(PathBuf);
@@ -87,15 +89,8 @@ pub fn url(cluster: &tokio_postgres::Config, schema: &str) -> String {
 /// Runs SQL there and answers the rows as text, `null` for null.
 #[track_caller]
 pub fn sql(url: &str, sql: &str) -> Vec<Vec<String>> {
-    let Session { runtime, client } = Session::open(url);
-    let messages = runtime.block_on(client.simple_query(sql)).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-    let rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect())
-        }
-        _ => None,
-    });
-    rows.collect()
+    let rows = Session::open(url).rows(sql);
+    rows.iter().map(|row| (0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect()).collect()
 }
 
 /// A cluster of the test's own, which can be stopped and started again.
@@ -146,26 +141,6 @@ impl Drop for OwnCluster {
 pub fn postmaster(data_dir: &Path) -> u32 {
     let file = std::fs::read_to_string(data_dir.join("cluster/postmaster.pid")).unwrap();
     file.lines().next().unwrap().parse().unwrap()
-}
-
-/// A connection that is kept open, for what holds on to something.
-pub struct Session {
-    runtime: Runtime,
-    client: tokio_postgres::Client,
-}
-
-impl Session {
-    pub fn open(url: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (client, connection) =
-            runtime.block_on(url.parse::<tokio_postgres::Config>().unwrap().connect(NoTls)).unwrap();
-        runtime.spawn(connection);
-        Self { runtime, client }
-    }
-
-    pub fn execute(&self, sql: &str) {
-        self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
-    }
 }
 
 /// The run's cluster, started by the first who asks.

@@ -29,6 +29,15 @@ impl Service {
         Self::with(&[("DATABASE_URL", &database.url())])
     }
 
+    /// One on a schema of its own, with these settings.
+    #[track_caller]
+    pub fn set(settings: &[(&str, &str)]) -> Self {
+        let url = Database::new().url();
+        let mut environment = vec![("DATABASE_URL", url.as_str())];
+        environment.extend_from_slice(settings);
+        Self::with(&environment)
+    }
+
     /// One with these variables, once it is ready.
     #[track_caller]
     pub fn with(environment: &[(&str, &str)]) -> Self {

@@ -1,0 +1,124 @@
+//! Connections: kept, pipelined, half-closed, left, and how many.
+
+use std::{io::ErrorKind, net::Shutdown, time::Duration};
+
+use serde_json::json;
+
+use super::JSON;
+use crate::harness::{Connection, DEPLOYED, Database, Service, Session, deployed, eventually};
+
+const LIVEZ: &str = "GET /livez HTTP/1.1\r\nhost: test\r\n\r\n";
+
+fn post(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Whether nothing comes for a while.
+fn is_silent(connection: &Connection) -> bool {
+    let stream = connection.stream();
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let seen = stream.peek(&mut [0]);
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+#[test]
+fn a_connection_is_kept_through_many_requests_also_refused_ones() {
+    let service = Service::start();
+    let mut connection = service.connect();
+    for _ in 0..20 {
+        connection.request("POST", "/api/", &[JSON], Some(DEPLOYED.as_bytes())).expect(201);
+        connection.request("POST", "/api/", &[JSON], Some(b"{}")).problem(400);
+        connection.request("GET", "/none", &[], None).problem(404);
+        assert_eq!(connection.request("DELETE", "/api/1000", &[], None).status, 404);
+        assert_eq!(connection.request("OPTIONS", "/api/", &[], None).status, 204);
+    }
+    let answer = connection.request("GET", "/api/", &[("connection", "close")], None);
+    assert_eq!(answer.expect(200).as_array().map(Vec::len), Some(20));
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let service = Service::start();
+    let mut connection = service.connect();
+    let requests = (0..50).map(|number| {
+        let post = post(&deployed(&json!({ "version": number.to_string() })));
+        let list = format!("GET /api/?limit=1&version={number} HTTP/1.1\r\nhost: test\r\n\r\n");
+        let head = "HEAD /api/ HTTP/1.1\r\nhost: test\r\n\r\n";
+        post + &list + head + "GET /none HTTP/1.1\r\nhost: test\r\n\r\n"
+    });
+    connection.send(requests.collect::<String>());
+    for number in 0..50 {
+        let record = connection.answer().expect(201);
+        assert_eq!(record["version"], number.to_string());
+        assert_eq!(connection.answer().expect(200), json!([record]));
+        assert_eq!(connection.head().status, 200);
+        connection.answer().problem(404);
+    }
+}
+
+#[test]
+fn a_request_is_answered_though_the_next_one_has_only_begun() {
+    let service = Service::start();
+    for begun in ["\r\n", "G", "GET /li", "GET /livez HTTP/1.1\r\nhost"] {
+        let mut connection = service.connect();
+        connection.send(post(DEPLOYED) + begun);
+        connection.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert!(connection.try_answer().is_ok_and(|answer| answer.status == 201), "no answer before {begun:?}");
+        connection.send(&LIVEZ[begun.trim().len()..]);
+        connection.answer().expect(200);
+    }
+}
+
+#[test]
+fn a_client_that_half_closes_gets_its_answer() {
+    let service = Service::start();
+    let mut connection = service.connect();
+    connection.send(post(DEPLOYED) + LIVEZ);
+    connection.stream().shutdown(Shutdown::Write).unwrap();
+    connection.answer().expect(201);
+    connection.answer().expect(200);
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn a_client_that_leaves_after_sending_does_not_undo_its_write() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let id = service.record(DEPLOYED)["id"].clone();
+    let writes =
+        [post(&deployed(&json!({ "component": "db" }))), format!("DELETE /api/{id} HTTP/1.1\r\nhost: test\r\n\r\n")];
+    // A write that waits for the table cannot end before its client has left.
+    let session = Session::open(&database.url());
+    session.run("begin; lock table records in share mode");
+    let waiting = "select from pg_locks where relation = 'records'::regclass and not granted";
+    for (count, write) in (1..).zip(writes) {
+        let mut connection = service.connect();
+        connection.send(write);
+        eventually("the write waits", || database.sql(waiting).len() == count);
+        drop(connection);
+    }
+    drop(session);
+    eventually("both writes are done", || database.sql("select component from records") == [["db".to_owned()]]);
+}
+
+#[test]
+fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leaves() {
+    let service = Service::set(&[("DEPLOYLOG_MAX_CONNECTIONS", "2")]);
+    let mut connections = [(); 2].map(|()| service.connect());
+    for connection in &mut connections {
+        connection.request("GET", "/livez", &[], None).expect(200);
+    }
+    let mut third = service.connect();
+    third.send(post(DEPLOYED));
+    assert!(is_silent(&third), "a third connection is served");
+    let [first, mut second] = connections;
+    second.request("GET", "/livez", &[], None).expect(200);
+    drop(first);
+    third.answer().expect(201);
+    second.request("GET", "/livez", &[], None).expect(200);
+}

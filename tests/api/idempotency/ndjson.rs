@@ -1,0 +1,108 @@
+//! Keys in the lines of an NDJSON body.
+
+use serde_json::{Value, json};
+
+use super::{deliver, replayed};
+use crate::harness::{DEPLOYED, Service, deployed};
+
+fn line(key: &str, version: &str) -> String {
+    deployed(&json!({ "idempotency_key": key, "version": version }))
+}
+
+#[test]
+fn a_line_may_carry_its_idempotency_key() {
+    let service = Service::start();
+    let body = [line("a", "1"), line("b", "2"), DEPLOYED.to_owned()].join("\n");
+    let first = service.import(&body).expect(201);
+    assert_eq!((&first["recorded"], &first["replayed"]), (&json!(3), &json!(0)));
+    let second = service.import(&[line("c", "3"), line("b", "2"), line("a", "1")].join("\n")).expect(201);
+    assert_eq!((&second["recorded"], &second["replayed"]), (&json!(1), &json!(2)));
+    assert_eq!((&second["ids"][1], &second["ids"][2]), (&first["ids"][1], &first["ids"][0]));
+    assert!(second["ids"][0].as_u64() > first["ids"][2].as_u64());
+    let records = service.all();
+    assert_eq!(records.len(), 4);
+    assert!(records.iter().all(|record| record.get("idempotency_key").is_none()));
+}
+
+#[test]
+fn a_key_is_the_same_in_a_line_and_in_the_header_with_or_without_quotes() {
+    let service = Service::start();
+    let posted = deliver(&service, "a", DEPLOYED).expect(201);
+    let imported = service.import(&[line("\"a\"", "2.1"), line("b", "2.1")].join("\n")).expect(201);
+    assert_eq!((&imported["ids"][0], &imported["replayed"]), (&posted["id"], &json!(1)));
+    assert_eq!(replayed(&deliver(&service, "\"b\"", DEPLOYED))["id"], imported["ids"][1]);
+}
+
+#[test]
+fn a_key_in_a_line_has_1_to_200_visible_ascii_characters() {
+    let service = Service::start();
+    service.import(&line(&"k".repeat(200), "1")).expect(201);
+    for key in [json!("k".repeat(201)), json!("a b"), json!("clé"), json!("\"\""), json!("a\n"), json!(7)] {
+        let answer = service.import(&deployed(&json!({ "idempotency_key": key })));
+        assert_eq!(answer.bad_fields(400), ["idempotency_key"], "{key}");
+    }
+    for none in [Value::Null, json!("")] {
+        let lines = format!("{0}\n{0}", deployed(&json!({ "idempotency_key": none })));
+        assert_eq!(service.import(&lines).expect(201)["recorded"], 2);
+    }
+}
+
+#[test]
+fn a_key_twice_in_one_body_with_the_same_content_is_one_record() {
+    let service = Service::start();
+    for already in [0, 2] {
+        let lines = [line("a", "1"), line("b", "2"), line("a", "1"), line("\"a\"", "1")];
+        let answer = service.import(&lines.join("\n")).expect(201);
+        assert_eq!((&answer["recorded"], &answer["replayed"]), (&json!(2 - already), &json!(2 + already)));
+        assert_eq!(answer["ids"], json!([1, 2, 1, 1]));
+    }
+    assert_eq!(service.all().len(), 2);
+}
+
+#[test]
+fn a_key_twice_in_one_body_with_other_content_is_a_422_that_names_line_and_field() {
+    let service = Service::start();
+    let lines = [line("a", "1"), line("b", "2"), String::new(), line("a", "2"), line("b", "2"), line("a", "1")];
+    let answer = service.import(&lines.join("\n"));
+    answer.problem(422);
+    let errors = answer.json()["errors"].clone();
+    assert_eq!((&errors[0]["line"], &errors[0]["field"], &errors[1]), (&json!(4), &json!("version"), &Value::Null));
+    assert!(errors[0]["reason"].is_string());
+    assert_eq!(service.all(), [] as [Value; 0]);
+}
+
+#[test]
+fn keys_that_stand_for_other_content_are_a_422_that_names_their_lines_and_nothing_is_recorded() {
+    let service = Service::start();
+    service.import(&[line("a", "1"), line("b", "2"), line("c", "3")].join("\n")).expect(201);
+    let standing = service.all();
+    let lines = [line("d", "4"), line("c", "5"), line("a", "1"), String::new(), line("b", "6"), DEPLOYED.to_owned()];
+    let answer = service.import(&lines.join("\n"));
+    answer.problem(422);
+    let problem = answer.json();
+    let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["field"])).collect();
+    assert_eq!(named, [(&json!(2), &json!("version")), (&json!(5), &json!("version"))]);
+    assert_eq!(service.all(), standing);
+}
+
+#[test]
+fn only_the_first_100_errors_of_keys_are_listed() {
+    let service = Service::start();
+    let lines = |version: &str| -> String {
+        let lines: Vec<_> = (0..150).map(|number| line(&number.to_string(), version)).collect();
+        lines.join("\n")
+    };
+    service.import(&lines("1")).expect(201);
+    let problem = service.import(&lines("2")).expect(422);
+    let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["line"].as_u64()).collect();
+    assert_eq!(named, (1..=100).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_key_in_a_body_belongs_to_its_component() {
+    let service = Service::start();
+    let of = |component: &str| deployed(&json!({ "idempotency_key": "k", "component": component }));
+    let lines = [of("web"), of("db"), of("web")].join("\n");
+    let answer = service.import(&lines).expect(201);
+    assert_eq!((&answer["recorded"], &answer["replayed"], &answer["ids"]), (&json!(2), &json!(1), &json!([1, 2, 1])));
+}

@@ -1,0 +1,128 @@
+//! CSV out.
+
+use serde_json::json;
+
+use super::{import, recorded};
+use crate::harness::{Answer, Database, Service};
+
+const HEADER: &str = "id,component,version,owner,status,environment,run,stage,url,commit,committed_at,unplanned,\
+    started_at,finished_at,phase,duration_seconds,duration_missing,start_id,recorded_at,updated_at";
+
+fn csv(service: &Service, query: &str) -> Answer {
+    let answer = service.request("GET", &format!("/api/?{query}"), &[("accept", "text/csv")], None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer
+}
+
+/// Reads RFC 4180: rows end with CRLF, quotes go around a whole cell and are doubled in it.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![vec![String::new()]];
+    let mut rest = text.chars().peekable();
+    let mut quoted = false;
+    while let Some(character) = rest.next() {
+        let row = rows.last_mut().unwrap();
+        let cell = row.last_mut().unwrap();
+        match character {
+            '"' if quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if quoted => {
+                quoted = false;
+                assert!(matches!(rest.peek(), Some(',' | '\r')), "text behind a quote: {cell}");
+            }
+            '"' => {
+                assert!(cell.is_empty(), "a quote amid {cell}");
+                quoted = true;
+            }
+            ',' if !quoted => row.push(String::new()),
+            '\r' if !quoted => {
+                assert_eq!(rest.next(), Some('\n'));
+                rows.push(vec![String::new()]);
+            }
+            other => {
+                assert!(quoted || other != '\n', "a bare line feed");
+                cell.push(other);
+            }
+        }
+    }
+    assert_eq!(rows.pop(), Some(vec![String::new()]), "the last row has no end");
+    rows
+}
+
+#[test]
+fn csv_is_a_header_row_and_a_row_for_each_record_in_the_order_of_the_fields() {
+    let service = Service::start();
+    let [start, stop] = recorded(
+        &service,
+        [
+            json!({
+                "status": "started", "environment": "production", "run": "job#1", "started_at": "2026-01-01T00:00:00Z"
+            }),
+            json!({
+                "run": "job#1", "finished_at": "2026-01-01T00:00:01.5Z", "environment": "production", "url": "http://ci",
+                "commit": "abc", "committed_at": "2025-12-31T00:00:00Z", "unplanned": true
+            }),
+        ],
+    );
+    let answer = csv(&service, "");
+    assert!(answer.header("content-type").is_some_and(|content_type| content_type.starts_with("text/csv")));
+    let text = |record: &serde_json::Value, field: &str| record[field].as_str().unwrap().to_owned();
+    let expected = [
+        HEADER.to_owned(),
+        format!(
+            "2,web,2.1,ann,deployed,production,job#1,,http://ci,abc,2025-12-31T00:00:00.000000Z,true,\
+             2026-01-01T00:00:00.000000Z,2026-01-01T00:00:01.500000Z,succeeded,1.500,,1,{},{}",
+            text(&stop, "recorded_at"),
+            text(&stop, "updated_at")
+        ),
+        format!(
+            "1,web,2.1,ann,started,production,job#1,,,,,,2026-01-01T00:00:00.000000Z,,started,,,,{},{}",
+            text(&start, "recorded_at"),
+            text(&start, "updated_at")
+        ),
+    ];
+    assert_eq!(answer.body, expected.map(|row| row + "\r\n").concat());
+}
+
+#[test]
+fn csv_quotes_what_rfc_4180_says() {
+    let service = Service::start();
+    let texts = ["a,b", "a \"b\" c", "\"", "plain ü 🚀", " spaces ", "a;b'c"];
+    recorded(&service, texts.map(|owner| json!({ "owner": owner, "stage": format!("{owner}, ") })));
+    let rows = rows(&csv(&service, "").body);
+    for (row, owner) in rows.iter().skip(1).zip(texts.into_iter().rev()) {
+        assert_eq!((row.len(), row[3].as_str(), &row[7]), (20, owner, &format!("{owner}, ")));
+    }
+    assert_eq!(rows.len(), 7);
+}
+
+#[test]
+fn a_csv_text_that_begins_as_a_formula_gets_a_leading_quote() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")", "1=1", "a-b", "'=1"];
+    recorded(&service, texts.map(|text| json!({ "component": text, "run": text, "commit": text })));
+    let guarded =
+        |text: &str| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }.to_owned() + text;
+    for (row, text) in rows(&csv(&service, "").body).iter().skip(1).zip(texts.into_iter().rev()) {
+        for column in [1, 6, 9] {
+            assert_eq!(row[column], guarded(text));
+        }
+    }
+    // What no sender can send may have been written into the table by hand.
+    for text in ["\ttab", "\rreturn"] {
+        database.sql(&format!(
+            "insert into records (component, version, owner, status, phase) values ('{text}', '1', 'ann', 'x', 'noted')"
+        ));
+        assert_eq!(rows(&csv(&service, "limit=1").body)[1][1], guarded(text));
+    }
+}
+
+#[test]
+fn csv_gives_all_rows_that_pass_the_filters_and_any_positive_limit() {
+    let service = Service::start();
+    import(&service, 2_345);
+    recorded(&service, [json!({ "owner": "bob" }), json!({ "owner": "bob" })]);
+    for (query, count) in [("", 2_347), ("owner=bob", 2), ("owner=nobody", 0), ("limit=1", 1), ("limit=2001", 2_001)] {
+        let rows = rows(&csv(&service, query).body);
+        assert_eq!((rows.len() - 1, rows[0].join(",").as_str()), (count, HEADER), "{query}");
+    }
+}

@@ -1,0 +1,113 @@
+//! From one page of the list to the next.
+
+use serde_json::{Value, json};
+
+use super::{import, list};
+use crate::harness::{Answer, DEPLOYED, Service, deployed, encoded};
+
+/// The next page's target.
+fn next(answer: &Answer) -> Option<&str> {
+    let link = answer.header("link")?;
+    Some(link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#)).expect("a link to the next"))
+}
+
+/// The pages from this one on, and what happens between them.
+fn pages(service: &Service, first: &str, mut between: impl FnMut()) -> Vec<Vec<Value>> {
+    let mut target = first.to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let answer = service.get(&target);
+        pages.push(answer.expect(200).as_array().unwrap().clone());
+        assert!(pages.len() < 100, "a page is its own next: {target}");
+        let Some(next) = next(&answer) else { return pages };
+        assert!(next.starts_with("/api/?"), "no path from the root: {next}");
+        next.clone_into(&mut target);
+        between();
+    }
+}
+
+fn ids(records: &[Value]) -> Vec<i64> {
+    records.iter().map(|record| record["id"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn the_links_lead_through_every_record_once_in_pages_of_the_limit() {
+    let service = Service::start();
+    // In two bodies: those of one have the same recorded_at.
+    import(&service, 13);
+    import(&service, 12);
+    let expected: Vec<i64> = (1..=25).rev().collect();
+    for limit in [1, 7, 12, 24, 25, 26] {
+        let pages = pages(&service, &format!("/api/?limit={limit}"), || ());
+        assert_eq!(ids(&pages.concat()), expected, "{limit}");
+        assert!(pages.iter().rev().skip(1).all(|page| page.len() == limit), "{limit}");
+        assert!(pages.last().is_some_and(|page| !page.is_empty()), "{limit}");
+    }
+    import(&service, 80);
+    let by_default = pages(&service, "/api", || ());
+    assert_eq!(by_default.iter().map(Vec::len).collect::<Vec<_>>(), [100, 5]);
+}
+
+#[test]
+fn the_links_keep_every_filter_also_those_that_need_percent_encoding() {
+    let service = Service::start();
+    let fields = json!({
+        "component": "web & shop/ü=1?#%41+", "version": "2.1+b<>\"", "owner": "Åsa 🚀;,", "status": "In Progress",
+        "environment": "é\\", "run": "folder/job#42", "stage": "Deploy / eu & us"
+    });
+    let mut query = "limit=2&phase=started&since=2026-01-01T00:00:00%2B01:00&until=2999-01-01T00:00:00Z".to_owned();
+    for (field, value) in fields.as_object().unwrap() {
+        for _ in 0..2 {
+            service.record(&deployed(&fields));
+            let mut other = fields.clone();
+            other[field] = json!("started");
+            service.record(&deployed(&other));
+        }
+        query.extend(["&", field, "=", &encoded(value.as_str().unwrap())]);
+    }
+    let pages = pages(&service, &format!("/api/?{query}"), || ());
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2; 7]);
+    let expected: Vec<i64> = (0..14).map(|number| 27 - 2 * number).collect();
+    assert_eq!(ids(&pages.concat()), expected);
+}
+
+#[test]
+fn a_cursor_is_stable_while_records_arrive_and_go() {
+    let service = Service::start();
+    import(&service, 20);
+    let mut last = 21;
+    let pages = pages(&service, "/api/?limit=5", || {
+        import(&service, 3);
+        // The one that the cursor stands behind.
+        last -= 5;
+        assert_eq!(service.request("DELETE", &format!("/api/{last}"), &[], None).status, 204);
+    });
+    assert_eq!(ids(&pages.concat()), (1..=20).rev().collect::<Vec<_>>());
+    assert_eq!(list(&service, "limit=1000").len(), 20 + 9 - 3);
+}
+
+#[test]
+fn a_cursor_that_is_none_is_an_error_that_names_it() {
+    let service = Service::start();
+    import(&service, 2);
+    let answer = service.get("/api/?limit=1");
+    let cursor = next(&answer).and_then(|next| next.split_once("cursor=")).expect("a cursor").1;
+    let cursor = cursor.split('&').next().unwrap();
+    list(&service, &format!("cursor={cursor}"));
+    for none in ["", "x", "1", "-", "0-", "-1-1", "1-2-3", "zz-1", &format!("{cursor}x"), &format!("{cursor}-1")] {
+        let answer = service.get(&format!("/api/?cursor={none}"));
+        assert_eq!(answer.bad_fields(400), ["cursor"], "{none}");
+    }
+}
+
+#[test]
+fn a_page_that_nothing_follows_has_no_link() {
+    let service = Service::start();
+    assert_eq!(service.get("/api/").header("link"), None);
+    service.record(DEPLOYED);
+    assert_eq!(service.get("/api/?limit=1").header("link"), None);
+    service.record(DEPLOYED);
+    assert!(service.get("/api/?limit=1").header("link").is_some());
+    assert_eq!(service.get("/api/?limit=2").header("link"), None);
+    assert_eq!(service.get("/api/?limit=1&owner=bob").header("link"), None);
+}

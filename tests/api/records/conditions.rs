@@ -1,0 +1,126 @@
+//! Entity tags: If-Match and If-None-Match.
+
+use std::sync::Barrier;
+
+use serde_json::json;
+
+use crate::harness::{Answer, DEPLOYED, Service, deployed};
+
+/// A record's path and its entity tag.
+fn record(service: &Service) -> (String, String) {
+    let answer = service.post(DEPLOYED);
+    answer.expect(201);
+    (answer.header("location").unwrap().to_owned(), etag(&answer))
+}
+
+fn etag(answer: &Answer) -> String {
+    answer.header("etag").expect("an entity tag").to_owned()
+}
+
+/// PUT, PATCH or DELETE, with this If-Match.
+fn change(service: &Service, method: &str, path: &str, tag: &str) -> Answer {
+    let headers = [("content-type", "application/json"), ("if-match", tag)];
+    let body = if method == "DELETE" { None } else { Some(DEPLOYED) };
+    service.request(method, path, &headers, body)
+}
+
+const CHANGES: [&str; 3] = ["PUT", "PATCH", "DELETE"];
+
+#[test]
+fn a_record_is_answered_with_an_etag_that_is_another_after_every_change() {
+    let service = Service::start();
+    let (path, first) = record(&service);
+    assert!(first.starts_with('"') && first.ends_with('"') && first.len() > 2, "{first}");
+    assert_eq!(etag(&service.get(&path)), first);
+    assert_eq!(etag(&service.request("HEAD", &path, &[], None)), first);
+    let mut seen = vec![first];
+    for body in [r#"{"run":"x"}"#, r#"{"run":"y"}"#, r#"{"run":"x"}"#] {
+        let changed = etag(&service.send("PATCH", &path, body));
+        assert_eq!(etag(&service.get(&path)), changed);
+        assert!(!seen.contains(&changed), "{changed}");
+        seen.push(changed);
+    }
+    let replaced = etag(&service.send("PUT", &path, DEPLOYED));
+    assert!(!seen.contains(&replaced));
+    let (_, of_another) = record(&service);
+    assert!(!seen.contains(&of_another));
+}
+
+#[test]
+fn put_patch_and_delete_pass_where_if_match_names_the_record_as_it_is() {
+    let service = Service::start();
+    for method in CHANGES {
+        for of in [|tag: &str| tag.to_owned(), |tag: &str| format!("\"other\",{tag} , \"x\""), |_: &str| "*".to_owned()]
+        {
+            let (path, tag) = record(&service);
+            let answer = change(&service, method, &path, &of(&tag));
+            assert_eq!(answer.status, if method == "DELETE" { 204 } else { 200 }, "{method} {}: {answer:?}", of(&tag));
+        }
+    }
+}
+
+#[test]
+fn put_patch_and_delete_answer_412_where_if_match_does_not_name_the_record_as_it_is() {
+    let service = Service::start();
+    let (path, stale) = record(&service);
+    let current = etag(&service.send("PATCH", &path, r#"{"version":"3"}"#));
+    let standing = service.get(&path).body;
+    let weak = format!("W/{current}");
+    let bare = current.trim_matches('"').to_owned();
+    for method in CHANGES {
+        for tag in [stale.as_str(), "\"other\"", &format!("{stale}, \"x\""), &weak, &bare, "\"*\""] {
+            change(&service, method, &path, tag).problem(412);
+        }
+    }
+    assert_eq!(service.get(&path).body, standing);
+}
+
+#[test]
+fn if_match_on_a_record_that_is_not_there_is_a_404() {
+    let service = Service::start();
+    for method in CHANGES {
+        change(&service, method, "/api/1", "*").problem(404);
+    }
+}
+
+#[test]
+fn of_changes_in_flight_at_once_with_one_if_match_one_passes() {
+    let service = Service::start();
+    let (path, tag) = record(&service);
+    let together = Barrier::new(8);
+    let statuses = std::thread::scope(|scope| {
+        let send = |number: usize| {
+            let (service, path, tag, together) = (&service, &path, &tag, &together);
+            scope.spawn(move || {
+                let mut connection = service.connect();
+                together.wait();
+                let headers = [("content-type", "application/json"), ("if-match", tag.as_str())];
+                let body = deployed(&json!({ "version": number.to_string() }));
+                connection.request("PUT", path, &headers, Some(body.as_bytes())).status
+            })
+        };
+        let threads: Vec<_> = (0..8).map(send).collect();
+        let mut statuses: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        statuses.sort_unstable();
+        statuses
+    });
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+}
+
+#[test]
+fn a_reader_who_has_the_record_already_is_answered_304() {
+    let service = Service::start();
+    let (path, tag) = record(&service);
+    for known in [&tag, &format!("W/{tag}"), &format!("\"other\", {tag}"), &format!("\"a\",W/{tag},\"b\""), "*"] {
+        for method in ["GET", "HEAD"] {
+            let answer = service.request(method, &path, &[("if-none-match", known)], None);
+            assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{method} {known}");
+            assert_eq!(etag(&answer), tag);
+        }
+    }
+    for other in ["\"other\"", "W/\"other\", \"x\"", tag.trim_matches('"')] {
+        assert_eq!(service.request("GET", &path, &[("if-none-match", other)], None).status, 200, "{other}");
+    }
+    service.send("PATCH", &path, r#"{"version":"3"}"#).expect(200);
+    assert_eq!(service.request("GET", &path, &[("if-none-match", &tag)], None).expect(200)["version"], "3");
+}

@@ -1,0 +1,132 @@
+//! The types and limits of the fields that a sender sets.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Service, deployed};
+
+/// Every text and how many characters it may have.
+const TEXTS: [(&str, usize); 8] = [
+    ("component", 200),
+    ("version", 200),
+    ("owner", 200),
+    ("status", 200),
+    ("environment", 200),
+    ("run", 1_000),
+    ("stage", 1_000),
+    ("commit", 64),
+];
+
+#[test]
+fn a_text_has_1_character_up_to_its_limit_counted_in_characters() {
+    let service = Service::start();
+    for (field, limit) in TEXTS {
+        for character in ["x", "é", "🚀"] {
+            for length in [1, limit] {
+                let text = character.repeat(length);
+                assert_eq!(service.record(&deployed(&json!({ field: text })))[field], text);
+            }
+            let answer = service.post(&deployed(&json!({ field: character.repeat(limit + 1) })));
+            assert_eq!(answer.bad_fields(400), [field], "{field} of {} times {character}", limit + 1);
+        }
+    }
+}
+
+#[test]
+fn every_text_at_its_limit_goes_into_one_record() {
+    let service = Service::start();
+    let mut fields = json!({ "url": format!("https://{}", "é".repeat(1_992)) });
+    for (field, limit) in TEXTS {
+        fields[field] = json!("🚀".repeat(limit));
+    }
+    let record = service.record(&deployed(&fields));
+    for (field, value) in fields.as_object().unwrap() {
+        assert_eq!(&record[field], value);
+    }
+    assert_eq!(service.read(&record["id"]), record);
+}
+
+#[test]
+fn a_control_character_is_an_error_that_names_the_field() {
+    let service = Service::start();
+    for control in ['\0', '\t', '\n', '\u{1f}', '\u{7f}', '\u{85}', '\u{9f}'] {
+        for (field, _) in TEXTS {
+            let answer = service.post(&deployed(&json!({ field: format!("a{control}b") })));
+            assert_eq!(answer.bad_fields(400), [field], "{control:?}");
+        }
+        let answer = service.post(&deployed(&json!({ "url": format!("https://ci/{control}") })));
+        assert_eq!(answer.bad_fields(400), ["url"], "{control:?}");
+    }
+}
+
+#[test]
+fn nothing_is_trimmed() {
+    let service = Service::start();
+    for (field, _) in TEXTS {
+        for text in [" web", "web ", " \u{a0}web\u{3000} "] {
+            assert_eq!(service.record(&deployed(&json!({ field: text })))[field], text);
+        }
+    }
+}
+
+#[test]
+fn an_optional_field_of_only_white_space_is_left_out() {
+    let service = Service::start();
+    for field in ["environment", "run", "stage", "url", "commit", "committed_at", "started_at"] {
+        for white_space in ["", "  ", "\u{2003}"] {
+            let record = service.record(&deployed(&json!({ field: white_space })));
+            assert_eq!(record.get(field), None, "{field} {white_space:?}");
+        }
+    }
+}
+
+#[test]
+fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
+    let service = Service::start();
+    let longest = format!("http://{}", "ü".repeat(1_993));
+    for url in
+        ["http://ci", "https://ci.example:8443/job/42?a=b&c=d#e", "HTTPS://CI.EXAMPLE/ü", "http://[::1]/", &longest]
+    {
+        assert_eq!(service.record(&deployed(&json!({ "url": url })))["url"], url);
+    }
+    let too_long = format!("{longest}x");
+    for url in [
+        "ci.example/job/42",
+        "/job/42",
+        "ftp://ci.example/",
+        "javascript:alert(1)",
+        "javascript://ci/%0aalert(1)",
+        "data:text/html,http://ci",
+        "httpx://ci",
+        "http:/ci",
+        "http://",
+        "https:///job",
+        " http://ci",
+        &too_long,
+    ] {
+        assert_eq!(service.post(&deployed(&json!({ "url": url }))).bad_fields(400), ["url"], "{url}");
+    }
+}
+
+#[test]
+fn unplanned_is_true_or_false() {
+    let service = Service::start();
+    for unplanned in [true, false] {
+        assert_eq!(service.record(&deployed(&json!({ "unplanned": unplanned })))["unplanned"], unplanned);
+    }
+    for other in [json!("true"), json!(1), json!(""), json!([true])] {
+        assert_eq!(service.post(&deployed(&json!({ "unplanned": other }))).bad_fields(400), ["unplanned"], "{other}");
+    }
+}
+
+#[test]
+fn a_wrong_type_is_an_error_that_names_the_field() {
+    let service = Service::start();
+    let texts = TEXTS.iter().map(|(field, _)| *field);
+    for field in texts.chain(["url", "committed_at", "started_at", "finished_at"]) {
+        for other in [json!(7), json!(1.5), json!(-1), json!(true), json!(["web"]), json!({ "name": "web" })] {
+            let answer = service.post(&deployed(&json!({ field: other })));
+            assert_eq!(answer.bad_fields(400), [field], "{other}");
+        }
+    }
+    assert_eq!(service.all(), [] as [Value; 0]);
+}

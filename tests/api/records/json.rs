@@ -1,0 +1,79 @@
+//! Bodies that are no JSON, and JSON that is no record.
+
+use serde_json::Value;
+
+use crate::harness::{DEPLOYED, Service};
+
+#[test]
+fn what_is_not_json_is_an_error_that_names_the_byte_where_it_broke() {
+    let service = Service::start();
+    let id = service.record(DEPLOYED)["id"].clone();
+    for (body, byte) in [
+        ("x", 1),
+        (r#"{"component":x}"#, 14),
+        (r#"{"component":"é🚀",}"#, 23),
+        ("{\n\"component\":\n\n\"web\" \"x\"}", 23),
+        (r#"{"component":"web"}}"#, 20),
+        (r#"{"component":"w\x"}"#, 17),
+        ("{\"component\":\"a\nb\"}", 16),
+        (r#"{"component":'web'}"#, 14),
+        (r#"{component:"web"}"#, 2),
+        (r#"{"run":NaN}"#, 8),
+    ] {
+        for answer in [
+            service.post(body),
+            service.send("PUT", &format!("/api/{id}"), body),
+            service.send("PATCH", &format!("/api/{id}"), body),
+        ] {
+            let detail = answer.problem(400);
+            assert!(detail.ends_with(&format!("at byte {byte}")), "{body}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn json_that_ends_too_early_is_an_error_that_names_its_end() {
+    let service = Service::start();
+    for (length, _) in DEPLOYED.char_indices() {
+        let detail = service.post(&DEPLOYED[..length]).problem(400);
+        let byte: usize = detail.rsplit("byte ").next().and_then(|byte| byte.parse().ok()).expect("a byte");
+        assert!([length, length + 1].contains(&byte), "{length}: {detail}");
+    }
+    assert_eq!(service.all(), [] as [Value; 0]);
+}
+
+#[test]
+fn what_is_not_utf_8_is_an_error_that_names_the_byte() {
+    let service = Service::start();
+    let json = [("content-type", "application/json")];
+    for bytes in [&b"\xff"[..], b"\xc3(", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80"] {
+        let before = r#"{"component":"é"#;
+        let body = [before.as_bytes(), bytes, br#""}"#].concat();
+        let detail = service.connect().request("POST", "/api/", &json, Some(&body)).problem(400);
+        assert!(detail.ends_with(&format!("at byte {}", before.len() + 1)), "{bytes:?}: {detail}");
+    }
+    let lone_surrogate = r#"{"component":"\ud800"}"#;
+    assert!(service.post(lone_surrogate).problem(400).contains("byte"));
+}
+
+#[test]
+fn json_that_is_no_object_is_an_error() {
+    let service = Service::start();
+    let id = service.record(DEPLOYED)["id"].clone();
+    for body in ["[]", "7", "null", "true", r#""web""#, &format!("[{DEPLOYED}]")] {
+        assert!(service.post(body).problem(400).contains("body"), "{body}");
+        assert!(service.send("PUT", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
+        assert!(service.send("PATCH", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
+    }
+}
+
+#[test]
+fn json_nested_without_end_is_an_error_and_no_crash() {
+    let service = Service::start();
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        let depth = 60_000 / open.len() / 2;
+        let body = DEPLOYED.replace('}', &format!(r#","run":{}1{}}}"#, open.repeat(depth), close.repeat(depth)));
+        service.post(&body).problem(400);
+    }
+    service.record(DEPLOYED);
+}
