@@ -12,7 +12,6 @@ mod import;
 mod kill;
 mod list;
 mod measuring;
-mod measuring_model;
 mod process;
 mod readme;
 mod records;

@@ -1,4 +1,8 @@
-//! How time is measured, rule by rule; `measuring_model` then tries any set of records in any order.
+//! How time is measured, rule by rule; `model` then tries any set of records in any order.
+
+mod changes;
+mod model;
+mod steps;
 
 use serde_json::{Value, json};
 
@@ -212,97 +216,6 @@ fn a_moment_more_than_a_day_in_the_future_is_an_error() {
         service.record(&web(&json!({"status": status, field: ahead(23)})));
     }
     service.record(&web(&json!({"status": "planned", "started_at": ahead(1000)})));
-}
-
-#[test]
-fn put_from_started_to_deployed_finishes_that_same_record() {
-    let service = Service::start();
-    let started = service.record(&web(&json!({"status": "started"})));
-    let finished =
-        service.send("PUT", &format!("/api/{}", started["id"]), &web(&json!({"status": "deployed"}))).expect(200);
-    assert_eq!((&finished["id"], &finished["started_at"]), (&started["id"], &started["started_at"]));
-    assert_eq!(finished["finished_at"], finished["updated_at"]);
-    assert!(finished["duration_seconds"].is_number());
-    assert_eq!(finished.get("start_id"), None, "it is complete in itself");
-}
-
-#[test]
-fn put_and_patch_keep_own_times_that_they_do_not_name() {
-    let service = Service::start();
-    let record =
-        service.record(&web(&json!({"status": "ok", "started_at": at("10:00:00"), "finished_at": at("10:01:00")})));
-    let path = format!("/api/{}", record["id"]);
-    let replaced = service.send("PUT", &path, &web(&json!({"status": "failed", "started_at": null}))).expect(200);
-    let patched = service.send("PATCH", &path, r#"{"owner":"bob"}"#).expect(200);
-    for changed in [replaced, patched] {
-        assert_eq!(changed["started_at"], record["started_at"]);
-        assert_eq!(changed["finished_at"], record["finished_at"]);
-    }
-}
-
-#[test]
-fn a_start_taken_from_another_record_is_not_an_own_time() {
-    let service = Service::start();
-    let started = service.record(&start(&at("10:00:00")));
-    let finished = service.record(&stop(&at("10:01:00")));
-    let path = format!("/api/{}", finished["id"]);
-    let moved = service.send("PATCH", &path, r#"{"version":"2"}"#).expect(200);
-    assert_eq!(moved["duration_missing"], "no start record");
-    let back = service.send("PUT", &path, &web(&json!({"status": "deployed"}))).expect(200);
-    assert_eq!(back["start_id"], started["id"]);
-}
-
-#[test]
-fn a_record_that_becomes_a_start_drops_its_finish() {
-    let service = Service::start();
-    let stop_at =
-        |status: &str| web(&json!({"status": status, "finished_at": at("10:01:00"), "started_at": at("10:00:00")}));
-    let own = service.record(&stop_at("ok"));
-    let own = service.send("PATCH", &format!("/api/{}", own["id"]), r#"{"status":"started"}"#).expect(200);
-    assert_eq!((&own["started_at"], own.get("finished_at")), (&json!("2026-01-01T10:00:00.000000Z"), None));
-    let lone = service.record(&web(&json!({"component": "api", "status": "ok"})));
-    let path = format!("/api/{}", lone["id"]);
-    let lone = service.send("PATCH", &path, r#"{"status":"started"}"#).expect(200);
-    assert_eq!(lone["started_at"], lone["updated_at"], "else now");
-    let named = service.send("PATCH", &path, &json!({"started_at": at("09:00:00")}).to_string()).expect(200);
-    assert_eq!(named["started_at"], "2026-01-01T09:00:00.000000Z");
-}
-
-#[test]
-fn patch_null_on_a_stops_start_unsets_it_and_the_rules_apply_again() {
-    let service = Service::start();
-    let started = service.record(&start(&at("10:00:00")));
-    let complete = web(&json!({"status": "ok", "started_at": at("10:00:30"), "finished_at": at("10:01:00")}));
-    let path = format!("/api/{}", service.record(&complete)["id"]);
-    let taken = service.send("PATCH", &path, r#"{"started_at":null}"#).expect(200);
-    assert_eq!((&taken["start_id"], &taken["duration_seconds"]), (&started["id"], &json!(60.0)));
-}
-
-#[test]
-fn patch_null_on_a_records_moment_is_an_error() {
-    let service = Service::start();
-    let started = service.record(&start(&at("10:00:00")));
-    let finished = service.record(&stop(&at("10:01:00")));
-    for (record, body, field) in [
-        (&started, r#"{"started_at":null}"#, "started_at"),
-        (&finished, r#"{"finished_at":null}"#, "finished_at"),
-        (&started, r#"{"status":"ok","finished_at":null}"#, "finished_at"),
-    ] {
-        assert_eq!(service.send("PATCH", &format!("/api/{}", record["id"]), body).bad_fields(400), [field]);
-    }
-}
-
-#[test]
-fn after_a_removal_the_neighbours_are_measured_again() {
-    let service = Service::start();
-    let first = service.record(&start(&at("10:00:00")));
-    let second = service.record(&start(&at("10:05:00")));
-    let finished = service.record(&stop(&at("10:06:00")));
-    let id = &finished["id"];
-    assert_eq!(service.request("DELETE", &format!("/api/{}", second["id"]), &[], None).status, 204);
-    assert_eq!(service.read(id)["duration_seconds"], 360.0);
-    assert_eq!(service.request("DELETE", &format!("/api/{}", first["id"]), &[], None).status, 204);
-    assert_eq!(service.read(id)["duration_missing"], "no start record");
 }
 
 #[test]
