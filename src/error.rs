@@ -13,13 +13,14 @@ use crate::record::FieldError;
 /// A cause that only the log sees.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes an error and what caused it.
-pub fn chain(error: &dyn std::error::Error, f: &mut fmt::Formatter) -> fmt::Result {
-    write!(f, "{error}")?;
-    error.source().map_or(Ok(()), |source| {
-        f.write_str(": ")?;
-        chain(source, f)
-    })
+/// Shows an error with what caused it.
+pub struct Chained<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        self.0.source().map_or(Ok(()), |source| write!(f, ": {}", Chained(source)))
+    }
 }
 
 /// A line of an NDJSON body that cannot be as it is.
@@ -166,7 +167,7 @@ impl fmt::Display for Error {
     /// For the log: with the cause.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Unavailable(cause) | Self::Internal(cause) => chain(cause.as_ref(), f),
+            Self::Unavailable(cause) | Self::Internal(cause) => Chained(cause.as_ref()).fmt(f),
             _ => f.write_str(&self.detail()),
         }
     }

@@ -3,6 +3,8 @@
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
+use crate::error::Chained;
+
 /// The steps, in order. One that has been released is never edited.
 const MIGRATIONS: [(&str, &str); 1] = [("0001_records", include_str!("../sql/migrations/0001_records.sql"))];
 
@@ -28,7 +30,7 @@ impl MigrateError {
 impl std::fmt::Display for MigrateError {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
-            Self::Database(error) => crate::error::chain(error, f),
+            Self::Database(error) => Chained(error).fmt(f),
             Self::Refused(sentence) => f.write_str(sentence),
         }
     }

@@ -10,6 +10,7 @@ mod lanes;
 mod page;
 mod replicas;
 mod rows;
+mod writers;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -27,6 +28,7 @@ use crate::{
 use batch::{Answer, Batch};
 use connections::{Connections, Failure};
 use lanes::Lanes;
+use writers::Writers;
 
 /// What a sender delivers: a record, and the key that makes a repetition of it known.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub type Reused = Vec<(usize, Vec<&'static str>)>;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    writers: Arc<Writers>,
 }
 
 struct Inner {
@@ -69,8 +72,9 @@ impl Store {
         let writing = Connections::new(database, limits, limits.size / 2, "force_generic_plan")?;
         let reading = Connections::new(database, limits, limits.size - limits.size / 2, "force_custom_plan")?;
         let replica = replicas::join(&writing, limits.statement).await?;
-        let inner = Inner { reading, writing, lanes: Lanes::default(), replica, lane_wait: limits.wait };
-        Ok(Self { inner: Arc::new(inner) })
+        let lanes = Lanes::default();
+        let inner = Arc::new(Inner { reading, writing, lanes, replica, lane_wait: limits.wait });
+        Ok(Self { writers: Arc::new(Writers::start(&inner)), inner })
     }
 
     /// Whether the database answers and has the schema.
@@ -79,31 +83,16 @@ impl Store {
         self.inner.reading.read(SQL, &[]).await.map(drop)
     }
 
-    /// Records all or none. The inner error: some keys were used for other content, and nothing is recorded.
-    pub async fn create(&self, deliveries: Vec<Delivery>) -> Result<Result<Vec<Delivered>, Reused>, Error> {
+    /// Records one, together with others that arrive meanwhile. The inner error: its key stands for other content,
+    /// and these fields differ.
+    pub async fn record(&self, delivery: Delivery) -> Result<Result<Delivered, Vec<&'static str>>, Error> {
+        self.writers.record(self.inner.lanes.lane_of(&delivery.record.component), delivery).await
+    }
+
+    /// Records all or none. The inner error: some keys stand for other content, and nothing is recorded.
+    pub async fn import(&self, deliveries: Vec<Delivery>) -> Result<Result<Vec<Delivered>, Reused>, Error> {
         let inner = self.inner.clone();
-        in_its_own_task(async move {
-            let (batch, places, reused) = Batch::of_deliveries(&deliveries);
-            if !reused.is_empty() {
-                return Ok(Err(reused));
-            }
-            let components = deliveries.iter().map(|delivery| delivery.record.component.as_str());
-            let _lanes = inner.lanes(components).await?;
-            let answers = inner.write(&batch).await?;
-            let reused = batch.reused(&answers);
-            if !reused.is_empty() {
-                return Ok(Err(reused));
-            }
-            let by_line = batch.by_line(answers)?;
-            let mut first = HashMap::new();
-            let delivered = places.iter().enumerate().map(|(delivery, &line)| {
-                let is_first = *first.entry(line).or_insert(delivery) == delivery;
-                let is_replay = by_line[line].same.is_some() || !is_first;
-                Delivered { record: by_line[line].record.clone(), is_replay }
-            });
-            Ok(Ok(delivered.collect()))
-        })
-        .await
+        in_its_own_task(async move { Ok(inner.deliver(&deliveries.iter().collect::<Vec<_>>()).await?) }).await
     }
 
     /// One record.
@@ -125,7 +114,7 @@ impl Store {
                 let edited = edit(&standing)?;
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
-                let _lanes = inner.lanes([old_component, new_component].into_iter()).await?;
+                let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
                 // Somebody else may have changed it before its lane was free.
                 let current = inner.read(id).await?;
                 if current.updated_at == standing.updated_at {
@@ -156,25 +145,49 @@ impl Store {
 impl Inner {
     async fn read(&self, id: i64) -> Result<Record, Error> {
         let rows = self.reading.read(include_str!("../sql/record_by_id.sql"), &[&id]).await?;
-        rows.first().map(rows::record).transpose()?.ok_or(Error::NotFound)
+        rows.first().map(rows::record).transpose().map_err(Error::Internal)?.ok_or(Error::NotFound)
     }
 
-    async fn lanes<'a>(&self, components: impl Iterator<Item = &'a str>) -> Result<lanes::Held, Error> {
+    /// Records all or none.
+    async fn deliver(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Delivered>, Reused>, Failure> {
+        let (batch, places, reused) = Batch::of_deliveries(deliveries);
+        if !reused.is_empty() {
+            return Ok(Err(reused));
+        }
+        let _lanes = self.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
+        let answers = self.write(&batch).await?;
+        let reused = batch.reused(&answers);
+        if !reused.is_empty() {
+            return Ok(Err(reused));
+        }
+        let by_line = batch.by_line(answers)?;
+        let mut first = HashMap::new();
+        let delivered = places.iter().enumerate().map(|(delivery, &line)| {
+            let is_first = *first.entry(line).or_insert(delivery) == delivery;
+            let is_replay = by_line[line].same.is_some() || !is_first;
+            Delivered { record: by_line[line].record.clone(), is_replay }
+        });
+        Ok(Ok(delivered.collect()))
+    }
+
+    async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Result<lanes::Held, Failure> {
         timeout(self.lane_wait, self.lanes.hold(components))
             .await
-            .map_err(|_| Error::Unavailable("earlier writes of the component take too long".into()))
+            .map_err(|_| Failure::Overloaded("earlier writes of the component take too long".into()))
     }
 
     /// Runs the writing statement, again where another replica stood in its way.
-    async fn write(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, Error> {
+    async fn write(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, Failure> {
         const ATTEMPTS: usize = 10;
         let mut attempt = 1;
         loop {
             match batch.run(&self.writing, &self.replica).await {
-                Ok(rows) => return rows.iter().map(Answer::from_row).collect(),
+                Ok(rows) => {
+                    return rows.iter().map(Answer::from_row).collect::<Result<_, _>>().map_err(Failure::Broken);
+                }
                 // The server took nothing of it, so it may be said again.
                 Err(Failure::Collided(_) | Failure::Undone(_)) if attempt < ATTEMPTS => attempt += 1,
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(failure),
             }
         }
     }

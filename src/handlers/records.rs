@@ -17,7 +17,7 @@ use crate::{
     record::{Draft, FieldError, NewRecord, Origin, Record},
     reply::{self, Reply},
     request::{self, MediaType, Payload, Query, delivery_key, media_type},
-    store::{Delivery, Store},
+    store::{Delivered, Delivery, Store},
 };
 
 /// Of one record.
@@ -37,21 +37,18 @@ pub async fn create(
     let key = delivery_key(headers)?;
     let draft = draft(payload, Origin::Post).await?;
     let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
-    match store.create(vec![Delivery { record, key }]).await? {
-        Ok(delivered) => {
-            let one = delivered.first().ok_or_else(|| Error::Internal("nothing was recorded".into()))?;
-            let status = if one.is_replay { StatusCode::OK } else { StatusCode::CREATED };
-            let mut reply = whole(status, &one.record)?;
-            if one.is_replay {
-                reply::set(reply.headers_mut(), HeaderName::from_static("idempotent-replayed"), "true");
-            } else {
-                reply::set(reply.headers_mut(), header::LOCATION, &format!("/api/{}", one.record.id));
-            }
+    match store.record(Delivery { record, key }).await? {
+        Ok(Delivered { record, is_replay: false }) => {
+            let mut reply = whole(StatusCode::CREATED, &record)?;
+            reply::set(reply.headers_mut(), header::LOCATION, &format!("/api/{}", record.id));
             Ok(reply)
         }
-        Err(reused) => Err(Error::KeyReused(
-            reused.into_iter().flat_map(|(_, fields)| reused_key("Idempotency-Key", &fields)).collect(),
-        )),
+        Ok(Delivered { record, is_replay: true }) => {
+            let mut reply = whole(StatusCode::OK, &record)?;
+            reply::set(reply.headers_mut(), HeaderName::from_static("idempotent-replayed"), "true");
+            Ok(reply)
+        }
+        Err(fields) => Err(Error::KeyReused(reused_key("Idempotency-Key", &fields))),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     rows,
 };
 use crate::{
-    error::Error,
+    error::Cause,
     record::{NewRecord, Record},
 };
 
@@ -46,12 +46,12 @@ pub struct Answer {
 impl<'a> Batch<'a> {
     /// New records. A key that comes twice is one record: the second answer is the line of every delivery, the third
     /// the deliveries whose key an earlier one of them used for other content.
-    pub fn of_deliveries(deliveries: &'a [Delivery]) -> (Self, Vec<usize>, Reused) {
+    pub fn of_deliveries(deliveries: &[&'a Delivery]) -> (Self, Vec<usize>, Reused) {
         let mut batch = Self::default();
         let mut lines_of_keys = HashMap::new();
         let mut places = Vec::with_capacity(deliveries.len());
         let mut reused = Reused::new();
-        for (delivery, Delivery { record, key }) in deliveries.iter().enumerate() {
+        for (delivery, &Delivery { record, key }) in deliveries.iter().enumerate() {
             let line = batch.sent.len();
             let key = key.as_deref();
             let first = key.map_or(line, |key| *lines_of_keys.entry((&record.component, key)).or_insert(line));
@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
     }
 
     /// An answer for every line, none of them refused. New ids rise with the lines that no earlier delivery answers.
-    pub fn by_line(&self, answers: Vec<Answer>) -> Result<Vec<Answer>, Error> {
+    pub fn by_line(&self, answers: Vec<Answer>) -> Result<Vec<Answer>, Failure> {
         let (mut new, mut known): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.line.is_none());
         new.sort_unstable_by_key(|answer| answer.record.id);
         known.sort_unstable_by_key(|answer| answer.line);
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
             .zip(&self.sent)
             .map(|(line, _)| known.next_if(|answer| answer.line == Some(line)).or_else(|| new.next()))
             .collect::<Option<_>>()
-            .ok_or_else(|| Error::Internal("a record was written without an answer".into()))
+            .ok_or_else(|| Failure::Broken("a record was written without an answer".into()))
     }
 
     /// Runs the statement once.
@@ -150,7 +150,7 @@ impl<'a> Batch<'a> {
 
 impl Answer {
     /// Reads a row of the statement.
-    pub fn from_row(row: &Row) -> Result<Self, Error> {
+    pub fn from_row(row: &Row) -> Result<Self, Cause> {
         Ok(Self {
             record: rows::record(row)?,
             line: rows::column(row, rows::WIDTH)?,

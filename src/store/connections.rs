@@ -10,7 +10,7 @@ use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
 
 use crate::{
     config::PoolLimits,
-    error::{Cause, Error},
+    error::{Cause, Chained, Error},
 };
 
 /// Why a query has no answer.
@@ -28,6 +28,21 @@ pub enum Failure {
     Lost(Cause),
     /// The query is wrong.
     Broken(Cause),
+}
+
+impl Failure {
+    /// The same for each of several requests.
+    #[must_use]
+    pub fn share(&self) -> Error {
+        let (Self::Unreachable(cause)
+        | Self::Undone(cause)
+        | Self::Collided(cause)
+        | Self::Overloaded(cause)
+        | Self::Lost(cause)
+        | Self::Broken(cause)) = self;
+        let cause = Chained(cause.as_ref()).to_string().into();
+        if matches!(self, Self::Broken(_)) { Error::Internal(cause) } else { Error::Unavailable(cause) }
+    }
 }
 
 impl From<Failure> for Error {

@@ -27,13 +27,18 @@ impl Default for Lanes {
 }
 
 impl Lanes {
+    /// The lane of a component.
+    pub fn lane_of(&self, component: &str) -> usize {
+        #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
+        let hash = self.hasher.hash_one(component) as usize;
+        hash % LANES
+    }
+
     /// Waits for the lanes of all these components; in one order, so that no two wait for each other.
     pub async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Held {
         let mut wanted = [false; LANES];
         for component in components {
-            #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
-            let lane = self.hasher.hash_one(component) as usize % LANES;
-            wanted[lane] = true;
+            wanted[self.lane_of(component)] = true;
         }
         let mut held = Vec::new();
         for (lane, _) in self.lanes.iter().zip(wanted).filter(|(_, wanted)| *wanted) {

@@ -86,7 +86,7 @@ pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>,
             ],
         )
         .await?;
-    let mut records = rows.iter().map(rows::record).collect::<Result<Vec<_>, _>>()?;
+    let mut records = rows.iter().map(rows::record).collect::<Result<Vec<_>, _>>().map_err(Error::Internal)?;
     let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);
     let next = records.last().filter(|_| has_more).map(Cursor::of);

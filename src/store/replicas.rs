@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Inner, Store, batch::Batch, connections::Connections, rows};
+use super::{Inner, Store, batch::Batch, connections::Connections};
 use crate::error::Error;
 
 /// Well within the two seconds in which replicas come to agree.
@@ -20,7 +20,7 @@ const STATEMENTS: usize = 20;
 pub async fn join(writing: &Connections, statement_timeout: Duration) -> Result<String, Error> {
     let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[]).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a replica has no id".into()))?;
-    let (replica, transaction): (String, String) = (rows::column(row, 0)?, rows::column(row, 1)?);
+    let (replica, transaction): (String, String) = (row.get(0), row.get(1));
     let known = async {
         let sql = include_str!("../../sql/replica_is_known.sql");
         while !writing.query(sql, &[&replica, &transaction]).await?.first().is_none_or(|row| row.get(0)) {
@@ -55,7 +55,7 @@ pub async fn second_looks(store: Store) {
 async fn look(inner: &Inner) -> Result<(), Error> {
     for _ in 0..STATEMENTS {
         let rows = inner.writing.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica]).await?;
-        let is_waited_for = rows.first().map(|row| rows::column(row, 0)).transpose()?.unwrap_or(false);
+        let is_waited_for = rows.first().is_some_and(|row| row.get(0));
         if !is_waited_for {
             break;
         }

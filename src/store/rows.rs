@@ -3,7 +3,7 @@
 use tokio_postgres::{Row, types::FromSql};
 
 use crate::{
-    error::Error,
+    error::Cause,
     record::{NewRecord, Phase, Record},
 };
 
@@ -11,12 +11,12 @@ use crate::{
 pub const WIDTH: usize = 18;
 
 /// One column.
-pub fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
-    row.try_get(index).map_err(|error| Error::Internal(error.into()))
+pub fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Cause> {
+    Ok(row.try_get(index)?)
 }
 
 /// The record of a row's first columns.
-pub fn record(row: &Row) -> Result<Record, Error> {
+pub fn record(row: &Row) -> Result<Record, Cause> {
     let phase: &str = column(row, 14)?;
     Ok(Record {
         id: column(row, 0)?,
@@ -34,7 +34,7 @@ pub fn record(row: &Row) -> Result<Record, Error> {
             unplanned: column(row, 11)?,
             started_at: column(row, 12)?,
             finished_at: column(row, 13)?,
-            phase: Phase::named(phase).ok_or_else(|| Error::Internal(format!("unknown phase {phase}").into()))?,
+            phase: Phase::named(phase).ok_or_else(|| format!("unknown phase {phase}"))?,
         },
         start_id: column(row, 15)?,
         recorded_at: column(row, 16)?,

@@ -24,7 +24,7 @@ pub async fn create(store: &Store, headers: &HeaderMap, payload: &mut Payload) -
     }
     let body = payload.read(MAX_BODY_BYTES).await?;
     let (lines, deliveries) = read(&body)?;
-    match store.create(deliveries).await? {
+    match store.import(deliveries).await? {
         Ok(delivered) => {
             let replayed = delivered.iter().filter(|delivered| delivered.is_replay).count();
             let ids: Vec<i64> = delivered.iter().map(|delivered| delivered.record.id).collect();

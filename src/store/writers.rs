@@ -1,0 +1,143 @@
+//! Group commit: records that arrive while a statement is in flight share the next one.
+//!
+//! A component's records always go to the same writer, which takes whatever has queued up and never waits for more:
+//! a record that is alone goes at once. Each is answered by itself, whatever becomes of its neighbours.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::sync::{
+    mpsc::{self, Receiver, Sender},
+    oneshot,
+};
+
+use super::{Delivered, Delivery, Inner, connections::Failure};
+use crate::error::Error;
+
+/// More of them make smaller groups, and the database does more work for each record.
+const WRITERS: usize = 2;
+/// A larger group gains little more, and its first record waits for its last.
+const MAX_GROUP: usize = 256;
+/// For each writer.
+const MAX_QUEUE: usize = 2048;
+
+/// What becomes of one delivery. The inner error: its key stands for other content, which differs in these fields.
+pub type Outcome = Result<Result<Delivered, Vec<&'static str>>, Error>;
+
+struct Job {
+    delivery: Delivery,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// The queues, one a writer. The writers end when this goes.
+pub struct Writers {
+    queues: [Sender<Job>; WRITERS],
+}
+
+impl Writers {
+    /// Starts them.
+    pub fn start(inner: &Arc<Inner>) -> Self {
+        let start = |_| {
+            let (sender, queue) = mpsc::channel(MAX_QUEUE);
+            tokio::spawn(write(inner.clone(), queue));
+            sender
+        };
+        Self { queues: std::array::from_fn(start) }
+    }
+
+    /// Records one delivery; it is written to its end whatever becomes of the caller. Deliveries of one `lane` are
+    /// written in turn.
+    pub async fn record(&self, lane: usize, delivery: Delivery) -> Outcome {
+        let (answer, answered) = oneshot::channel();
+        let full = |_| Error::Unavailable("the queue of writes is full".into());
+        self.queues[lane % WRITERS].try_send(Job { delivery, answer }).map_err(full)?;
+        answered.await.unwrap_or_else(|_| Err(Error::Internal("a write was given up".into())))
+    }
+}
+
+async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
+    let mut left_over = None;
+    loop {
+        let next = match left_over.take() {
+            Some(job) => Some(job),
+            None => queue.recv().await,
+        };
+        let Some(first) = next else { return };
+        let mut group = vec![first];
+        left_over = fill(&mut group, &mut queue);
+        // In a task of its own: should it panic, its requests are told so, and the writer goes on.
+        let written = tokio::spawn(write_group(inner.clone(), group)).await;
+        if let Ok(Err(failure)) = written {
+            // Those that wait by now would only wait for the same.
+            for job in left_over.take().into_iter().chain(std::iter::from_fn(|| queue.try_recv().ok())) {
+                job.fail(&failure);
+            }
+        }
+    }
+}
+
+/// Takes what has queued up. A key that is in the group already has to wait for the next: there it finds its record.
+fn fill(group: &mut Vec<Job>, queue: &mut Receiver<Job>) -> Option<Job> {
+    let key_of = |job: &Job| {
+        let Delivery { record, key } = &job.delivery;
+        key.as_ref().map(|key| (record.component.clone(), key.clone()))
+    };
+    let mut keys: HashSet<_> = group.iter().filter_map(key_of).collect();
+    while group.len() < MAX_GROUP
+        && let Ok(job) = queue.try_recv()
+    {
+        if key_of(&job).is_some_and(|key| !keys.insert(key)) {
+            return Some(job);
+        }
+        group.push(job);
+    }
+    None
+}
+
+/// Writes a group and answers each of it. Fails where there is no database to be had.
+async fn write_group(inner: Arc<Inner>, group: Vec<Job>) -> Result<(), Failure> {
+    // What the database refuses is only one of them: each is tried by itself.
+    for job in write_together(&inner, group).await? {
+        write_together(&inner, vec![job]).await?;
+    }
+    Ok(())
+}
+
+/// Writes all of these or none, and answers each; hands back those that the database refuses together.
+async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
+    while !jobs.is_empty() {
+        let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
+        match inner.deliver(&deliveries).await {
+            Ok(Ok(delivered)) => {
+                for (job, delivered) in jobs.into_iter().zip(delivered) {
+                    job.answer(Ok(Ok(delivered)));
+                }
+                break;
+            }
+            // Nothing was written: once more without those whose key stands for something else.
+            Ok(Err(reused)) => {
+                for (place, fields) in reused.into_iter().rev() {
+                    jobs.remove(place).answer(Ok(Err(fields)));
+                }
+            }
+            Err(Failure::Broken(_)) if jobs.len() > 1 => return Ok(jobs),
+            Err(failure) => {
+                for job in jobs {
+                    job.fail(&failure);
+                }
+                return if matches!(failure, Failure::Unreachable(_)) { Err(failure) } else { Ok(Vec::new()) };
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+impl Job {
+    /// The client may have left: then nobody listens.
+    fn answer(self, outcome: Outcome) {
+        let _ = self.answer.send(outcome);
+    }
+
+    fn fail(self, failure: &Failure) {
+        self.answer(Err(failure.share()));
+    }
+}
