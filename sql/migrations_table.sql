@@ -1,5 +1,5 @@
 -- What has been done to the schema.
-create table if not exists migrations (
+create table migrations (
   name text primary key,
   checksum text not null,
   applied_at timestamptz not null default now()

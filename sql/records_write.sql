@@ -143,6 +143,7 @@ with
         order by p.moment desc, p.id desc
         limit 1
       ) p on true
+    order by f.id -- in which rows are locked: the same for all
   ),
   mended as (
     update records r

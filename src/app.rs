@@ -18,6 +18,7 @@ use hyper::{
 use crate::{
     error::Error,
     handlers::{health, records},
+    record::Origin,
     reply::{self, Reply},
     request::Payload,
     route::{self, Miss, Route},
@@ -75,8 +76,12 @@ impl App {
             Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
             Route::CreateRecords => records::create(&self.store, uri.query(), headers, payload).await,
             Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
-            Route::ReplaceRecord(id) => records::replace(&self.store, id, uri.query(), headers, payload).await,
-            Route::PatchRecord(id) => records::patch(&self.store, id, uri.query(), headers, payload).await,
+            Route::ReplaceRecord(id) => {
+                records::change(&self.store, id, Origin::Put, uri.query(), headers, payload).await
+            }
+            Route::PatchRecord(id) => {
+                records::change(&self.store, id, Origin::Patch, uri.query(), headers, payload).await
+            }
             Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,

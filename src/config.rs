@@ -7,6 +7,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use help::HELP;
 use settings::Settings;
+use tokio_postgres::config::SslMode;
 
 /// What a process was asked to do.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub enum Invocation {
     Serve(Config),
     /// Bring the schema up to date, and end.
     Migrate(Config),
-    /// Ask the service that listens here whether it is ready.
-    Healthcheck(Config),
+    /// Ask the service that listens there whether it is ready.
+    Healthcheck(SocketAddr),
     /// Print the help.
     Help,
     /// Print the version.
@@ -86,8 +87,8 @@ impl Invocation {
     /// Reads the command line (without the program's name) and the environment. Fails with all mistakes.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
-        environment: impl Fn(&str) -> Option<String>,
-        is_root: bool,
+        environment: impl Fn(&str) -> Option<OsString>,
+        is_root: impl Fn() -> bool,
     ) -> Result<Self, Vec<String>> {
         let (command, mut settings) = Settings::read(arguments, &environment);
         match command.as_deref() {
@@ -95,12 +96,13 @@ impl Invocation {
             Some("--version") => return Ok(Self::Version),
             _ => {}
         }
-        let config = config(&mut settings, &environment, is_root);
-        let invocation = match (command.as_deref(), config) {
-            (None, config) => config.map(Self::Serve),
-            (Some("migrate"), config) => config.map(Self::Migrate),
-            (Some("healthcheck"), config) => config.map(Self::Healthcheck),
-            (Some(other), _) => {
+        let invocation = match command.as_deref() {
+            None => config(&mut settings, &environment, is_root).map(Self::Serve),
+            Some("migrate") => config(&mut settings, &environment, is_root).map(Self::Migrate),
+            Some("healthcheck") => listen(&mut settings).map(Self::Healthcheck),
+            Some(other) => {
+                // What else is wrong is told, too.
+                config(&mut settings, &environment, is_root);
                 settings.mistakes.push(format!("{other} is no command: there are migrate and healthcheck"));
                 None
             }
@@ -110,8 +112,12 @@ impl Invocation {
 }
 
 /// Reads every setting before it gives up on any.
-fn config(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<Config> {
-    let listen = settings.get("listen", "an address and port such as 127.0.0.1:5000", |value| value.parse().ok());
+fn config(
+    settings: &mut Settings,
+    environment: &impl Fn(&str) -> Option<OsString>,
+    is_root: impl Fn() -> bool,
+) -> Option<Config> {
+    let listen = listen(settings);
     let database = database(settings, environment, is_root);
     let size = settings.get("pool-size", "a number from 2 to 1000", |v| number(v, 2, 1000));
     let wait = settings.seconds("pool-timeout");
@@ -136,15 +142,26 @@ fn config(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>
     })
 }
 
+fn listen(settings: &mut Settings) -> Option<SocketAddr> {
+    settings.get("listen", "an address and port such as 127.0.0.1:5000", |value| value.parse().ok())
+}
+
 fn number(text: &str, least: usize, most: usize) -> Option<usize> {
     text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
-fn database(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<Database> {
+fn database(
+    settings: &mut Settings,
+    environment: &impl Fn(&str) -> Option<OsString>,
+    is_root: impl Fn() -> bool,
+) -> Option<Database> {
     let Some(url) = settings.optional("database-url") else {
         return data_dir(settings, environment, is_root).map(Database::Embedded);
     };
     match url.parse::<tokio_postgres::Config>() {
+        Ok(config) if config.get_ssl_mode() == SslMode::Require => settings.mistakes.push(
+            "DATABASE_URL asks for sslmode=require, and deploylog has no TLS yet: keep to a private network".to_owned(),
+        ),
         Ok(config) if !config.get_hosts().is_empty() => return Some(Database::External(Box::new(config))),
         Ok(_) => settings.mistakes.push("DATABASE_URL names no host".to_owned()),
         Err(error) => {
@@ -156,12 +173,16 @@ fn database(settings: &mut Settings, environment: &impl Fn(&str) -> Option<Strin
     None
 }
 
-fn data_dir(settings: &mut Settings, environment: &impl Fn(&str) -> Option<String>, is_root: bool) -> Option<PathBuf> {
+fn data_dir(
+    settings: &mut Settings,
+    environment: &impl Fn(&str) -> Option<OsString>,
+    is_root: impl Fn() -> bool,
+) -> Option<PathBuf> {
     let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = settings.optional("data-dir") {
         return Some(dir.into());
     }
-    if is_root {
+    if is_root() {
         return Some("/var/lib/deploylog".into());
     }
     let home = set("HOME").map(|home| home.join(".local/share"));

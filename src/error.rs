@@ -155,7 +155,7 @@ impl Error {
             Self::UnsupportedMediaType(types) => format!("send the body with Content-Type: {types}"),
             Self::UnsupportedCoding => "send the body without Content-Encoding".to_owned(),
             Self::NotImplemented => "this method is not known here".to_owned(),
-            Self::Unavailable(_) => "the database does not answer: try again".to_owned(),
+            Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
             Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
             Self::Lines(errors) | Self::KeysReused(errors) => of_lines(errors),
@@ -187,10 +187,17 @@ fn of_fields(errors: &[FieldError]) -> String {
 }
 
 fn of_lines(errors: &[LineError]) -> String {
-    let each: Vec<_> = errors
-        .iter()
-        .take(3)
-        .map(|LineError { line, error }| format!("line {line}: {} {}", error.field, error.reason).replace(":  ", ": "))
-        .collect();
+    let each: Vec<_> =
+        errors
+            .iter()
+            .take(3)
+            .map(|LineError { line, error: FieldError { field, reason } }| {
+                if field.is_empty() {
+                    format!("line {line} {reason}")
+                } else {
+                    format!("line {line}: {field} {reason}")
+                }
+            })
+            .collect();
     each.join("; ")
 }

@@ -1,6 +1,11 @@
 //! The process: settings, database, schema, listen, serve, exit code.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use deploylog::{
     app::App,
@@ -22,31 +27,36 @@ const BAD_SETTINGS: u8 = 64;
 const NO_DATABASE: u8 = 69;
 
 fn main() -> ExitCode {
-    let environment = |name: &str| std::env::var(name).ok();
-    let invocation = Invocation::read(std::env::args_os().skip(1), environment, embedded::running_as_root());
+    let environment = |name: &str| std::env::var_os(name);
+    let invocation = Invocation::read(std::env::args_os().skip(1), environment, embedded::running_as_root);
     let result = match invocation {
         Ok(Invocation::Help) => {
-            print!("{HELP}");
+            say(HELP);
             Ok(())
         }
         Ok(Invocation::Version) => {
-            println!("deploylog {}", env!("CARGO_PKG_VERSION"));
+            say(concat!("deploylog ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(())
         }
         Ok(Invocation::Serve(config)) => run(serve(config)),
         Ok(Invocation::Migrate(config)) => run(migrate(config)),
-        Ok(Invocation::Healthcheck(config)) => {
-            run(async move { probe::ready(config.listen).await.map_err(|error| Failure(FAILED, error.to_string())) })
+        Ok(Invocation::Healthcheck(listen)) => {
+            run(async move { probe::ready(listen).await.map_err(|error| Failure(FAILED, error.to_string())) })
         }
         Err(mistakes) => Err(Failure(BAD_SETTINGS, mistakes.join("\ndeploylog: "))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, sentence)) => {
-            eprintln!("deploylog: {sentence}");
+            let _ = writeln!(io::stderr(), "deploylog: {sentence}");
             ExitCode::from(code)
         }
     }
+}
+
+/// Whoever reads this may have gone: that ends nothing.
+fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
@@ -72,7 +82,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     };
     let result = match opened {
         Ok(Some(store)) => {
-            println!("ready on http://{address}");
+            say(&format!("ready on http://{address}\n"));
             serve_until(listener, store, &config, &mut shutdown).await;
             Ok(())
         }
@@ -80,7 +90,11 @@ async fn serve(config: Config) -> Result<(), Failure> {
         Err(failure) => Err(failure),
     };
     if let Some(cluster) = cluster {
-        cluster.stop().await;
+        // Asked a second time, it is not waited for: its next start recovers.
+        tokio::select! {
+            () = cluster.stop() => {}
+            _ = shutdown.requested() => {}
+        }
     }
     result
 }
@@ -135,9 +149,9 @@ async fn migrate(config: Config) -> Result<(), Failure> {
         cluster.stop().await;
     }
     match result {
-        Ok(0) => println!("the schema was up to date"),
-        Ok(1) => println!("the schema is up to date: 1 migration was run"),
-        Ok(steps) => println!("the schema is up to date: {steps} migrations were run"),
+        Ok(0) => say("the schema was up to date\n"),
+        Ok(1) => say("the schema is up to date: 1 migration was run\n"),
+        Ok(steps) => say(&format!("the schema is up to date: {steps} migrations were run\n")),
         Err(Attempt::Never(sentence) | Attempt::Again(sentence)) => return Err(Failure(NO_DATABASE, sentence)),
     }
     Ok(())
@@ -174,7 +188,9 @@ fn database(config: &Config, cluster: Option<&Cluster>) -> tokio_postgres::Confi
 }
 
 fn log_to_stderr(log: Log) {
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr);
+    // A log that nobody reads any more ends nothing.
+    let builder =
+        tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).log_internal_errors(false);
     if log.json {
         builder.json().init();
     } else {

@@ -9,7 +9,7 @@ mod wire;
 
 use chrono::{DateTime, Utc};
 
-pub use draft::{Draft, FieldError, Given, Origin, idempotency_key, text};
+pub use draft::{Draft, FieldError, Given, KEY_RULE, Origin, idempotency_key, text};
 pub use new_record::NewRecord;
 pub use time::{format as format_time, parse as parse_time};
 pub use wire::{COLUMNS, Cell};
@@ -121,6 +121,12 @@ impl Record {
     #[must_use]
     pub fn etag(&self) -> String {
         format!("\"{:x}-{:x}\"", self.id, self.updated_at.timestamp_micros())
+    }
+
+    /// What is its own, without a start that is taken from another record.
+    #[must_use]
+    pub fn own(&self) -> NewRecord {
+        NewRecord { started_at: self.own_start(), ..self.said.clone() }
     }
 
     /// Its own start: not one taken from another record.

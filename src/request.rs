@@ -12,7 +12,7 @@ pub use query::Query;
 
 use crate::{
     error::Error,
-    record::{FieldError, Record, idempotency_key},
+    record::{FieldError, KEY_RULE, Record, idempotency_key},
 };
 
 /// The bodies that senders send.
@@ -63,7 +63,7 @@ pub fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
         return Err(bad("is given twice"));
     }
     let key = value.to_str().ok().and_then(idempotency_key);
-    Ok(Some(key.ok_or_else(|| bad("must be 1 to 200 visible ASCII characters"))?.to_owned()))
+    Ok(Some(key.ok_or_else(|| bad(KEY_RULE))?.to_owned()))
 }
 
 /// Whether `If-Match` lets a change of the record pass.

@@ -1,8 +1,9 @@
 //! The only place that runs queries.
 //!
-//! Every write is the one statement `sql/records_write.sql`, run in a task of its own, so that a client who leaves
-//! undoes nothing. Two statements in flight together do not see each other: within this process [`lanes`] keep those
-//! of one component apart, and what races with another replica gets a second look ([`replicas`]).
+//! Every write is the one statement `sql/records_write.sql`, run in another task than the request's, so that a client
+//! who leaves undoes nothing; [`writers`] put records that arrive together in one. Two statements in flight together
+//! do not see each other: within this process [`lanes`] keep those of one component apart, and what races with another
+//! replica gets a second look ([`replicas`]).
 
 mod batch;
 mod connections;
@@ -23,6 +24,7 @@ pub use replicas::second_looks;
 use crate::{
     config::PoolLimits,
     error::Error,
+    migrate,
     record::{NewRecord, Record},
 };
 use batch::{Answer, Batch};
@@ -51,6 +53,11 @@ pub struct Delivered {
 /// Deliveries whose key was used for other content: which one, and the fields that differ from the record as it is.
 pub type Reused = Vec<(usize, Vec<&'static str>)>;
 
+/// How often a change begins anew because somebody else was faster.
+const CHANGE_ATTEMPTS: usize = 100;
+/// How long the replicas may take to hear that this process ends.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The records, in a database that may come and go.
 #[derive(Clone)]
 pub struct Store {
@@ -77,10 +84,14 @@ impl Store {
         Ok(Self { writers: Arc::new(Writers::start(&inner)), inner })
     }
 
-    /// Whether the database answers and has the schema.
+    /// Whether the database answers and its schema is this program's.
     pub async fn ping(&self) -> Result<(), Error> {
-        const SQL: &str = "select from records limit 0";
-        self.inner.reading.read(SQL, &[]).await.map(drop)
+        let rows = self.inner.reading.read(include_str!("../sql/schema_last.sql"), &[]).await;
+        let is_current = rows.map_err(|error| Error::Unavailable(error.into()))?.first().is_some_and(|row| {
+            let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
+            migrate::is_last(last) && row.try_get(2).unwrap_or_default()
+        });
+        if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is another than this program's".into())) }
     }
 
     /// Records one, together with others that arrive meanwhile. The inner error: its key stands for other content,
@@ -109,22 +120,23 @@ impl Store {
     ) -> Result<Record, Error> {
         let inner = self.inner.clone();
         in_its_own_task(async move {
-            let mut standing = inner.read(id).await?;
-            loop {
+            for _ in 0..CHANGE_ATTEMPTS {
+                let standing = inner.read(id).await?;
                 let edited = edit(&standing)?;
+                if edited.as_ref().is_some_and(|edited| *edited == standing.own()) {
+                    return Ok(standing);
+                }
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
-                let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                // Somebody else may have changed it before its lane was free.
-                let current = inner.read(id).await?;
-                if current.updated_at == standing.updated_at {
-                    let answers = inner.write(&Batch::of_change(&standing, edited.as_ref())).await?;
-                    if let Some(answer) = answers.into_iter().next() {
-                        return Ok(answer.record);
-                    }
+                let lanes = inner.hold([old_component, new_component].into_iter()).await?;
+                let answers = inner.write(&Batch::of_change(&standing, edited.as_ref())).await?;
+                drop(lanes);
+                // There is none where the record has changed meanwhile.
+                if let Some(answer) = answers.into_iter().next() {
+                    return Ok(answer.record);
                 }
-                standing = inner.read(id).await?;
             }
+            Err(Error::Unavailable("the record changes all the time".into()))
         })
         .await
     }
@@ -136,7 +148,8 @@ impl Store {
 
     /// Closes every connection, and lets the replicas know that this one has gone.
     pub async fn close(&self) {
-        replicas::leave(&self.inner.writing, &self.inner.replica).await;
+        // Else they forget it after a minute.
+        let _ = timeout(GOODBYE, replicas::leave(&self.inner.writing, &self.inner.replica)).await;
         self.inner.writing.close();
         self.inner.reading.close();
     }
@@ -148,13 +161,18 @@ impl Inner {
         rows.first().map(rows::record).transpose().map_err(Error::Internal)?.ok_or(Error::NotFound)
     }
 
-    /// Records all or none.
+    /// Records all or none, once their lanes are free.
     async fn deliver(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Delivered>, Reused>, Failure> {
+        let _lanes = self.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
+        self.deliver_held(deliveries).await
+    }
+
+    /// Records all or none. Their lanes are held.
+    async fn deliver_held(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Delivered>, Reused>, Failure> {
         let (batch, places, reused) = Batch::of_deliveries(deliveries);
         if !reused.is_empty() {
             return Ok(Err(reused));
         }
-        let _lanes = self.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
         let answers = self.write(&batch).await?;
         let reused = batch.reused(&answers);
         if !reused.is_empty() {
@@ -194,9 +212,11 @@ impl Inner {
 }
 
 /// Runs to its end whatever becomes of the request that asked for it.
-async fn in_its_own_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+async fn in_its_own_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work).await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(stopped) => Err(Error::Unavailable(stopped.into())),
+    })
 }

@@ -10,7 +10,7 @@ const KNOWN: [(&str, &str, &str); 13] = [
     ("pool-size", "DEPLOYLOG_POOL_SIZE", "10"),
     ("pool-timeout", "DEPLOYLOG_POOL_TIMEOUT", "2"),
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),
-    ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "10"),
+    ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "5"),
     ("max-connections", "DEPLOYLOG_MAX_CONNECTIONS", "10000"),
     ("header-timeout", "DEPLOYLOG_HEADER_TIMEOUT", "30"),
     ("body-timeout", "DEPLOYLOG_BODY_TIMEOUT", "30"),
@@ -29,12 +29,11 @@ impl Settings {
     /// The command, where there is one, and the settings.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
-        environment: &impl Fn(&str) -> Option<String>,
+        environment: &impl Fn(&str) -> Option<OsString>,
     ) -> (Option<String>, Self) {
         let mut settings = Self { values: HashMap::new(), mistakes: Vec::new() };
         for (flag, variable, _) in KNOWN {
-            // A variable that is set to nothing, as compose files do, is not set.
-            if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
+            if let Some(value) = settings.variable(variable, environment) {
                 settings.values.insert(flag, value);
             }
         }
@@ -43,13 +42,24 @@ impl Settings {
         (command, settings)
     }
 
-    fn read_secret_file(&mut self, environment: &impl Fn(&str) -> Option<String>) {
-        let Some(path) = environment("DATABASE_URL_FILE").filter(|path| !path.is_empty()) else { return };
+    /// A variable that is set to nothing, as compose files do, is not set.
+    fn variable(&mut self, name: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Option<String> {
+        let value = environment(name).filter(|value| !value.is_empty())?;
+        let value = value.into_string();
+        if value.is_err() {
+            self.mistakes.push(format!("{name} is not UTF-8"));
+        }
+        value.ok()
+    }
+
+    fn read_secret_file(&mut self, environment: &impl Fn(&str) -> Option<OsString>) {
+        let Some(path) = self.variable("DATABASE_URL_FILE", environment) else { return };
         if self.values.contains_key("database-url") {
             self.mistakes.push("DATABASE_URL and DATABASE_URL_FILE are both set".to_owned());
             return;
         }
         match std::fs::read_to_string(&path) {
+            Ok(secret) if secret.trim().is_empty() => self.mistakes.push(format!("DATABASE_URL_FILE is empty: {path}")),
             Ok(secret) => drop(self.values.insert("database-url", secret.trim_end_matches(['\r', '\n']).to_owned())),
             Err(error) => self.mistakes.push(format!("DATABASE_URL_FILE cannot be read: {path}: {error}")),
         }

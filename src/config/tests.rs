@@ -1,10 +1,10 @@
-use std::{path::Path, time::Duration};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::Path, time::Duration};
 
 use super::{Database, Invocation};
 
 fn read(arguments: &[&str], environment: &[(&str, &str)], is_root: bool) -> Result<Invocation, Vec<String>> {
-    let variable = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-    Invocation::read(arguments.iter().map(Into::into), variable, is_root)
+    let variable = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into());
+    Invocation::read(arguments.iter().map(Into::into), variable, || is_root)
 }
 
 fn data_dir(environment: &[(&str, &str)], is_root: bool) -> String {
@@ -67,4 +67,26 @@ fn a_secret_is_read_from_its_file_without_the_last_line_end() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(config.database.to_string(), "the database ann at a:5432");
     assert_eq!(both, ["DATABASE_URL and DATABASE_URL_FILE are both set"]);
+}
+
+#[test]
+fn what_cannot_be_meant_does_not_fall_back_to_another_database() {
+    let path = std::env::temp_dir().join(format!("deploylog-empty-{}", std::process::id()));
+    std::fs::write(&path, "\n").unwrap();
+    let file = path.to_str().unwrap();
+    let empty = read(&[], &[("DATABASE_URL_FILE", file)], true).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(empty, [format!("DATABASE_URL_FILE is empty: {file}")]);
+    let tls = read(&[], &[("DATABASE_URL", "host=a sslmode=require")], true).unwrap_err();
+    assert!(tls[0].contains("has no TLS yet"), "{tls:?}");
+    let not_utf8 = |name: &str| (name == "DATABASE_URL").then(|| OsString::from_vec(vec![0xff]));
+    assert_eq!(Invocation::read([], not_utf8, || true).unwrap_err(), ["DATABASE_URL is not UTF-8"]);
+}
+
+#[test]
+fn the_healthcheck_needs_to_know_only_where_the_service_listens() {
+    let Ok(Invocation::Healthcheck(listen)) = read(&["healthcheck"], &[("DATABASE_URL", "nonsense")], false) else {
+        panic!("not understood")
+    };
+    assert_eq!(listen.to_string(), "127.0.0.1:5000");
 }

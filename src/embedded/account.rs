@@ -17,7 +17,8 @@ use super::EmbeddedError;
 /// Whether this process runs as root, as which PostgreSQL refuses to run.
 #[must_use]
 pub fn running_as_root() -> bool {
-    id(&["-u"]) == Some(0)
+    let own = fs::metadata("/proc/self").map(|process| process.uid()).ok();
+    own.or_else(|| id(&["-u"])) == Some(0)
 }
 
 /// A user and its group.

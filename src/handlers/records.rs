@@ -4,7 +4,7 @@ mod export;
 mod import;
 mod list;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use hyper::{
     HeaderMap, StatusCode,
     header::{self, HeaderName},
@@ -73,44 +73,26 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
     whole(StatusCode::OK, &record)
 }
 
-/// `PUT /api/{id}`: replaces what the sender set.
-pub async fn replace(
+/// `PUT /api/{id}` replaces what the sender set, `PATCH /api/{id}` changes the fields given.
+pub async fn change(
     store: &Store,
     id: i64,
+    origin: Origin,
     query: Option<&str>,
     headers: &HeaderMap,
     payload: &mut Payload,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
-    media_type(headers, "application/json")?;
-    let draft = draft(payload, Origin::Put).await?;
-    change(store, id, headers, move |record| record.replaced(draft.clone(), Utc::now())).await
-}
-
-/// `PATCH /api/{id}`: changes the fields given.
-pub async fn patch(
-    store: &Store,
-    id: i64,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    payload: &mut Payload,
-) -> Result<Reply, Error> {
-    Query::parse(query).finish()?;
-    media_type(headers, "application/merge-patch+json or application/json")?;
-    let draft = draft(payload, Origin::Patch).await?;
-    change(store, id, headers, move |record| record.patched(draft.clone(), Utc::now())).await
-}
-
-async fn change(
-    store: &Store,
-    id: i64,
-    headers: &HeaderMap,
-    edit: impl Fn(&Record) -> Result<NewRecord, Vec<FieldError>> + Send + 'static,
-) -> Result<Reply, Error> {
+    let (wanted, edit): (_, fn(&Record, Draft, DateTime<Utc>) -> _) = match origin {
+        Origin::Patch => ("application/merge-patch+json or application/json", Record::patched),
+        _ => ("application/json", Record::replaced),
+    };
+    media_type(headers, wanted)?;
+    let draft = draft(payload, origin).await?;
     let headers = headers.clone();
     let record = store.change(id, move |record| {
         if request::if_match(&headers, record) {
-            edit(record).map(Some).map_err(Error::Fields)
+            edit(record, draft.clone(), Utc::now()).map(Some).map_err(Error::Fields)
         } else {
             Err(Error::PreconditionFailed)
         }

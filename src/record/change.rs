@@ -39,7 +39,7 @@ impl Record {
     }
 
     /// The times that a changed record has of its own: those named, else those it had. One that becomes a start
-    /// drops its finish. A moment that is left open here is stamped when the change is written.
+    /// drops its finish, and keeps its own start only where it had a clock. A moment that is left open here is stamped when the change is written.
     fn with_times(&self, mut draft: Draft, now: DateTime<Utc>) -> Result<NewRecord, Vec<FieldError>> {
         let phase = match &draft.status {
             Given::Value(status) => Phase::of_status(status),
@@ -53,7 +53,10 @@ impl Record {
         if unset {
             draft.errors.push(FieldError::new(moment, "is the record's moment and cannot be unset"));
         }
-        draft.started_at = draft.started_at.or(self.own_start()).into();
+        // A start that was noted or skipped begins now, whatever it said of times before.
+        let had_clock = self.said.phase == Phase::Started || self.said.phase.stops();
+        draft.started_at =
+            draft.started_at.or(self.own_start().filter(|_| had_clock || phase != Phase::Started)).into();
         if draft.finished_at == Given::Absent && phase != Phase::Started {
             draft.finished_at = self.said.finished_at.into();
         }

@@ -1,9 +1,9 @@
 //! One JSON object as it was sent: every field checked by itself, all that is wrong with it collected.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{scalar::Scalar, time};
 
@@ -51,6 +51,9 @@ impl<T> Given<T> {
     }
 }
 
+/// As many as are told of one object.
+const MAX_ERRORS: usize = 100;
+
 /// Which call an object came with: what only the service sets is refused in the first two and ignored in the
 /// others, so that what was read can be sent back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub struct Draft {
     pub unplanned: Given<bool>,
     pub started_at: Given<DateTime<Utc>>,
     pub finished_at: Given<DateTime<Utc>>,
-    pub idempotency_key: Given<String>,
+    pub idempotency_key: Option<String>,
     pub errors: Vec<FieldError>,
 }
 
@@ -94,7 +97,7 @@ impl Draft {
             std::str::from_utf8(json).map_err(|error| format!("is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
         let mut draft = Self::default();
         let mut reader = serde_json::Deserializer::from_str(text);
-        Reading { draft: &mut draft, origin, seen: Vec::new(), has_start_id: false }
+        Reading { draft: &mut draft, origin, seen: HashSet::new(), has_start_id: false }
             .deserialize(&mut reader)
             .and_then(|()| reader.end())
             .map_err(|error| broken(text, &error))?;
@@ -104,6 +107,9 @@ impl Draft {
 
 /// The place as a byte of the whole: `serde_json` counts lines, and bytes in the line.
 fn broken(text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        return "is empty: there is no JSON at byte 1".to_owned();
+    }
     if error.is_data() {
         return "is not a JSON object".to_owned();
     }
@@ -116,7 +122,7 @@ fn broken(text: &str, error: &serde_json::Error) -> String {
 struct Reading<'a> {
     draft: &'a mut Draft,
     origin: Origin,
-    seen: Vec<String>,
+    seen: HashSet<String>,
     has_start_id: bool,
 }
 
@@ -137,11 +143,14 @@ impl<'de> Visitor<'de> for Reading<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Scalar<'de>>()? {
-            if self.seen.iter().any(|seen| *seen == name) {
+            if self.seen.contains(&*name) {
                 self.refuse(&name, "is given twice");
             } else {
                 self.field(&name, value);
-                self.seen.push(name.into_owned());
+                self.seen.insert(name.into_owned());
+            }
+            if self.draft.errors.len() >= MAX_ERRORS {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             }
         }
         if self.has_start_id {
@@ -181,11 +190,15 @@ impl Reading<'_> {
                     }
                 }
             }
-            "idempotency_key" if self.origin == Origin::Line => {
-                self.draft.idempotency_key = self.read(name, value, "a string", |key| {
-                    idempotency_key(key).map(str::to_owned).ok_or_else(|| KEY_RULE.into())
-                });
-            }
+            "idempotency_key" if self.origin == Origin::Line => match value {
+                Scalar::Null => {}
+                Scalar::Text(text) => match idempotency_key(&text) {
+                    Some(key) => self.draft.idempotency_key = Some(key.to_owned()),
+                    // A blank one, too: its sender means to be known by it.
+                    None => self.refuse(name, KEY_RULE),
+                },
+                _ => self.refuse(name, "must be a string"),
+            },
             "id" | "phase" | "duration_seconds" | "duration_missing" | "start_id" | "recorded_at" | "updated_at" => {
                 if matches!(self.origin, Origin::Post | Origin::Patch) {
                     self.refuse(name, "is set by the service");
@@ -229,7 +242,7 @@ impl Reading<'_> {
 }
 
 /// Why an idempotency key is refused.
-const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
+pub const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
 
 /// A key, with or without quotes around it.
 #[must_use]

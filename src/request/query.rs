@@ -1,5 +1,7 @@
 //! The query string: every parameter known, and given once.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
@@ -19,10 +21,11 @@ impl Query {
     #[must_use]
     pub fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self { parameters: Vec::new(), errors: Vec::new() };
+        let mut seen = HashSet::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
-                (Some(name), _) if parsed.parameters.iter().any(|(known, _)| *known == name) => {
+                (Some(name), _) if !seen.insert(name.clone()) => {
                     parsed.refuse(name, "is given twice");
                 }
                 (Some(name), Some(value)) => parsed.parameters.push((name, value)),
@@ -49,7 +52,8 @@ impl Query {
     /// An RFC 3339 time.
     pub fn time(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
         self.take(name, |value| {
-            parse_time(value).ok_or_else(|| "must be an RFC 3339 time such as 2026-11-24T07:30:00Z".to_owned())
+            let rule = "must be an RFC 3339 time such as 2026-11-24T07:30:00Z (in a query + is written %2B)";
+            parse_time(value).ok_or_else(|| rule.to_owned())
         })
     }
 

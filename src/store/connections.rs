@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
 
@@ -26,6 +24,8 @@ pub enum Failure {
     Overloaded(Cause),
     /// The connection was lost: nobody knows.
     Lost(Cause),
+    /// The database stands still: nobody knows.
+    Silent(Cause),
     /// The query is wrong.
     Broken(Cause),
 }
@@ -39,6 +39,7 @@ impl Failure {
         | Self::Collided(cause)
         | Self::Overloaded(cause)
         | Self::Lost(cause)
+        | Self::Silent(cause)
         | Self::Broken(cause)) = self;
         let cause = Chained(cause.as_ref()).to_string().into();
         if matches!(self, Self::Broken(_)) { Error::Internal(cause) } else { Error::Unavailable(cause) }
@@ -52,7 +53,8 @@ impl From<Failure> for Error {
             | Failure::Undone(cause)
             | Failure::Collided(cause)
             | Failure::Overloaded(cause)
-            | Failure::Lost(cause) => Self::Unavailable(cause),
+            | Failure::Lost(cause)
+            | Failure::Silent(cause) => Self::Unavailable(cause),
             Failure::Broken(cause) => Self::Internal(cause),
         }
     }
@@ -75,6 +77,7 @@ pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) ->
 /// A pool of like connections.
 pub struct Connections {
     pool: Pool,
+    wait: Duration,
     answer_within: Duration,
 }
 
@@ -96,20 +99,21 @@ impl Connections {
         let pool = Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
             .runtime(Runtime::Tokio1)
             .max_size(size)
-            .timeouts(Timeouts { wait: Some(limits.wait), create: Some(limits.wait), recycle: Some(limits.wait) })
             .post_create(set)
             .build()
             .map_err(|error| Error::Internal(error.into()))?;
         // The server ends a statement first, where it still can.
-        Ok(Self { pool, answer_within: limits.statement + Duration::from_secs(1) })
+        Ok(Self { pool, wait: limits.wait, answer_within: limits.statement + Duration::from_secs(1) })
     }
 
     /// Runs a query once.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
-        let client = self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => Failure::Unreachable(error.into()),
-            error => Failure::Unreachable(error.into()),
-        })?;
+        let client = match timeout(self.wait, self.pool.get()).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(PoolError::Backend(error))) => return Err(Failure::Unreachable(error.into())),
+            Ok(Err(error)) => return Err(Failure::Unreachable(error.into())),
+            Err(_) => return Err(Failure::Unreachable("no connection to the database was to be had in time".into())),
+        };
         let run = async {
             let statement = client.prepare_cached(sql).await.map_err(|error| match failure(error) {
                 Failure::Lost(cause) => Failure::Undone(cause),
@@ -119,8 +123,8 @@ impl Connections {
         };
         let result = timeout(self.answer_within, run)
             .await
-            .unwrap_or_else(|_| Err(Failure::Lost("the database did not answer in time".into())));
-        if let Err(Failure::Undone(_) | Failure::Lost(_)) = &result {
+            .unwrap_or_else(|_| Err(Failure::Silent("the database did not answer in time".into())));
+        if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
             // Its fellows are as old as it is, and most likely as useless.
             drop(Object::take(client));
             self.pool.retain(|_, _| false);

@@ -34,6 +34,11 @@ impl Lanes {
         hash % LANES
     }
 
+    /// Takes a lane, where it is free.
+    pub fn try_hold(&self, lane: usize) -> Option<OwnedMutexGuard<()>> {
+        self.lanes[lane].clone().try_lock_owned().ok()
+    }
+
     /// Waits for the lanes of all these components; in one order, so that no two wait for each other.
     pub async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Held {
         let mut wanted = [false; LANES];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Inner, Store, batch::Batch, connections::Connections};
+use super::{Inner, Store, batch::Batch, connections::Connections, rows};
 use crate::error::Error;
 
 /// Well within the two seconds in which replicas come to agree.
@@ -20,10 +20,11 @@ const STATEMENTS: usize = 20;
 pub async fn join(writing: &Connections, statement_timeout: Duration) -> Result<String, Error> {
     let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[]).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a replica has no id".into()))?;
-    let (replica, transaction): (String, String) = (row.get(0), row.get(1));
+    let column = |index| rows::column(row, index).map_err(Error::Internal);
+    let (replica, transaction): (String, String) = (column(0)?, column(1)?);
     let known = async {
         let sql = include_str!("../../sql/replica_is_known.sql");
-        while !writing.query(sql, &[&replica, &transaction]).await?.first().is_none_or(|row| row.get(0)) {
+        while !is_so(&writing.query(sql, &[&replica, &transaction]).await?) {
             sleep(Duration::from_millis(10)).await;
         }
         Ok::<_, Error>(())
@@ -55,11 +56,15 @@ pub async fn second_looks(store: Store) {
 async fn look(inner: &Inner) -> Result<(), Error> {
     for _ in 0..STATEMENTS {
         let rows = inner.writing.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica]).await?;
-        let is_waited_for = rows.first().is_some_and(|row| row.get(0));
-        if !is_waited_for {
+        if !is_so(&rows) {
             break;
         }
         inner.write(&Batch::of_second_looks(LOOKS)).await?;
     }
     Ok(())
+}
+
+/// The answer to a question.
+fn is_so(rows: &[tokio_postgres::Row]) -> bool {
+    rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default())
 }

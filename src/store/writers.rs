@@ -3,9 +3,13 @@
 //! A component's records always go to the same writer, which takes whatever has queued up and never waits for more:
 //! a record that is alone goes at once. Each is answered by itself, whatever becomes of its neighbours.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
 
 use tokio::sync::{
+    OwnedMutexGuard,
     mpsc::{self, Receiver, Sender},
     oneshot,
 };
@@ -24,6 +28,7 @@ const MAX_QUEUE: usize = 2048;
 pub type Outcome = Result<Result<Delivered, Vec<&'static str>>, Error>;
 
 struct Job {
+    lane: usize,
     delivery: Delivery,
     answer: oneshot::Sender<Outcome>,
 }
@@ -49,7 +54,7 @@ impl Writers {
     pub async fn record(&self, lane: usize, delivery: Delivery) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let full = |_| Error::Unavailable("the queue of writes is full".into());
-        self.queues[lane % WRITERS].try_send(Job { delivery, answer }).map_err(full)?;
+        self.queues[lane % WRITERS].try_send(Job { lane, delivery, answer }).map_err(full)?;
         answered.await.unwrap_or_else(|_| Err(Error::Internal("a write was given up".into())))
     }
 }
@@ -62,17 +67,36 @@ async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
             None => queue.recv().await,
         };
         let Some(first) = next else { return };
-        let mut group = vec![first];
-        left_over = fill(&mut group, &mut queue);
+        let mut jobs = vec![first];
+        left_over = fill(&mut jobs, &mut queue);
+        let (group, lanes, busy) = hold(&inner, jobs);
+        for job in busy {
+            let inner = inner.clone();
+            tokio::spawn(async move { write_alone(&inner, job).await });
+        }
         // In a task of its own: should it panic, its requests are told so, and the writer goes on.
-        let written = tokio::spawn(write_group(inner.clone(), group)).await;
-        if let Ok(Err(failure)) = written {
+        let inner = inner.clone();
+        let written = tokio::spawn(async move {
+            let _lanes = lanes;
+            write_group(&inner, group).await
+        });
+        if let Ok(Err(failure)) = written.await {
             // Those that wait by now would only wait for the same.
             for job in left_over.take().into_iter().chain(std::iter::from_fn(|| queue.try_recv().ok())) {
                 job.fail(&failure);
             }
         }
     }
+}
+
+/// Takes the lanes of those whose lane is free. An import or a change may hold the others': they wait by themselves.
+fn hold(inner: &Inner, jobs: Vec<Job>) -> (Vec<Job>, HashMap<usize, OwnedMutexGuard<()>>, Vec<Job>) {
+    let mut held = HashMap::new();
+    let (group, busy) = jobs.into_iter().partition(|job| match held.entry(job.lane) {
+        Entry::Occupied(_) => true,
+        Entry::Vacant(entry) => inner.lanes.try_hold(job.lane).map(|lane| entry.insert(lane)).is_some(),
+    });
+    (group, held, busy)
 }
 
 /// Takes what has queued up. A key that is in the group already has to wait for the next: there it finds its record.
@@ -93,20 +117,29 @@ fn fill(group: &mut Vec<Job>, queue: &mut Receiver<Job>) -> Option<Job> {
     None
 }
 
+/// Writes one whose lane is not held yet.
+async fn write_alone(inner: &Inner, job: Job) {
+    match inner.hold(std::iter::once(job.delivery.record.component.as_str())).await {
+        // Its answer says what failed.
+        Ok(_lane) => drop(write_together(inner, vec![job]).await),
+        Err(failure) => job.fail(&failure),
+    }
+}
+
 /// Writes a group and answers each of it. Fails where there is no database to be had.
-async fn write_group(inner: Arc<Inner>, group: Vec<Job>) -> Result<(), Failure> {
+async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> {
     // What the database refuses is only one of them: each is tried by itself.
-    for job in write_together(&inner, group).await? {
-        write_together(&inner, vec![job]).await?;
+    for job in write_together(inner, group).await? {
+        write_together(inner, vec![job]).await?;
     }
     Ok(())
 }
 
-/// Writes all of these or none, and answers each; hands back those that the database refuses together.
+/// Writes all of these or none, their lanes held, and answers each; hands back those that the database refuses together.
 async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        match inner.deliver(&deliveries).await {
+        match inner.deliver_held(&deliveries).await {
             Ok(Ok(delivered)) => {
                 for (job, delivered) in jobs.into_iter().zip(delivered) {
                     job.answer(Ok(Ok(delivered)));
@@ -124,7 +157,11 @@ async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, F
                 for job in jobs {
                     job.fail(&failure);
                 }
-                return if matches!(failure, Failure::Unreachable(_)) { Err(failure) } else { Ok(Vec::new()) };
+                return if matches!(failure, Failure::Unreachable(_) | Failure::Silent(_)) {
+                    Err(failure)
+                } else {
+                    Ok(Vec::new())
+                };
             }
         }
     }

@@ -163,3 +163,35 @@ fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
     database.sql("alter table records rename column proprietor to owner");
     assert_eq!(service.get("/api/1").status, 200);
 }
+
+#[test]
+fn a_write_that_waits_holds_up_no_other_component() {
+    let database = Database::new();
+    let url = database.url();
+    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "30")]);
+    let held = service.record(DEPLOYED);
+    let session = Session::open(&url);
+    session.run(&format!("begin; select from records where id = {} for update", held["id"]));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).status);
+        eventually("the change waits", || {
+            let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Writes, replaces and removes%'";
+            !database.sql(waits).is_empty()
+        });
+        let statuses: Vec<u16> = (0..40)
+            .map(|count| {
+                scope.spawn({
+                    let service = &service;
+                    move || service.post(&DEPLOYED.replace("web", &format!("other-{count}"))).status
+                })
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|post| post.join().unwrap())
+            .collect();
+        session.run("rollback");
+        assert_eq!(waiting.join().unwrap(), 200);
+        // Those that share its lane wait for it; there are 64 lanes.
+        assert!(statuses.iter().filter(|status| **status == 503).count() <= 4, "{statuses:?}");
+    });
+}

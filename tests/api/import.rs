@@ -152,3 +152,13 @@ fn ndjson_may_have_a_charset_which_is_utf_8() {
     service.request("POST", "/api/", &[("content-type", "application/x-ndjson;charset=latin1")], Some("")).problem(415);
     service.request("PUT", "/api/1", &[("content-type", "application/x-ndjson")], Some(DEPLOYED)).problem(415);
 }
+
+#[test]
+fn a_line_of_very_many_unknown_fields_costs_little_and_is_told_a_hundred_of_them() {
+    let service = Service::start();
+    let fields: Vec<String> = (0..200_000).map(|field| format!("\"k{field}\":1")).collect();
+    let began = std::time::Instant::now();
+    let answer = service.import(&format!("{{{}}}", fields.join(",")));
+    assert_eq!(answer.bad_fields(400).len(), 100);
+    assert!(began.elapsed().as_secs_f64() < 5.0, "{:?}", began.elapsed());
+}

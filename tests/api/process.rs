@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Connection, DEPLOYED, Database, PrivateDirectory, Service, signal};
+use crate::harness::{Connection, DEPLOYED, Database, OwnCluster, PrivateDirectory, Service, signal, sql};
 
 /// Lets a process run to its end: its exit code, and what it said on standard output and error.
 fn finish(mut child: Child) -> (i32, String, String) {
@@ -148,4 +148,43 @@ fn shutdown_waits_eight_seconds_at_most() {
     assert!(service.stop().success());
     let waited = began.elapsed().as_secs_f64();
     assert!((7.9..10.0).contains(&waited), "{waited}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_ends_nothing() {
+    let directory = PrivateDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let mut child = Service::spawn(&["--log-level=debug"], &environment);
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    drop(child.stderr.take());
+    let address = ready.trim_end().strip_prefix("ready on http://").unwrap().parse().unwrap();
+    assert_eq!(Connection::open(address).request("GET", "/readyz", &[], None).status, 200);
+    signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL is stopped too");
+}
+
+#[test]
+fn shutdown_keeps_its_deadline_when_the_database_stands_still() {
+    let cluster = OwnCluster::start();
+    let mut service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    service.record(DEPLOYED);
+    let backends = sql(&cluster.url(), "select pid from pg_stat_activity where application_name = 'deploylog'");
+    let processes: Vec<u32> =
+        backends.iter().map(|row| row[0].parse().unwrap()).chain([cluster.postmaster()]).collect();
+    for process in &processes {
+        signal(*process, "STOP");
+    }
+    let mut connection = service.connect();
+    connection.send(format!(
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{DEPLOYED}",
+        DEPLOYED.len()
+    ));
+    let began = std::time::Instant::now();
+    let is_success = service.stop().success();
+    for process in &processes {
+        signal(*process, "CONT");
+    }
+    assert!(is_success && began.elapsed().as_secs_f64() < 9.9, "{:?}", began.elapsed());
 }

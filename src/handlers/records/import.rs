@@ -75,6 +75,6 @@ fn read(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
 
 fn delivery(json: &[u8], now: chrono::DateTime<Utc>) -> Result<Delivery, Vec<FieldError>> {
     let mut draft = Draft::parse(json, Origin::Line).map_err(|reason| vec![FieldError::new("", reason)])?;
-    let key = std::mem::take(&mut draft.idempotency_key).value();
+    let key = draft.idempotency_key.take();
     Ok(Delivery { record: NewRecord::from_draft(draft, now)?, key })
 }

@@ -24,25 +24,28 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let filter = filter(&mut query);
     let after = query.take("cursor", |text| Cursor::parse(text).ok_or_else(|| "is none of this service".to_owned()));
     let mut reply = if form == 0 {
-        let limit = query.take("limit", |text| match text.parse() {
-            Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-            _ => Err(format!("must be a number from 1 to {MAX_LIMIT}")),
+        let limit = query.take("limit", |text| {
+            let limit = positive(text).and_then(|limit| u32::try_from(limit).ok());
+            let limit = limit.filter(|limit| *limit <= MAX_LIMIT);
+            limit.ok_or_else(|| format!("must be a number from 1 to {MAX_LIMIT}"))
         });
         query.finish()?;
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         page(&store.page(&filter, after, limit).await?, &filter, limit)?
     } else {
-        let limit = query.take("limit", |text| {
-            let is_positive = text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0');
-            // One that is too large for the type is more than there will ever be.
-            if is_positive { Ok(text.parse().unwrap_or(u64::MAX)) } else { Err("must be a positive number".to_owned()) }
-        });
+        let limit = query.take("limit", |text| positive(text).ok_or_else(|| "must be a positive number".to_owned()));
         query.finish()?;
         let form = if form == 1 { export::Form::Csv } else { export::Form::Ndjson };
         export::all(store.clone(), form, filter, after, limit.unwrap_or(u64::MAX)).await?
     };
     reply.headers_mut().insert(header::VARY, header::HeaderValue::from_static("accept"));
     Ok(reply)
+}
+
+/// A positive number; one that is too large for the type is more than there will ever be.
+fn positive(text: &str) -> Option<u64> {
+    let is_positive = text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0');
+    is_positive.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn filter(query: &mut Query) -> Filter {

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use crate::harness::{DEPLOYED, Database, Service};
+use crate::harness::{DEPLOYED, Database, Service, Session};
 
 /// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], url: &str) -> (i32, String) {
@@ -88,4 +88,47 @@ fn a_url_and_several_hosts_are_understood() {
     let service = Service::with(&[("DATABASE_URL", &key_values)]);
     service.record(DEPLOYED);
     assert_eq!(service.all().len(), 2);
+}
+
+#[test]
+fn readyz_says_so_when_the_schema_is_not_this_programs() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.get("/readyz").expect(200);
+    for (change, back) in [
+        ("alter table records rename to old", "alter table old rename to records"),
+        ("insert into migrations values ('0002_later', '')", "delete from migrations where name = '0002_later'"),
+        ("alter table migrations rename to old", "alter table old rename to migrations"),
+    ] {
+        database.sql(change);
+        service.get("/readyz").problem(503);
+        database.sql(back);
+        service.get("/readyz").expect(200);
+    }
+}
+
+#[test]
+fn a_role_that_may_create_nothing_serves_what_another_has_migrated() {
+    let database = Database::new();
+    run(&["migrate"], &database.url());
+    let schema = &database.schema;
+    database.sql(&format!(
+        "create role {schema}; grant usage on schema {schema} to {schema};
+         grant select, insert, update, delete on all tables in schema {schema} to {schema};
+         grant usage on all sequences in schema {schema} to {schema}; alter role {schema} login"
+    ));
+    let url = database.url().replace("user=deploylog", &format!("user={schema}"));
+    Service::with(&[("DATABASE_URL", &url)]).record(DEPLOYED);
+}
+
+#[test]
+fn a_start_beside_a_replica_does_not_wait_for_other_databases() {
+    let database = Database::new();
+    let other = database.url().replace("dbname=deploylog", "dbname=postgres");
+    let session = Session::open(&other);
+    session.run("begin; select pg_current_xact_id()");
+    let _first = Service::on(&database);
+    let began = std::time::Instant::now();
+    Service::on(&database).record(DEPLOYED);
+    assert!(began.elapsed().as_secs_f64() < 3.0, "{:?}", began.elapsed());
 }

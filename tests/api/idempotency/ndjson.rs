@@ -37,14 +37,21 @@ fn a_key_is_the_same_in_a_line_and_in_the_header_with_or_without_quotes() {
 fn a_key_in_a_line_has_1_to_200_visible_ascii_characters() {
     let service = Service::start();
     service.import(&line(&"k".repeat(200), "1")).expect(201);
-    for key in [json!("k".repeat(201)), json!("a b"), json!("clé"), json!("\"\""), json!("a\n"), json!(7)] {
+    for key in [
+        json!("k".repeat(201)),
+        json!("a b"),
+        json!("clé"),
+        json!("\"\""),
+        json!(""),
+        json!(" "),
+        json!("a\n"),
+        json!(7),
+    ] {
         let answer = service.import(&deployed(&json!({ "idempotency_key": key })));
         assert_eq!(answer.bad_fields(400), ["idempotency_key"], "{key}");
     }
-    for none in [Value::Null, json!("")] {
-        let lines = format!("{0}\n{0}", deployed(&json!({ "idempotency_key": none })));
-        assert_eq!(service.import(&lines).expect(201)["recorded"], 2);
-    }
+    let lines = format!("{0}\n{0}", deployed(&json!({ "idempotency_key": null })));
+    assert_eq!(service.import(&lines).expect(201)["recorded"], 2);
 }
 
 #[test]

@@ -95,3 +95,22 @@ fn after_a_removal_the_neighbours_are_measured_again() {
     assert_eq!(service.request("DELETE", &format!("/api/{}", first["id"]), &[], None).status, 204);
     assert_eq!(service.read(id)["duration_missing"], "no start record");
 }
+
+#[test]
+fn a_noted_record_that_becomes_a_start_begins_now() {
+    let service = Service::start();
+    let noted = service.record(&web(&json!({"status": "queued", "started_at": at("10:00:00")})));
+    let path = format!("/api/{}", noted["id"]);
+    let started = service.send("PATCH", &path, r#"{"status":"started"}"#).expect(200);
+    assert_eq!(started["started_at"], started["updated_at"]);
+}
+
+#[test]
+fn a_change_that_changes_nothing_leaves_the_record_as_it_is() {
+    let service = Service::start();
+    service.record(&start(&at("10:00:00")));
+    let finished = service.record(&stop(&at("10:01:00")));
+    let path = format!("/api/{}", finished["id"]);
+    assert_eq!(service.send("PATCH", &path, "{}").expect(200), finished);
+    assert_eq!(service.send("PUT", &path, &finished.to_string()).expect(200), finished);
+}

@@ -39,6 +39,7 @@ impl Own {
 
     /// What a change leaves of the own times, a stamped moment taken from what the service answers.
     fn change(&mut self, body: &Map<String, Value>, is_patch: bool, answer: &Value) {
+        let had_clock = self.sent.is_empty() || self.clock().is_some();
         if !is_patch {
             self.sent.clear();
         }
@@ -50,7 +51,9 @@ impl Own {
             Some(Value::Null) if is_patch => None,
             _ => own,
         };
-        self.started = named("started_at", self.started.take());
+        let own_start = self.started.take();
+        let begins = !had_clock && self.clock() == Some(true);
+        self.started = named("started_at", own_start.filter(|_| !begins));
         self.finished = named("finished_at", self.finished.take());
         if self.clock() == Some(true) {
             self.finished = None;

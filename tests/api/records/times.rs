@@ -85,7 +85,7 @@ fn recorded_at_and_updated_at_are_the_databases_clock_in_microseconds() {
     let recorded = service.record(&deployed(&json!({})));
     assert_eq!(recorded["recorded_at"], recorded["updated_at"]);
     let path = format!("/api/{}", recorded["id"]);
-    for record in [recorded, service.send("PATCH", &path, "{}").expect(200)] {
+    for record in [recorded, service.send("PATCH", &path, r#"{"owner":"bob"}"#).expect(200)] {
         let updated_at = record["updated_at"].as_str().unwrap().to_owned();
         assert_eq!(updated_at.len(), before.len());
         assert!(before < updated_at && updated_at < now(), "{updated_at} is not after {before}");
