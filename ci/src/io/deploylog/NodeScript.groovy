@@ -1,0 +1,91 @@
+package io.deploylog
+
+import com.cloudbees.groovy.cps.NonCPS
+
+/**
+ * The scripts that send lines from a node. Each prints the answer's body, or what went wrong, and then a line of
+ * its own: the HTTP status and 0, or 000 and the error's number; "missing" where the tool is.
+ *
+ * The lines stand in the script between quotes that expand nothing. The token does not: it is read from the
+ * environment there, and never stands in a command line.
+ */
+class NodeScript {
+
+    @NonCPS
+    static String curl(String url, String lines, int seconds, boolean token) {
+        String config = token ? ' --config /dev/fd/3' : ''
+        String header = token ? ''' 3<<DEPLOYLOG_CONFIG
+header = "Authorization: Bearer $DEPLOYLOG_TOKEN"
+DEPLOYLOG_CONFIG
+''' : '\n'
+        // The first line keeps Jenkins from tracing the script into the log.
+        return '''#!/bin/sh
+command -v curl >/dev/null 2>&1 || { echo missing; exit 0; }
+send() {
+  curl --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
+    --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code}' \\
+    ''' + quoted(url) + ''' 2>&1''' + header + '''}
+send <<'DEPLOYLOG_LINES'
+''' + lines + '''DEPLOYLOG_LINES
+echo " $?"
+'''
+    }
+
+    @NonCPS
+    static String powershell(String url, String lines, int seconds, boolean token) {
+        String header = token ? '''  $request.Headers.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN)
+''' : ''
+        return '''$ErrorActionPreference = 'Stop'
+try {
+  [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+  $request = [Net.WebRequest]::Create(\'''' + url.replace("'", "''") + '''\')
+  $request.Method = 'POST'
+  $request.ContentType = 'application/x-ndjson'
+  $request.AllowAutoRedirect = $false
+  $request.Timeout = ''' + seconds + '''000
+  $request.ReadWriteTimeout = ''' + seconds + '''000
+''' + header + '''  $lines = @'
+''' + lines + '''
+'@
+  $bytes = [Text.Encoding]::UTF8.GetBytes($lines)
+  $stream = $request.GetRequestStream()
+  $stream.Write($bytes, 0, $bytes.Length)
+  $stream.Close()
+  $response = $request.GetResponse()
+} catch {
+  $problem = $_.Exception
+  if ($problem.InnerException) { $problem = $problem.InnerException }
+  $response = $problem.Response
+  if (-not $response) {
+    Write-Output $problem.Message
+    Write-Output '000 1'
+    exit 0
+  }
+}
+Write-Output (New-Object IO.StreamReader($response.GetResponseStream())).ReadToEnd()
+Write-Output ('{0} 0' -f [int]$response.StatusCode)
+'''
+    }
+
+    /** Reads what either script printed. */
+    @NonCPS
+    static Map answer(Object printed) {
+        String output = printed == null ? '' : printed.toString().trim()
+        if (output == 'missing') {
+            return [missing: 'no curl on the node']
+        }
+        int end = output.lastIndexOf('\n')
+        List<String> result = output.substring(end + 1).trim().tokenize(' ')
+        String text = end < 0 ? '' : output.substring(0, end).trim()
+        if (result.size() != 2 || !result.every { it.isInteger() }) {
+            return [error: 'the node printed no result: ' + output]
+        }
+        return result[1] == '0' ? [status: result[0].toInteger(), text: text] : [error: text ?: 'curl failed: ' + result[1]]
+    }
+
+    @NonCPS
+    private static String quoted(String text) {
+        return "'" + text.replace("'", "'\\''") + "'"
+    }
+
+}
