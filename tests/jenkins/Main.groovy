@@ -5,15 +5,21 @@ class Main {
         Build.root = new File(args[0])
         // An hour back, so that no test's time lies ahead of the service's.
         Build.epoch = System.currentTimeMillis() - 3600000
-        Build.useClocks()
+        Build.prepare()
         Service service = new Service(System.getenv('DEPLOYLOG_BIN'))
         boolean well = false
         try {
             service.start()
             Suite suite = new Suite(service)
+            Hanging.define(suite)
             Scripted.define(suite)
             DeclarativeShaped.define(suite)
+            SettingsOfSteps.define(suite)
+            Delivery.define(suite)
+            Failures.define(suite)
+            Style.define(suite, Build.root)
             suite.join()
+            Twenty.define(suite)
             well = suite.close()
         } finally {
             service.stop()

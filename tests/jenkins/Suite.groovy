@@ -1,9 +1,8 @@
-import org.codehaus.groovy.runtime.StackTraceUtils
-
 /** Runs tests and counts them. */
 class Suite {
 
     final Service service
+    private static final ThreadLocal<List<Build>> BUILDS = ThreadLocal.withInitial { [] }
     private int passed = 0
     private int failed = 0
     private final List<Map> running = []
@@ -40,6 +39,7 @@ class Suite {
     Build build(Map settings = [:]) {
         Build build = new Build(settings)
         build.environment.DEPLOYLOG_URL = service.url
+        BUILDS.get().add(build)
         return build
     }
 
@@ -51,7 +51,7 @@ class Suite {
 
     static void same(Object got, Object wanted, Build build = null) {
         if (got != wanted) {
-            throw new AssertionError("\n  wanted: ${text(wanted)}\n  got:    ${text(got)}" + (build ? '\n  log: ' + build.text : ''))
+            throw new AssertionError("\n  wanted: ${text(wanted)}\n  got:    ${text(got)}" + (build ? '\n  log: ' + build.text.take(2000) : ''))
         }
     }
 
@@ -60,8 +60,8 @@ class Suite {
         same(got.toSorted(), wanted.toSorted(), build)
     }
 
-    static void yes(boolean true_, Object what) {
-        if (!true_) {
+    static void yes(boolean holds, Object what) {
+        if (!holds) {
             throw new AssertionError(what)
         }
     }
@@ -70,10 +70,20 @@ class Suite {
         return it instanceof List ? it.join('\n          ') : String.valueOf(it)
     }
 
+    /** What holds for every build. */
+    private static void always(Build build) {
+        if (build.unserialisable) {
+            throw new AssertionError('what the library keeps does not survive a restart', build.unserialisable[0])
+        }
+        build.secrets.values().each { yes(!build.text.contains(it), 'a secret in the log: ' + build.text) }
+    }
+
     private static Map attempt(Closure body) {
         long began = System.nanoTime()
         try {
+            BUILDS.get().clear()
             body()
+            BUILDS.get().each { always(it) }
             return [seconds: (System.nanoTime() - began) / 1000000000]
         } catch (Throwable e) {
             return [error: e]
@@ -88,7 +98,8 @@ class Suite {
             failed++
             println "FAILED ${name}"
             println outcome.error
-            println StackTraceUtils.deepSanitize(outcome.error).stackTrace.take(8).collect { '    at ' + it }.join('\n')
+            println outcome.error.cause ?: ''
+            println outcome.error.stackTrace.findAll { it.fileName?.endsWith('.groovy') }.take(6).collect { '    at ' + it }.join('\n')
         }
     }
 

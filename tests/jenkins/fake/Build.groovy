@@ -1,14 +1,14 @@
 import java.util.concurrent.atomic.AtomicInteger
 
 import org.codehaus.groovy.control.CompilerConfiguration
-import org.codehaus.groovy.runtime.StackTraceUtils
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** One build of a fake Jenkins with the library loaded as Jenkins loads it. */
 class Build {
 
     private static final ThreadLocal<Build> CURRENT = new InheritableThreadLocal<Build>()
-    private static final AtomicInteger NUMBERS = new AtomicInteger()
+    // A database used before holds the runs of then.
+    private static final AtomicInteger NUMBERS = new AtomicInteger(new Date().time.intdiv(100) % 1000000000 as int)
     private static final Map<String, Class> VARIABLES = [:].asSynchronized()
 
     static File root
@@ -33,6 +33,8 @@ class Build {
     final Map<String, String> environment = [:].asSynchronized()
     final List<String> log = [].asSynchronized()
     final Map<String, String> archived = [:]
+    /** What a Jenkinsfile may do to its surroundings in a test, by name. */
+    Map<String, Closure> hooks = [:]
     final List<Script> instances = []
     final Set<Branch> branches = [].toSet().asSynchronized()
     final Map<String, Integer> calls = [:]
@@ -50,8 +52,15 @@ class Build {
         return CURRENT.get()
     }
 
-    static void useClocks() {
+    /** Builds have a clock of their own, and where the library is not trusted it may open no connection. */
+    static void prepare() {
         System.metaClass.static.currentTimeMillis = { -> current() ? current().clock.now() : epoch }
+        URL.metaClass.openConnection = { ->
+            if (current()?.sandboxed) {
+                throw new SecurityException('Scripts not permitted to use method java.net.URL openConnection')
+            }
+            return URL.getMethod('openConnection').invoke(delegate)
+        }
     }
 
     String getRun() {
@@ -63,7 +72,7 @@ class Build {
         Throwable thrown = null
         Build outer = current()
         CURRENT.set(this)
-        FlowInterruptedException.sandboxed.set(sandboxed)
+        FlowInterruptedException.sandboxed = sandboxed
         clock = new Clock(epoch, realTime)
         workspace = File.createTempDir('workspace', '')
         long began = System.nanoTime()
@@ -79,7 +88,7 @@ class Build {
             }
         } catch (Throwable e) {
             thrown = e
-            log.add('threw ' + e + ' at ' + StackTraceUtils.deepSanitize(e).stackTrace.take(6).join(', '))
+            log.add('threw ' + e + ' at ' + e.stackTrace.findAll { it.fileName?.endsWith('.groovy') }.take(8).join(', '))
         } finally {
             clock.stop()
             tookMillis = (System.nanoTime() - began) / 1000000
@@ -136,6 +145,11 @@ class Build {
     /** Somebody presses abort. */
     void abort() {
         clock.interrupt(branches.toList()) { new FlowInterruptedException(new Causes.UserInterruption()) }
+    }
+
+    /** Jenkins restarts. */
+    void restart() {
+        Survival.restart(this)
     }
 
     String getText() {

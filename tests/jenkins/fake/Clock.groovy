@@ -1,3 +1,4 @@
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.locks.Condition
 import java.util.concurrent.locks.ReentrantLock
 
@@ -11,6 +12,10 @@ class Clock {
     final boolean real
     private final long base = (System.nanoTime() / 1000000 as long)
     private final long began
+    /** How long some branch was outside, in real time. */
+    long outsideMillis = 0
+    private int absent = 0
+    private long left
     private long ahead = 0
     private int awake = 0
     private long sequence = 0
@@ -39,11 +44,17 @@ class Clock {
 
     /** A step that works outside of the build, while other branches may run. */
     Object outside(Closure work) {
+        if (absent++ == 0) {
+            left = System.nanoTime()
+        }
         baton.unlock()
         try {
             return work()
         } finally {
             baton.lock()
+            if (--absent == 0) {
+                outsideMillis += (System.nanoTime() - left).intdiv(1000000)
+            }
         }
     }
 
@@ -54,7 +65,13 @@ class Clock {
         awake--
         wakeNext()
         while (!sleeper.woken) {
-            (sleeper.condition as Condition).await()
+            if (real && sleeper.at <= now()) {
+                wake(sleeper)
+            } else if (real) {
+                (sleeper.condition as Condition).await(sleeper.at - now(), TimeUnit.MILLISECONDS)
+            } else {
+                (sleeper.condition as Condition).await()
+            }
         }
         branch.throwPending()
     }

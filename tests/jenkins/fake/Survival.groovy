@@ -8,9 +8,10 @@ class Survival {
         for (Script instance in new ArrayList(build.instances)) {
             Map<String, Object> kept = fields(instance)
             try {
-                byte[] first = bytes(kept)
-                if (!Arrays.equals(first, bytes(back(first)))) {
-                    throw new IllegalStateException('came back otherwise: ' + kept)
+                String before = told(kept)
+                String after = told(back(bytes(kept)))
+                if (before != after) {
+                    throw new IllegalStateException(before + ' came back as ' + after)
                 }
             } catch (Throwable e) {
                 build.unserialisable.add(e)
@@ -27,6 +28,31 @@ class Survival {
                 field.set(instance, restored[field.name])
             }
         }
+    }
+
+    /** The state in words, which are the same for what is the same. */
+    private static String told(Object it, List<Object> above = []) {
+        if (it == null || it instanceof CharSequence || it instanceof Number || it instanceof Boolean) {
+            return it
+        }
+        if (above.any { other -> other.is(it) }) {
+            return 'again'
+        }
+        List<Object> all = above + [it]
+        if (it instanceof Collection) {
+            return it.collect { part -> told(part, all) }
+        }
+        if (it instanceof Map) {
+            return it.collect { name, part -> name + ': ' + told(part, all) }
+        }
+        if (it instanceof Throwable || it instanceof Script || it instanceof Place) {
+            return it instanceof Throwable ? it.toString() : 'script'
+        }
+        return it.class.name + it.class.declaredFields.findAll { !Modifier.isStatic(it.modifiers) && !it.synthetic && it.name != 'metaClass' }
+            .collect { field ->
+                field.accessible = true
+                field.name + ': ' + told(field.get(it), all)
+            }
     }
 
     private static Map<String, Object> fields(Script instance) {

@@ -117,7 +117,7 @@ class Outbox implements Serializable {
         }
         lines = left
         printed = printedLeft
-        say(complaints.join('\n'))
+        say(complaints.join('\ndeploylog: '))
     }
 
     private void printKept(String reason) {

@@ -13,8 +13,8 @@ class Patience implements Serializable {
     private static final int ATTEMPT_SECONDS = 5
     private static final long WAIT_MILLIS = 10000
     private static final long WAIT_AND_LAST_MILLIS = 15000
-    // Further deploys of the same build get a second each for their last delivery, up to here.
-    private static final long WAIT_NO_MORE_MILLIS = 18000
+    // Another deploy of the same build may still try for a second, up to here.
+    private static final long WAIT_NO_MORE_MILLIS = 16000
     private static final long SLOW_MILLIS = 1000
     private static final long FIRST_PAUSE_MILLIS = 30000
     private static final long LONGEST_PAUSE_MILLIS = 480000
@@ -64,7 +64,7 @@ class Patience implements Serializable {
     @NonCPS
     private static List<Long> read(Object kept) {
         String text = kept == null ? '' : kept.toString()
-        return text ==~ '\\d+( \\d+){4}' ? text.tokenize(' ').collect { it.toLong() } : [0L, 0L, 0L, 0L, 0L]
+        return text ==~ '\\d+( \\d+){4}' ? text.tokenize(' ')*.toLong() : [0L, 0L, 0L, 0L, 0L]
     }
 
     /** Branches that wait at the same time wait once. */

@@ -14,7 +14,7 @@ class Recorders implements Serializable {
 
     /** recordDeploy. Its records have an outbox of their own, closed when the body has ended. */
     Object deploy(Object script, Map arguments, Closure body) {
-        String id = UUID.randomUUID().toString()
+        String id = UUID.randomUUID()
         Recorder recorder = open(script, arguments, Settings.KNOWN, id)
         if (recorder == null) {
             return body()

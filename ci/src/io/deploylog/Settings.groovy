@@ -77,8 +77,8 @@ class Settings implements Serializable {
 
     private String starter() {
         try {
-            return starterIn(script.currentBuild.getBuildCauses('hudson.model.Cause$UserIdCause')) ?:
-                causeIn(script.currentBuild.getBuildCauses()) ?: 'jenkins'
+            String starter = starterIn(script.currentBuild.getBuildCauses('hudson.model.Cause$UserIdCause'))
+            return starter ?: causeIn(script.currentBuild.buildCauses) ?: 'jenkins'
         } catch (Exception ignored) {
             return 'jenkins'
         }

@@ -5,17 +5,22 @@ class FlowInterruptedException extends InterruptedException {
 
     private static final long serialVersionUID = 1L
 
-    private final List<Serializable> why
     /** In the sandbox the causes may not be read. */
-    static ThreadLocal<Boolean> sandboxed = new InheritableThreadLocal<Boolean>()
+    private static final ThreadLocal<Boolean> SANDBOXED = new InheritableThreadLocal<Boolean>()
+
+    private final List<Serializable> why
 
     FlowInterruptedException(Serializable cause) {
         super()
         why = [cause]
     }
 
+    static void setSandboxed(boolean sandboxed) {
+        SANDBOXED.set(sandboxed)
+    }
+
     List<Serializable> getCauses() {
-        if (sandboxed.get()) {
+        if (SANDBOXED.get()) {
             throw new SecurityException('Scripts not permitted to use method FlowInterruptedException getCauses')
         }
         return why

@@ -1,0 +1,101 @@
+/** Services that make a build wait in real time. These run beside the other tests. */
+class Hanging {
+
+    static void define(Suite suite) {
+        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
+            suite.aside("a service that accepts and never answers costs 20 stages less than 20 s, by ${transport}") {
+                WrongServer server = new WrongServer({ null })
+                Build build = suite.build(transport: transport, realTime: true)
+                build.environment.DEPLOYLOG_URL = server.url
+                Suite.same(build.run(Failures.TWENTY), null, build)
+                server.stop()
+                Suite.same(server.requests.size(), 3)
+                Suite.yes(build.tookMillis > 14000 && build.tookMillis < 20000, build.tookMillis)
+                Failures.kept(build)
+            }
+        }
+        suite.aside('a service that hangs till the end of the deploy has every record') {
+            WrongServer server = new WrongServer({ null })
+            Build build = suite.build(realTime: true, hooks: [recover: { server.answer = { WrongServer.passOn(suite.service, it) } }])
+            build.environment.DEPLOYLOG_URL = server.url
+            build.run("recordDeploy(component: 'shop') { stage('x') { sleep time: 60 } ; build.hooks.recover() }")
+            server.stop()
+            Suite.same(suite.service.records(build.run)*.status, ['started', 'started', 'succeeded', 'deployed'], build)
+        }
+        suite.aside('a service that answers, but slowly, costs no more and has every record') {
+            WrongServer server = new WrongServer({ request ->
+                Thread.sleep(1800)
+                WrongServer.passOn(suite.service, request)
+            })
+            Build build = suite.build(realTime: true)
+            build.environment.DEPLOYLOG_URL = server.url
+            build.run(Failures.TWENTY)
+            server.stop()
+            Suite.same(suite.service.records(build.run)*.status.countBy { it }, [started: 21, succeeded: 20, deployed: 1], build)
+            Suite.yes(build.tookMillis < 20000, build.tookMillis)
+        }
+        suite.aside('answers that trickle in byte by byte are not waited for') {
+            List<Build> builds = ['httpRequest', 'curl', 'controller'].collect { transport ->
+                ServerSocket socket = new ServerSocket(0, 50, InetAddress.loopbackAddress)
+                Thread.startDaemon {
+                    while (true) {
+                        Socket client = socket.accept()
+                        Thread.startDaemon {
+                            try {
+                                while (true) {
+                                    client.outputStream.write('H'.bytes)
+                                    Thread.sleep(500)
+                                }
+                            } catch (IOException ignored) {
+                                client.close()
+                            }
+                        }
+                    }
+                }
+                Build build = suite.build(transport: transport, realTime: true)
+                build.environment.DEPLOYLOG_URL = 'http://127.0.0.1:' + socket.localPort
+                return build
+            }
+            builds.collect { build -> Thread.startDaemon { build.run(Failures.TWENTY) } }*.join()
+            builds.each { build ->
+                Suite.yes(build.tookMillis < 20000, build.tookMillis)
+                Failures.kept(build)
+            }
+        }
+        suite.aside('parallel deploys wait at the same time') {
+            hanging(suite, '''
+                node { parallel((1..5).collectEntries { i -> ['d' + i, {
+                    recordDeploy(component: 'd' + i) { for (int j = 0; j < 4; j++) { stage('S' + j) { sleep time: 40 } } }
+                }] }) }''', 5)
+        }
+        suite.aside('many deploys in a row wait no more than one') {
+            hanging(suite, '''
+                node { for (int i = 0; i < 10; i++) { recordDeploy(component: 'd' + i) { stage('x') { sleep time: 40 } } } }''', 10)
+        }
+        suite.aside('steps of all kinds share what a build may wait') {
+            WrongServer server = new WrongServer({ null })
+            Build build = suite.build(realTime: true, everyStage: true)
+            build.environment.DEPLOYLOG_URL = server.url
+            build.run('''
+                for (int i = 0; i < 10; i++) {
+                    stage('S' + i) { sleep time: 100 }
+                    recordStage('R' + i) { sleep time: 100 }
+                    recordStatus(status: 'queued')
+                }''')
+            server.stop()
+            Suite.yes(build.tookMillis < 20000, build.tookMillis)
+            Suite.same(build.text.readLines().findAll { it.startsWith('{') }.toSet().size(), 50)
+        }
+    }
+
+    private static void hanging(Suite suite, String jenkinsfile, int deploys) {
+        WrongServer server = new WrongServer({ null })
+        Build build = suite.build(realTime: true)
+        build.environment.DEPLOYLOG_URL = server.url
+        Suite.same(build.run(jenkinsfile), null, build)
+        server.stop()
+        Suite.yes(build.clock.outsideMillis < 18000, build.clock.outsideMillis)
+        Suite.same(build.archived.size(), deploys)
+    }
+
+}
