@@ -30,7 +30,7 @@ class Sandbox extends ClassCodeVisitorSupport {
                                                'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
-        'OWNER_FIRST', 'absoluteUrl', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value']
+        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value']
     /** Where refusal is reckoned with: only a trusted library may do these. Each has a test in which it may not. */
     private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.talk', 'Recorder.timedOut']
 

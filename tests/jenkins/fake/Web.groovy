@@ -88,7 +88,8 @@ class Web {
         return build.clock.outside {
             try {
                 Map answer = post(url, lines, seconds, headers)
-                answer.content + '\r\n' + answer.status + ' 0\r\n'
+                // Long lines come back broken.
+                answer.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + answer.status + ' 0\r\n'
             } catch (IOException e) {
                 'Unable to connect to the remote server: ' + e.message + '\r\n000 1\r\n'
             }

@@ -72,7 +72,7 @@ class Failures {
         }
         for (transport in ['httpRequest', 'curl', 'controller']) {
             suite.test("an address that is none, by ${transport}") {
-                for (address in ['nonsense', 'http://', 'http://host.invalid:5000', 'ftp://127.0.0.1/']) {
+                ['nonsense', 'http://', 'http://host.invalid:5000', 'ftp://127.0.0.1/'].each { address ->
                     Build build = suite.build(transport: transport)
                     build.environment.DEPLOYLOG_URL = address
                     Suite.same(build.run("node { recordDeploy(component: 'shop') { stage('x') { } } }"), null, build)

@@ -192,6 +192,22 @@ class Scripted {
             Suite.same(Service.lines(records.findAll { it.environment == 'us' }),
                 ['deploy started', 'Copy started', 'Copy succeeded 9', 'deploy deployed 9'])
         }
+        suite.test('scripted: a deploy inside a deploy has records of its own') {
+            Build build = suite.build()
+            build.run('''
+                recordDeploy(component: 'all', environment: 'production') {
+                    stage('Parts') {
+                        recordDeploy(component: 'part') { stage('Copy') { sleep time: 3 } }
+                        stage('Check') { sleep time: 1 }
+                    }
+                }''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.same(Service.lines(records.findAll { it.component == 'part' }),
+                ['deploy started', 'Parts / Copy started', 'Parts / Copy succeeded 3', 'deploy deployed 3'], build)
+            Suite.same(Service.lines(records.findAll { it.component == 'all' }), ['deploy started', 'Parts started', 'Parts / Check started',
+                'Parts / Check succeeded 1', 'Parts succeeded 4', 'deploy deployed 4'], build)
+            Suite.same(records*.environment.unique(), ['production'])
+        }
         suite.test('scripted: an old stage without a body and the map form') {
             Suite.same(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {

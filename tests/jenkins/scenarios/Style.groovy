@@ -23,6 +23,15 @@ class Style {
                 Suite.yes(!build.text.contains('unknown argument'), build.text)
             }
         }
+        suite.test('style: the scripted examples of the README run and leave the records it names') {
+            List<String> examples = (new File(root, 'ci/README.md').text =~ /(?s)```groovy\n@Library\('deploylog'\) _\n\n(node .*?)```/)*.get(1)
+            Suite.same(examples.size(), 2)
+            Suite.same(suite.lines(suite.build(), examples[0])*.replaceAll(/ \d+$/, '').toSorted(), ['Migrate started', 'Migrate succeeded',
+                'Switch / eu / Copy started', 'Switch / eu / Copy succeeded', 'Switch / us / Copy started', 'Switch / us / Copy succeeded',
+                'Switch started', 'Switch succeeded', 'deploy deployed', 'deploy started'])
+            Suite.same(suite.lines(suite.build(), examples[1]), ['deploy started', 'deploy health_check_passed', 'deploy deployed 0',
+                'deploy rolled_back'])
+        }
         suite.test('style: the library calls nothing that the sandbox refuses') {
             Suite.same(Sandbox.complaints(root, library), [])
         }

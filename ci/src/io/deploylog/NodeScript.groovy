@@ -76,7 +76,8 @@ Write-Output ('{0} 0' -f [int]$response.StatusCode)
         }
         int end = output.lastIndexOf('\n')
         List<String> result = output.substring(end + 1).trim().tokenize(' ')
-        String text = end < 0 ? '' : output.substring(0, end).trim()
+        // PowerShell may break long lines; JSON means the same without.
+        String text = end < 0 ? '' : output.substring(0, end).replaceAll('[\\r\\n]+', '').trim()
         if (result.size() != 2 || !result.every { it.isInteger() }) {
             return [error: 'the node printed no result: ' + output]
         }
