@@ -7,24 +7,19 @@ class Main {
         Build.epoch = System.currentTimeMillis() - 3600000
         Build.prepare()
         Service service = new Service(System.getenv('DEPLOYLOG_BIN'))
-        boolean well = false
-        try {
-            service.start()
-            Suite suite = new Suite(service)
-            Hanging.define(suite)
-            Scripted.define(suite)
-            DeclarativeShaped.define(suite)
-            SettingsOfSteps.define(suite)
-            Delivery.define(suite)
-            Failures.define(suite)
-            Style.define(suite, Build.root)
-            suite.join()
-            Twenty.define(suite)
-            well = suite.close()
-        } finally {
-            service.stop()
-        }
-        System.exit(well ? 0 : 1)
+        Runtime.runtime.addShutdownHook(new Thread({ service.stop() }))
+        service.start()
+        Suite suite = new Suite(service)
+        Hanging.define(suite)
+        Scripted.define(suite)
+        DeclarativeShaped.define(suite)
+        SettingsOfSteps.define(suite)
+        Delivery.define(suite)
+        Failures.define(suite)
+        Style.define(suite, Build.root)
+        suite.join()
+        Twenty.define(suite)
+        System.exit(suite.close() ? 0 : 1)
     }
 
 }

@@ -13,6 +13,11 @@ class Style {
         suite.test('style: no Groovy file is longer than 300 lines') {
             Suite.same((library + tests).findAll { it.readLines().size() > 300 }*.name, [])
         }
+        suite.test('style: the library has no static state and writes no JSON by hand') {
+            List<String> lines = library*.readLines().flatten()
+            Suite.same(lines.findAll { it =~ /static (?!final)/ && !it.contains('(') }, [])
+            Suite.same(lines.findAll { it.contains('{"') || it.contains('":') }, [])
+        }
         suite.test('style: each step has its help, with an example that runs') {
             for (name in ['recordDeploy', 'recordStage', 'recordStatus']) {
                 String help = new File(root, "ci/vars/${name}.txt").text

@@ -24,8 +24,8 @@ class Recorder implements Serializable {
     }
 
     /** The whole deploy; its settings hold for all steps of all libraries inside. */
-    Object deploy(String id, String credentialsId, Closure body) {
-        return around(null, 'deployed', settings(id, outbox.transport.url, credentialsId, fields), body)
+    Object deploy(String id, Closure body) {
+        return around(null, 'deployed', settings(id, outbox.transport.url, outbox.transport.credentialsId, fields), body)
     }
 
     Object stage(String name, Closure body) {
@@ -50,7 +50,7 @@ class Recorder implements Serializable {
             if (!late) {
                 record(stage, ['started'], [began], false)
             }
-            script.steps.withEnv(environment) { value = body() }
+            value = new StagePath(script).within(environment, body)
         } catch (Throwable e) {
             thrown = e
         }

@@ -21,7 +21,7 @@ class Recorders implements Serializable {
         }
         deploys[id] = recorder
         try {
-            return recorder.deploy(id, new Settings(script, arguments).credentialsId(), body)
+            return recorder.deploy(id, body)
         } finally {
             deploys.remove(id)
             outboxes.remove(id)

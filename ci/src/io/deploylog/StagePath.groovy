@@ -1,6 +1,7 @@
 package io.deploylog
 
 import com.cloudbees.groovy.cps.NonCPS
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
  * Where in the pipeline a stage stands. The path is handed down in the environment of the body, which parallel
@@ -34,9 +35,26 @@ class StagePath implements Serializable {
     }
 
     Closure branch(String name, Closure body) {
-        return {
-            script.steps.withEnv(inside(below(script.env.DEPLOYLOG_STAGE, name), name)) { body() }
+        return { within(inside(below(script.env.DEPLOYLOG_STAGE, name), name), body) }
+    }
+
+    /** Runs the body in this environment, or where none can be made, without. */
+    Object within(List<String> environment, Closure body) {
+        Object value = null
+        boolean entered = false
+        try {
+            script.steps.withEnv(environment) {
+                entered = true
+                value = body()
+            }
+        } catch (Throwable e) {
+            if (entered || e instanceof FlowInterruptedException) {
+                throw e
+            }
+            script.steps.echo('deploylog: the names of stages may lack those around them: ' + e)
+            value = body()
         }
+        return value
     }
 
     @NonCPS
@@ -50,9 +68,10 @@ class StagePath implements Serializable {
         return name + '=' + value.replace('$', '$$')
     }
 
+    /** Bounded, since the environment reaches every process of the build. */
     @NonCPS
     private static String below(String outer, String name) {
-        return outer ? outer + ' / ' + name : name
+        return Limits.fit(outer ? outer + ' / ' + name : name, Limits.PATH) ?: '(no name)'
     }
 
 }
