@@ -3,6 +3,6 @@ import io.deploylog.Recorders
 
 @Field final Recorders recorders = new Recorders()
 
-void call(Map arguments) {
+void call(Map arguments = [:]) {
     recorders.status(this, arguments)
 }

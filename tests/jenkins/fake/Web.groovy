@@ -89,9 +89,9 @@ class Web {
             try {
                 Map answer = post(url, lines, seconds, headers)
                 // Long lines come back broken.
-                answer.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + answer.status + ' 0\r\n'
+                answer.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + answer.status + ' 0 0\r\n'
             } catch (IOException e) {
-                'Unable to connect to the remote server: ' + e.message + '\r\n000 1\r\n'
+                'Unable to connect to the remote server: ' + e.message + '\r\n000 0 1\r\n'
             }
         }
     }

@@ -22,17 +22,8 @@ class Hanging {
             server.stop()
             Suite.same(suite.service.records(build.run)*.status, ['started', 'started', 'succeeded', 'deployed'], build)
         }
-        suite.aside('a service that answers, but slowly, costs no more and has every record') {
-            WrongServer server = new WrongServer({ request ->
-                Thread.sleep(1800)
-                WrongServer.passOn(suite.service, request)
-            })
-            Build build = suite.build(realTime: true)
-            build.environment.DEPLOYLOG_URL = server.url
-            build.run(Failures.TWENTY)
-            server.stop()
-            Suite.same(suite.service.records(build.run)*.status.countBy { it }, [started: 21, succeeded: 20, deployed: 1], build)
-            Suite.yes(build.tookMillis < 20000, build.tookMillis)
+        for (transport in ['httpRequest', 'curl', 'controller']) {
+            slow(suite, transport)
         }
         suite.aside('answers that trickle in byte by byte are not waited for') {
             List<Build> builds = ['httpRequest', 'curl', 'controller'].collect { transport ->
@@ -85,6 +76,21 @@ class Hanging {
             server.stop()
             Suite.yes(build.tookMillis < 20000, build.tookMillis)
             Suite.same(build.text.readLines().findAll { it.startsWith('{') }.toSet().size(), 50)
+        }
+    }
+
+    private static void slow(Suite suite, String transport) {
+        suite.aside("a service that answers, but slowly, costs no more and has every record, by ${transport}") {
+            WrongServer server = new WrongServer({ request ->
+                Thread.sleep(1800)
+                WrongServer.passOn(suite.service, request)
+            })
+            Build build = suite.build(realTime: true, transport: transport)
+            build.environment.DEPLOYLOG_URL = server.url
+            build.run(Failures.TWENTY)
+            server.stop()
+            Suite.same(suite.service.records(build.run)*.status.countBy { it }, [started: 21, succeeded: 20, deployed: 1], build)
+            Suite.yes(build.tookMillis < 20000, build.tookMillis)
         }
     }
 

@@ -4,7 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 
 /**
  * The scripts that send lines from a node. Each prints the answer's body, or what went wrong, and then a line of
- * its own: the HTTP status and 0, or 000 and the error's number; "missing" where the tool is.
+ * its own: the HTTP status, the seconds it took and 0, or 000, the seconds and the error's number; "missing" where the
+ * tool is.
  *
  * The lines stand in the script between quotes that expand nothing. The token does not: it is read from the
  * environment there, and never stands in a command line.
@@ -23,7 +24,7 @@ DEPLOYLOG_CONFIG
 command -v curl >/dev/null 2>&1 || { echo missing; exit 0; }
 send() {
   curl --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
-    --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code}' \\
+    --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code} %{time_total}' \\
     ''' + quoted(url) + ''' 2>&1''' + header + '''}
 send <<'DEPLOYLOG_LINES'
 ''' + lines + '''DEPLOYLOG_LINES
@@ -42,6 +43,7 @@ try {
   $request.Method = 'POST'
   $request.ContentType = 'application/x-ndjson'
   $request.AllowAutoRedirect = $false
+  $watch = [Diagnostics.Stopwatch]::StartNew()
   $request.Timeout = ''' + seconds + '''000
   $request.ReadWriteTimeout = ''' + seconds + '''000
 ''' + header + '''  $lines = @'
@@ -58,12 +60,12 @@ try {
   $response = $problem.Response
   if (-not $response) {
     Write-Output $problem.Message
-    Write-Output '000 1'
+    Write-Output '000 0 1'
     exit 0
   }
 }
 Write-Output (New-Object IO.StreamReader($response.GetResponseStream())).ReadToEnd()
-Write-Output ('{0} 0' -f [int]$response.StatusCode)
+Write-Output ('{0} {1} 0' -f [int]$response.StatusCode, [Math]::Floor($watch.Elapsed.TotalSeconds))
 '''
     }
 
@@ -78,10 +80,14 @@ Write-Output ('{0} 0' -f [int]$response.StatusCode)
         List<String> result = output.substring(end + 1).trim().tokenize(' ')
         // PowerShell may break long lines; JSON means the same without.
         String text = end < 0 ? '' : output.substring(0, end).replaceAll('[\\r\\n]+', '').trim()
-        if (result.size() != 2 || !result.every { it.isInteger() }) {
+        if (result.size() != 3 || !result[0].isInteger()) {
             return [error: 'the node printed no result: ' + output]
         }
-        return result[1] == '0' ? [status: result[0].toInteger(), text: text] : [error: text ?: 'curl failed: ' + result[1]]
+        if (result[2] != '0') {
+            return [error: text ?: 'curl failed: ' + result[2]]
+        }
+        // What the step takes beside, the service is not to be blamed for.
+        return [status: result[0].toInteger(), text: text, slow: !(result[1] ==~ '0([.,]\\d+)?')]
     }
 
     @NonCPS

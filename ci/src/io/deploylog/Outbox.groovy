@@ -10,6 +10,7 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 class Outbox implements Serializable {
 
     private static final long serialVersionUID = 1L
+    private static final int ATTEMPTS = 10
     private static final int BODY_LINES = 1000
     private static final int BODY_CHARACTERS = 1000000
 
@@ -41,10 +42,10 @@ class Outbox implements Serializable {
         sending = true
         String reason = null
         try {
-            int seconds = patience.seconds(last)
-            while (seconds > 0 && reason == null && !lines.isEmpty()) {
-                reason = attempt(seconds)
-                seconds = patience.seconds(last)
+            // Other branches may add faster than this one sends; its own body must not wait for all of theirs.
+            for (int i = 0; (last || i < ATTEMPTS) && reason == null && !lines.isEmpty(); i++) {
+                int seconds = patience.seconds(last)
+                reason = seconds > 0 ? attempt(seconds) : 'the service is left alone for a while'
             }
         } catch (FlowInterruptedException e) {
             reason = 'interrupted'
@@ -53,7 +54,7 @@ class Outbox implements Serializable {
             reason = e.toString()
         } finally {
             sending = false
-            printKept(reason ?: 'the service is left alone for a while')
+            printKept(reason ?: 'goes out with the next record')
         }
     }
 
@@ -73,18 +74,19 @@ class Outbox implements Serializable {
     private String attempt(int seconds) {
         int count = fitting(lines, bodyLines)
         long began = System.currentTimeMillis()
-        Map verdict = Answer.judge(transport.post(joined(lines, count), seconds), count)
+        Map answer = transport.post(joined(lines, count), seconds)
+        Map verdict = Answer.judge(answer, count)
         switch (verdict.outcome) {
             case 'delivered':
-                patience.delivered(began)
+                patience.answered(began, Patience.slow(answer, began))
                 remove(count)
                 return null
             case 'refused':
-                patience.delivered(began)
+                patience.answered(began, true)
                 refuse(verdict.refused)
                 return null
             case 'divide':
-                patience.delivered(began)
+                patience.answered(began, true)
                 bodyLines = count > 3 ? (int) (count / 4) : 1
                 return null
             case 'no transport':

@@ -31,13 +31,20 @@ class Patience implements Serializable {
         return allowance(kept[0], kept[2], last, System.currentTimeMillis())
     }
 
-    void delivered(long began) {
+    /** An answer ends the pauses; the time it took counts if it was slow, or of no use. */
+    void answered(long began, boolean counts) {
         long now = System.currentTimeMillis()
         List<Long> kept = read(script.env.DEPLOYLOG_WAITED)
-        boolean slow = now - began > SLOW_MILLIS
-        if (slow || kept[1] > 0) {
-            write(slow ? waited(kept, began, now) : kept[0], 0, 0, slow ? now : kept[3], kept[4])
+        if (counts) {
+            write(waited(kept, began, now), 0, 0, now, kept[4])
+        } else if (kept[1] > 0) {
+            write(kept[0], 0, 0, kept[3], kept[4])
         }
+    }
+
+    @NonCPS
+    static boolean slow(Map answer, long began) {
+        return answer.slow == null ? System.currentTimeMillis() - began > SLOW_MILLIS : answer.slow
     }
 
     /** Returns the pause's length in seconds. */
