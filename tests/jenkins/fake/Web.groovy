@@ -78,11 +78,11 @@ class Web {
     Object powershell(Map args) {
         interruptible()
         String script = args.script
-        String url = (script =~ /Create\('([^']*)'\)/)[0][1]
+        String url = (script =~ /PostAsync\('([^']*)',/)[0][1]
         String lines = (script =~ /(?s)@'\n(.*)\n'@/)[0][1]
-        int seconds = (script =~ /\.Timeout = (\d+)000\n/)[0][1].toInteger()
-        Map<String, String> headers = ['Content-Type': (script =~ /ContentType = '([^']*)'/)[0][1]]
-        if (script.contains("Headers.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN)")) {
+        int seconds = (script =~ /Timeout = \[TimeSpan\]::FromSeconds\((\d+)\)/)[0][1].toInteger()
+        Map<String, String> headers = ['Content-Type': (script =~ /ContentType = .*::Parse\('([^']*)'\)/)[0][1]]
+        if (script.contains("\$client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN)")) {
             headers.Authorization = 'Bearer ' + environment().DEPLOYLOG_TOKEN
         }
         return build.clock.outside {

@@ -34,38 +34,32 @@ echo " $?"
 
     @NonCPS
     static String powershell(String url, String lines, int seconds, boolean token) {
-        String header = token ? '''  $request.Headers.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN)
+        String header = token ? '''  $client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN)
 ''' : ''
         return '''$ErrorActionPreference = 'Stop'
-try {
-  [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
-  $request = [Net.WebRequest]::Create(\'''' + url.replace("'", "''") + '''\')
-  $request.Method = 'POST'
-  $request.ContentType = 'application/x-ndjson'
-  $request.AllowAutoRedirect = $false
-  $watch = [Diagnostics.Stopwatch]::StartNew()
-  $request.Timeout = ''' + seconds + '''000
-  $request.ReadWriteTimeout = ''' + seconds + '''000
-''' + header + '''  $lines = @'
+$lines = @'
 ''' + lines + '''
 '@
-  $bytes = [Text.Encoding]::UTF8.GetBytes($lines)
-  $stream = $request.GetRequestStream()
-  $stream.Write($bytes, 0, $bytes.Length)
-  $stream.Close()
-  $response = $request.GetResponse()
+try {
+  [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+  Add-Type -AssemblyName System.Net.Http
+  $handler = New-Object Net.Http.HttpClientHandler
+  $handler.AllowAutoRedirect = $false
+  $client = New-Object Net.Http.HttpClient($handler)
+  $client.Timeout = [TimeSpan]::FromSeconds(''' + seconds + ''')
+''' + header + '''  $content = New-Object Net.Http.StringContent($lines)
+  $content.Headers.ContentType = [Net.Http.Headers.MediaTypeHeaderValue]::Parse('application/x-ndjson')
+  $watch = [Diagnostics.Stopwatch]::StartNew()
+  $response = $client.PostAsync(\'''' + url.replace("'", "''") + '''\', $content).GetAwaiter().GetResult()
+  $text = $response.Content.ReadAsStringAsync().GetAwaiter().GetResult()
+  Write-Output $text
+  Write-Output ('{0} {1} 0' -f [int]$response.StatusCode, [Math]::Floor($watch.Elapsed.TotalSeconds))
 } catch {
   $problem = $_.Exception
   if ($problem.InnerException) { $problem = $problem.InnerException }
-  $response = $problem.Response
-  if (-not $response) {
-    Write-Output $problem.Message
-    Write-Output '000 0 1'
-    exit 0
-  }
+  Write-Output $problem.Message
+  Write-Output '000 0 1'
 }
-Write-Output (New-Object IO.StreamReader($response.GetResponseStream())).ReadToEnd()
-Write-Output ('{0} {1} 0' -f [int]$response.StatusCode, [Math]::Floor($watch.Elapsed.TotalSeconds))
 '''
     }
 

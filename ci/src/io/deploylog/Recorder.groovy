@@ -73,7 +73,11 @@ class Recorder implements Serializable {
     }
 
     private String currentResult() {
-        return script.currentBuild.currentResult
+        try {
+            return script.currentBuild.currentResult
+        } catch (Exception ignored) {
+            return null
+        }
     }
 
     /** Only an interruption comes out of here: whatever else goes wrong with a record is no business of the build. */
