@@ -10,9 +10,10 @@ class Main {
         Runtime.runtime.addShutdownHook(new Thread({ service.stop() }))
         service.start()
         Suite suite = new Suite(service)
-        Hanging.define(suite)
         Scripted.define(suite)
         DeclarativeShaped.define(suite)
+        // What these measure is the waiting, so what they run has been loaded by the tests before.
+        Hanging.define(suite)
         SettingsOfSteps.define(suite)
         Delivery.define(suite)
         Failures.define(suite)

@@ -5,11 +5,14 @@ import java.net.http.HttpResponse
 /** Answers as a test wants it to: wrongly, or by passing a request on to the real service. */
 class WrongServer {
 
-    /** Given a request (headers, body), returns the answer: status and body; null never answers; text is sent raw. */
+    /** Given a request (headers, body), returns the answer: status and body; null never answers; text is sent raw; a closure writes it. */
     volatile Closure answer
     final List<Map> requests = [].asSynchronized()
+    /** For how long each connection was held, by the time the client was done with it. */
+    final List<Long> heldMillis = [].asSynchronized()
     private final ServerSocket socket = new ServerSocket(0, 50, InetAddress.loopbackAddress)
     private final List<Socket> open = [].asSynchronized()
+    private final List<Thread> serving = [].asSynchronized()
 
     WrongServer(Closure answer) {
         this.answer = answer
@@ -18,7 +21,11 @@ class WrongServer {
                 try {
                     Socket client = socket.accept()
                     open.add(client)
-                    Thread.startDaemon { serve(client) }
+                    serving.add(Thread.startDaemon {
+                        long accepted = System.nanoTime()
+                        serve(client)
+                        heldMillis.add((System.nanoTime() - accepted).intdiv(1000000))
+                    })
                 } catch (SocketException ignored) {
                     break
                 }
@@ -33,6 +40,7 @@ class WrongServer {
     void stop() {
         socket.close()
         open*.close()
+        serving*.join()
     }
 
     static Map passOn(Service service, Map request) {
@@ -49,11 +57,26 @@ class WrongServer {
         }
         requests.add(request)
         Object given = answer.call(request)
-        if (given != null) {
+        if (given == null) {
+            untilClosed { client.inputStream.read() >= 0 }
+        } else if (given instanceof Closure) {
+            untilClosed { given.call(client.outputStream) }
+        } else {
             String raw = given instanceof Map ? "HTTP/1.1 ${given.status} X\r\nContent-Type: application/json\r\nConnection: close\r\n" +
                 "Content-Length: ${given.body.bytes.length}\r\n\r\n${given.body}" : given.toString()
             client.outputStream.write(raw.bytes)
             client.close()
+        }
+    }
+
+    private static void untilClosed(Closure<Boolean> more) {
+        try {
+            boolean open = true
+            while (open) {
+                open = more()
+            }
+        } catch (IOException ignored) {
+            return
         }
     }
 

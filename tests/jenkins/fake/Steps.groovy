@@ -6,6 +6,11 @@ class Steps {
 
     private static final Set<String> AT_NODE = ['sh', 'powershell', 'isUnix', 'writeFile', 'archiveArtifacts']
 
+    /** The steps that only some builds have. A script that is no delivery (a text, not a map) runs anywhere. */
+    private static final Map<String, List<String>> TRANSPORTS = [
+        httpRequest: ['httpRequest'], sh: ['httpRequest', 'curl'], powershell: ['powershell'],
+    ]
+
     final Build build
     private final Web web
 
@@ -16,7 +21,7 @@ class Steps {
 
     Object take(String name, Object[] args) {
         boolean there = metaClass.respondsTo(this, name, args) && name != 'take'
-        if (!there || name == 'httpRequest' && build.transport != 'httpRequest' || name == 'powershell' && build.transport != 'powershell') {
+        if (!there || name in TRANSPORTS.keySet() && !(build.transport in TRANSPORTS[name]) && args[0] instanceof Map) {
             throw new NoSuchMethodError("No such DSL method '" + name + "' found among steps [echo, node, stage] or symbols [] or globals []")
         }
         if (name in AT_NODE && !(Branch.current().get('NODE_NAME') && !Branch.current().get('NODE_LOST'))) {

@@ -3,15 +3,15 @@ class Hanging {
 
     static void define(Suite suite) {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
-            suite.aside("a service that accepts and never answers costs 20 stages less than 20 s, by ${transport}") {
-                WrongServer server = new WrongServer({ null })
-                Build build = suite.build(transport: transport, realTime: true)
-                build.environment.DEPLOYLOG_URL = server.url
-                Suite.same(build.run(Failures.TWENTY), null, build)
-                server.stop()
-                Suite.same(server.requests.size(), 3)
-                Suite.yes(build.tookMillis > 14000 && build.tookMillis < 20000, build.tookMillis)
-                Failures.kept(build)
+            never(suite, transport, 'accepts and never answers') { null }
+            never(suite, transport, 'answers byte by byte') { request ->
+                String next = 'HTTP/1.1 201 Created\r\nX-Long: '
+                return { stream ->
+                    stream.write(next.bytes)
+                    next = 'x'
+                    Thread.sleep(300)
+                    return true
+                }
             }
         }
         suite.aside('a service that hangs till the end of the deploy has every record') {
@@ -24,34 +24,6 @@ class Hanging {
         }
         for (transport in ['httpRequest', 'curl', 'controller']) {
             slow(suite, transport)
-        }
-        suite.aside('answers that trickle in byte by byte are not waited for') {
-            List<Build> builds = ['httpRequest', 'curl', 'controller'].collect { transport ->
-                ServerSocket socket = new ServerSocket(0, 50, InetAddress.loopbackAddress)
-                Thread.startDaemon {
-                    while (true) {
-                        Socket client = socket.accept()
-                        Thread.startDaemon {
-                            try {
-                                while (true) {
-                                    client.outputStream.write('H'.bytes)
-                                    Thread.sleep(500)
-                                }
-                            } catch (IOException ignored) {
-                                client.close()
-                            }
-                        }
-                    }
-                }
-                Build build = suite.build(transport: transport, realTime: true)
-                build.environment.DEPLOYLOG_URL = 'http://127.0.0.1:' + socket.localPort
-                return build
-            }
-            builds.collect { build -> Thread.startDaemon { build.run(Failures.TWENTY) } }*.join()
-            builds.each { build ->
-                Suite.yes(build.tookMillis < 20000, build.tookMillis)
-                Failures.kept(build)
-            }
         }
         suite.aside('parallel deploys wait at the same time') {
             hanging(suite, '''
@@ -74,8 +46,23 @@ class Hanging {
                     recordStatus(status: 'queued')
                 }''')
             server.stop()
-            Suite.yes(build.tookMillis < 20000, build.tookMillis)
+            Suite.yes(server.heldMillis.sum() < 18000, server.heldMillis)
             Suite.same(build.text.readLines().findAll { it.startsWith('{') }.toSet().size(), 50)
+        }
+    }
+
+    /** What it costs is what the build holds its connections: the machine may be busy with other tests. */
+    private static void never(Suite suite, String transport, String what, Closure answer) {
+        suite.aside("a service that ${what} costs 20 stages less than 20 s, by ${transport}") {
+            WrongServer server = new WrongServer(answer)
+            Build build = suite.build(transport: transport, realTime: true)
+            build.environment.DEPLOYLOG_URL = server.url
+            Suite.same(build.run(Failures.TWENTY), null, build)
+            server.stop()
+            // Three, unless the machine is so busy that the first alone took all there is to wait.
+            Suite.yes(server.requests.size() in 2..3, server.requests.size())
+            Suite.yes(server.heldMillis.sum() > 9000 && server.heldMillis.sum() < 18000, server.heldMillis)
+            Failures.kept(build)
         }
     }
 
@@ -90,7 +77,7 @@ class Hanging {
             build.run(Failures.TWENTY)
             server.stop()
             Suite.same(suite.service.records(build.run)*.status.countBy { it }, [started: 21, succeeded: 20, deployed: 1], build)
-            Suite.yes(build.tookMillis < 20000, build.tookMillis)
+            Suite.yes(server.heldMillis.sum() < 20000, server.heldMillis)
         }
     }
 
