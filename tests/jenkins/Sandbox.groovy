@@ -1,0 +1,130 @@
+import org.codehaus.groovy.ast.ClassCodeVisitorSupport
+import org.codehaus.groovy.ast.ClassNode
+import org.codehaus.groovy.ast.MethodNode
+import org.codehaus.groovy.ast.expr.ClassExpression
+import org.codehaus.groovy.ast.expr.ConstructorCallExpression
+import org.codehaus.groovy.ast.expr.ListExpression
+import org.codehaus.groovy.ast.expr.MethodCallExpression
+import org.codehaus.groovy.ast.expr.PropertyExpression
+import org.codehaus.groovy.ast.expr.StaticMethodCallExpression
+import org.codehaus.groovy.ast.expr.VariableExpression
+import org.codehaus.groovy.control.CompilationUnit
+import org.codehaus.groovy.control.CompilerConfiguration
+import org.codehaus.groovy.control.Phases
+import org.codehaus.groovy.control.SourceUnit
+
+/**
+ * Names every call of the library that Jenkins' sandbox might refuse: whatever is neither the library's own, nor a
+ * step, nor listed here. Listed are members that the generic whitelist of script-security has for every type that
+ * the library calls them on, and those of a build that Jenkins allows itself.
+ */
+class Sandbox extends ClassCodeVisitorSupport {
+
+    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh', 'stage',
+                                              'string', 'withCredentials', 'withEnv', 'writeFile']
+    private static final Set<String> METHODS = ['add', 'addAll', 'any', 'collect', 'contains', 'containsKey', 'drop', 'every', 'findAll', 'indexOf',
+        'isEmpty', 'isInteger', 'join', 'keySet', 'lastIndexOf', 'length', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith',
+        'substring', 'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim', 'hashCode', 'parseText', 'call',
+        'getBuildCauses']
+    private static final Set<String> STATIC = ['JsonOutput.toJson', 'Math.max', 'Math.min', 'System.currentTimeMillis', 'UUID.randomUUID',
+                                               'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
+    private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
+    private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
+        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value']
+    /** Where refusal is reckoned with: only a trusted library may do these. Each has a test in which it may not. */
+    private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.talk', 'Recorder.timedOut']
+
+    private final SourceUnit unit
+    private final Set<ClassNode> own
+    private final List<String> complaints
+    private String here
+
+    private Sandbox(SourceUnit unit, Set<ClassNode> own, List<String> complaints) {
+        this.unit = unit
+        this.own = own
+        this.complaints = complaints
+    }
+
+    static List<String> complaints(File root, List<File> sources) {
+        List<String> complaints = []
+        CompilationUnit compilation = new CompilationUnit(new CompilerConfiguration(), null, new GroovyClassLoader(Sandbox.classLoader))
+        // Each variable is a class of its file's name, and two libraries have one of the same.
+        compilation.addSources(sources.toUnique { it.name } as File[])
+        compilation.compile(Phases.SEMANTIC_ANALYSIS)
+        List<ClassNode> own = compilation.AST.classes
+        compilation.iterator().each { SourceUnit unit ->
+            unit.AST.classes.each { new Sandbox(unit, own.toSet(), complaints).visitClass(it) }
+        }
+        return complaints.sort()
+    }
+
+    @Override
+    void visitMethod(MethodNode method) {
+        here = method.declaringClass.nameWithoutPackage + '.' + method.name
+        // Groovy gives every script a main method.
+        if (!(here in TRUSTED_ONLY) && method.name != 'main') {
+            super.visitMethod(method)
+        }
+    }
+
+    @Override
+    void visitMethodCallExpression(MethodCallExpression call) {
+        String name = call.methodAsString
+        if (call.objectExpression instanceof ClassExpression) {
+            onClass(call.objectExpression.type, name, call.arguments)
+        } else if (call.objectExpression.text.endsWith('steps')) {
+            check(name in STEPS, 'step ' + name)
+        } else {
+            check(name in METHODS || own.any { it.getMethods(name) } || call.implicitThis && name in ['body'], name)
+        }
+        super.visitMethodCallExpression(call)
+    }
+
+    @Override
+    void visitStaticMethodCallExpression(StaticMethodCallExpression call) {
+        onClass(call.ownerType, call.method, call.arguments)
+        super.visitStaticMethodCallExpression(call)
+    }
+
+    @Override
+    void visitConstructorCallExpression(ConstructorCallExpression call) {
+        check(call.specialCall || isOwn(call.type) || call.type.name in NEW, 'new ' + call.type.name)
+        super.visitConstructorCallExpression(call)
+    }
+
+    @Override
+    void visitPropertyExpression(PropertyExpression property) {
+        String name = property.propertyAsString
+        boolean ofMap = property.objectExpression.text ==~ /.*(env|arguments|fields|record|verdict|answer|content|error|response|causes\[0\])/
+        check(ofMap || name in PROPERTIES || own.any { it.getDeclaredField(name) }, '.' + name)
+        super.visitPropertyExpression(property)
+    }
+
+    @Override
+    void visitVariableExpression(VariableExpression variable) {
+        boolean known = variable.accessedVariable == null || !(variable.accessedVariable.class.simpleName == 'DynamicVariable')
+        check(known || variable.name in ['steps', 'recorders'], '.' + variable.name)
+    }
+
+    @Override
+    protected SourceUnit getSourceUnit() {
+        return unit
+    }
+
+    private void onClass(ClassNode type, String name, Object arguments) {
+        String call = type.nameWithoutPackage + '.' + name
+        boolean list = call == 'JsonOutput.toJson' && arguments.expressions[0] instanceof ListExpression
+        check(isOwn(type) || call in STATIC && !list, call + (list ? '(List)' : ''))
+    }
+
+    private boolean isOwn(ClassNode type) {
+        return own.any { it.name == type.name }
+    }
+
+    private void check(boolean allowed, String what) {
+        if (!allowed) {
+            complaints.add(here + ': ' + what)
+        }
+    }
+
+}

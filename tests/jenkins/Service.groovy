@@ -1,0 +1,69 @@
+import groovy.json.JsonOutput
+import groovy.json.JsonSlurper
+
+/** The real service, in a process of its own. */
+class Service {
+
+    private final String program
+    private Process process
+    private int port = 0
+
+    Service(String program) {
+        this.program = program
+    }
+
+    String getUrl() {
+        return 'http://127.0.0.1:' + port
+    }
+
+    /** Starts it, the second time at the same address. Returns when it is ready. */
+    void start() {
+        ProcessBuilder builder = new ProcessBuilder(program, '--listen', '127.0.0.1:' + port)
+        builder.redirectError(ProcessBuilder.Redirect.DISCARD)
+        process = builder.start()
+        BufferedReader out = process.inputStream.newReader()
+        String line = out.readLine()
+        while (line != null && !line.startsWith('ready on ')) {
+            line = out.readLine()
+        }
+        if (line == null) {
+            throw new IllegalStateException('the service did not start: exit code ' + process.waitFor())
+        }
+        port = line.substring(line.lastIndexOf(':') + 1).toInteger()
+        Thread.startDaemon { out.eachLine { } }
+    }
+
+    void stop() {
+        if (process != null) {
+            process.destroy()
+            process.waitFor()
+            process = null
+        }
+    }
+
+    /** The records of a run, oldest first. */
+    List<Map> records(String run) {
+        return get('limit=1000&run=' + URLEncoder.encode(run, 'UTF-8')).reverse()
+    }
+
+    List<Map> get(String query) {
+        return new JsonSlurper().parse(new URL(url + '/api/?' + query)) as List<Map>
+    }
+
+    /** Each record in a line: stage (or "deploy"), status and, where there is one, duration. */
+    static List<String> lines(List<Map> records) {
+        return records.collect { Map record ->
+            [record.stage ?: 'deploy', record.status, record.duration_seconds?.toBigDecimal()?.stripTrailingZeros()?.toPlainString() ?:
+                record.duration_missing].findAll { it != null }.join(' ')
+        }
+    }
+
+    /** What the API returned, without what differs from run to run. */
+    static String compact(List<Map> records) {
+        return records.collect { Map record ->
+            JsonOutput.toJson(record.subMap(['stage', 'status', 'phase', 'duration_seconds', 'duration_missing'])
+                .findAll { it.value != null })
+        }.join('\n')
+    }
+
+}

@@ -1,0 +1,159 @@
+import java.util.concurrent.atomic.AtomicInteger
+
+import org.codehaus.groovy.control.CompilerConfiguration
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+
+/** One build of a fake Jenkins with the library loaded as Jenkins loads it. */
+class Build {
+
+    private static final ThreadLocal<Build> CURRENT = new InheritableThreadLocal<Build>()
+    // A database used before holds the runs of then.
+    private static final AtomicInteger NUMBERS = new AtomicInteger(new Date().time.intdiv(100) % 1000000000 as int)
+    private static final Map<String, Class> VARIABLES = [:].asSynchronized()
+
+    static File root
+    static long epoch
+    private static GroovyClassLoader loader
+
+    /** httpRequest, curl, powershell or controller: the first transport that there is. */
+    String transport = 'httpRequest'
+    boolean everyStage = false
+    boolean sandboxed = false
+    boolean realTime = false
+    /** Newer versions of the httpRequest step throw where released ones answer 408. */
+    boolean httpRequestThrows = false
+    Map<String, String> secrets = [:]
+    /** The attempts at delivery, counted from 1, during which somebody presses abort. */
+    Set<Integer> abortDuring = []
+    List<Map> causes = [[_class: 'hudson.model.Cause$UserIdCause', userId: 'aoliveira', userName: 'Ana', shortDescription: 'Started by user Ana']]
+    String rootUrl = 'https://jenkins.example/'
+    String job
+
+    final int number = NUMBERS.incrementAndGet()
+    final Map<String, String> environment = [:].asSynchronized()
+    final List<String> log = [].asSynchronized()
+    final Map<String, String> archived = [:]
+    /** What a Jenkinsfile may do to its surroundings in a test, by name. */
+    Map<String, Closure> hooks = [:]
+    final List<Script> instances = []
+    final Set<Branch> branches = [].toSet().asSynchronized()
+    final Map<String, Integer> calls = [:]
+    final Steps steps = new Steps(this)
+    final Dsl dsl = new Dsl(this)
+    final Env env = new Env(build: this)
+    final CurrentBuild currentBuild = new CurrentBuild(build: this)
+    String result
+    Clock clock
+    File workspace
+    long tookMillis
+    List<Throwable> unserialisable = []
+
+    static Build current() {
+        return CURRENT.get()
+    }
+
+    /** Builds have a clock of their own, and where the library is not trusted it may open no connection. */
+    static void prepare() {
+        System.metaClass.static.currentTimeMillis = { -> current() ? current().clock.now() : epoch }
+        URL.metaClass.openConnection = { ->
+            if (current()?.sandboxed) {
+                throw new SecurityException('Scripts not permitted to use method java.net.URL openConnection')
+            }
+            return URL.getMethod('openConnection').invoke(delegate)
+        }
+    }
+
+    String getRun() {
+        return (job ?: 'shop/deploy') + '#' + number
+    }
+
+    /** Runs a Jenkinsfile, or a closure given its script, and returns what it threw, or null. */
+    Throwable run(Object jenkinsfile) {
+        Throwable thrown = null
+        Build outer = current()
+        CURRENT.set(this)
+        FlowInterruptedException.sandboxed = sandboxed
+        clock = new Clock(epoch, realTime)
+        workspace = File.createTempDir('workspace', '')
+        long began = System.nanoTime()
+        clock.start()
+        Branch branch = new Branch()
+        branches.add(branch)
+        branch.enter()
+        try {
+            if (jenkinsfile instanceof Closure) {
+                jenkinsfile.call(classes.parseClass('this', 'WorkflowScript.groovy').newInstance())
+            } else {
+                classes.parseClass(jenkinsfile.toString(), 'WorkflowScript.groovy').newInstance().run()
+            }
+        } catch (Throwable e) {
+            thrown = e
+            log.add('threw ' + e + ' at ' + e.stackTrace.findAll { it.fileName?.endsWith('.groovy') }.take(8).join(', '))
+        } finally {
+            clock.stop()
+            tookMillis = (System.nanoTime() - began) / 1000000
+            workspace.deleteDir()
+            CURRENT.set(outer)
+        }
+        return thrown
+    }
+
+    /** A variable of a library: one instance for each script that names it. */
+    Object libraryVariable(Script referencing, String name) {
+        Class type = variable(name)
+        if (type == null) {
+            return null
+        }
+        if (!referencing.binding.hasVariable(name)) {
+            Script instance = type.newInstance()
+            instances.add(instance)
+            referencing.binding.setVariable(name, instance)
+        }
+        return referencing.binding.getVariable(name)
+    }
+
+    private Class variable(String name) {
+        String key = (everyStage ? 'every-stage/' : '') + name
+        if (!VARIABLES.containsKey(key)) {
+            File file = [everyStage ? "ci/every-stage/vars/${name}.groovy" : null, "ci/vars/${name}.groovy"].findAll()
+                .collect { new File(root, it) }.find { it.exists() }
+            VARIABLES[key] = file ? classes.parseClass(file) : null
+        }
+        return VARIABLES[key]
+    }
+
+    private static GroovyClassLoader newLoader() {
+        GroovyClassLoader loader = new GroovyClassLoader(Build.classLoader, new CompilerConfiguration(scriptBaseClass: 'PipelineScript'))
+        loader.addURL(new File(root, 'ci/src').toURI().toURL())
+        return loader
+    }
+
+    GroovyClassLoader getClasses() {
+        if (loader == null) {
+            loader = newLoader()
+        }
+        return loader
+    }
+
+    void worsen(String to) {
+        List<String> order = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
+        if (result == null || order.indexOf(to) > order.indexOf(result)) {
+            result = to
+        }
+    }
+
+    /** Somebody presses abort. */
+    void abort() {
+        clock.interrupt(branches.toList()) { new FlowInterruptedException(new Causes.UserInterruption()) }
+    }
+
+    /** Jenkins restarts. */
+    void restart() {
+        Survival.restart(this)
+    }
+
+    String getText() {
+        return log.join('\n')
+    }
+
+}

@@ -1,0 +1,12 @@
+/** Why a build, a branch or a step was interrupted. */
+class Causes {
+
+    static class ExceededTimeout implements Serializable { private static final long serialVersionUID = 1L }
+
+    static class UserInterruption implements Serializable { private static final long serialVersionUID = 1L }
+
+    static class FailFast implements Serializable { private static final long serialVersionUID = 1L }
+
+    static class Rejection implements Serializable { private static final long serialVersionUID = 1L }
+
+}

@@ -1,0 +1,39 @@
+/**
+ * What a Jenkinsfile and the variables of a library are: a name that is not their own is a variable of the binding,
+ * then a variable of a library, then a step.
+ */
+abstract class PipelineScript extends Script {
+
+    /** The thread's build, as Jenkins knows it when it makes a library's variable. */
+    final Build build = Build.current()
+
+    PipelineScript() {
+        binding.setVariable('steps', build.dsl)
+    }
+
+    @Override
+    Object invokeMethod(String name, Object args) {
+        Object known = binding.hasVariable(name) ? binding.getVariable(name) : build.libraryVariable(this, name)
+        if (known != null && known.metaClass.respondsTo(known, 'call', args as Object[])) {
+            return known.metaClass.invokeMethod(known, 'call', args as Object[])
+        }
+        return build.dsl.invokeMethod(name, args)
+    }
+
+    @Override
+    Object getProperty(String name) {
+        if (name in ['env', 'currentBuild']) {
+            return build."$name"
+        }
+        try {
+            return super.getProperty(name)
+        } catch (MissingPropertyException e) {
+            Object known = build.libraryVariable(this, name) ?: build.env.getProperty(name)
+            if (known == null) {
+                throw e
+            }
+            return known
+        }
+    }
+
+}

@@ -1,0 +1,119 @@
+import java.net.http.HttpClient
+import java.net.http.HttpRequest
+import java.net.http.HttpResponse
+import java.time.Duration
+
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+
+/** The steps by which a record can leave a fake build. */
+class Web {
+
+    private static final Set<String> HTTP_ARGUMENTS = ['url', 'httpMode', 'customHeaders', 'requestBody', 'timeout',
+                                                       'validResponseCodes', 'quiet', 'contentType', 'consoleLogResponseBody']
+
+    private final Build build
+    private int attempts = 0
+
+    Web(Build build) {
+        this.build = build
+    }
+
+    Object httpRequest(Map args) {
+        Set<String> unknown = args.keySet() - HTTP_ARGUMENTS
+        if (unknown) {
+            throw new IllegalArgumentException('WARNING: Unknown parameter(s) found for class type HttpRequestStep: ' + unknown)
+        }
+        interruptible()
+        Map answer = build.clock.outside {
+            try {
+                post(args.url, args.requestBody, args.timeout, args.customHeaders.collectEntries { [it.name, it.value] })
+            } catch (IOException e) {
+                if (build.httpRequestThrows) {
+                    throw new IllegalStateException(e)
+                }
+                [status: 408, content: e.class.name + '(' + e.message + ') as 408 Request Timeout']
+            }
+        }
+        List<Integer> valid = (args.validResponseCodes ?: '100:399').split(':')*.toInteger()
+        if (answer.status < valid[0] || answer.status > valid[1]) {
+            throw new IOException('Fail: Status code ' + answer.status + ' is not in the accepted range: ' + args.validResponseCodes)
+        }
+        return answer
+    }
+
+    /** Runs the script as a real agent does: traced, unless its first line names an interpreter. */
+    Object sh(Map args) {
+        interruptible()
+        File script = File.createTempFile('script', '.sh')
+        try {
+            script.setText(args.script, 'UTF-8')
+            script.executable = true
+            List<String> command = args.script.startsWith('#!') ? [script.path] : ['sh', '-xe', script.path]
+            ProcessBuilder builder = new ProcessBuilder(command).directory(build.workspace)
+            builder.environment().putAll(environment())
+            return build.clock.outside { finished(builder.start(), args) }
+        } finally {
+            script.delete()
+        }
+    }
+
+    private Object finished(Process process, Map args) {
+        process.outputStream.close()
+        StringBuilder out = new StringBuilder()
+        StringBuilder err = new StringBuilder()
+        process.waitForProcessOutput(out, err)
+        if (err) {
+            build.log.add(err.toString())
+        }
+        if (process.exitValue() != 0) {
+            throw new IOException('script returned exit code ' + process.exitValue())
+        }
+        if (!args.returnStdout) {
+            build.log.add(out.toString())
+        }
+        return args.returnStdout ? out.toString() : null
+    }
+
+    /** There is no Windows here: does what the script says, if it reads as expected. */
+    Object powershell(Map args) {
+        interruptible()
+        String script = args.script
+        String url = (script =~ /PostAsync\('([^']*)',/)[0][1]
+        String lines = (script =~ /(?s)@'\n(.*)\n'@/)[0][1]
+        int seconds = (script =~ /Timeout = \[TimeSpan\]::FromSeconds\((\d+)\)/)[0][1].toInteger()
+        Map<String, String> headers = ['Content-Type': (script =~ /ContentType = .*::Parse\('([^']*)'\)/)[0][1]]
+        if (script.contains("\$client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN)")) {
+            headers.Authorization = 'Bearer ' + environment().DEPLOYLOG_TOKEN
+        }
+        return build.clock.outside {
+            try {
+                Map answer = post(url, lines, seconds, headers)
+                // Long lines come back broken.
+                answer.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + answer.status + ' 0 0\r\n'
+            } catch (IOException e) {
+                'Unable to connect to the remote server: ' + e.message + '\r\n000 0 1\r\n'
+            }
+        }
+    }
+
+    private Map<String, String> environment() {
+        return Branch.current().environment.inject(new HashMap(build.environment)) { all, more -> all + more }
+    }
+
+    private void interruptible() {
+        attempts++
+        if (attempts in build.abortDuring) {
+            throw new FlowInterruptedException(new Causes.UserInterruption())
+        }
+    }
+
+    private static Map post(String url, String body, int seconds, Map<String, String> headers) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(new URI(url)).timeout(Duration.ofSeconds(seconds))
+            .POST(HttpRequest.BodyPublishers.ofString(body))
+        headers.each { name, value -> request.header(name, value) }
+        HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()
+        HttpResponse<String> response = client.send(request.build(), HttpResponse.BodyHandlers.ofString())
+        return [status: response.statusCode(), content: response.body()]
+    }
+
+}

@@ -1,0 +1,29 @@
+package org.jenkinsci.plugins.workflow.steps
+
+/** Stands in for what Jenkins throws into a step that is aborted or timed out. */
+class FlowInterruptedException extends InterruptedException {
+
+    private static final long serialVersionUID = 1L
+
+    /** In the sandbox the causes may not be read. */
+    private static final ThreadLocal<Boolean> SANDBOXED = new InheritableThreadLocal<Boolean>()
+
+    private final List<Serializable> why
+
+    FlowInterruptedException(Serializable cause) {
+        super()
+        why = [cause]
+    }
+
+    static void setSandboxed(boolean sandboxed) {
+        SANDBOXED.set(sandboxed)
+    }
+
+    List<Serializable> getCauses() {
+        if (SANDBOXED.get()) {
+            throw new SecurityException('Scripts not permitted to use method FlowInterruptedException getCauses')
+        }
+        return why
+    }
+
+}

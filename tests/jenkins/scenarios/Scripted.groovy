@@ -1,0 +1,220 @@
+/** Scripted pipelines: which records a build leaves, in which order, with which words and durations. */
+class Scripted {
+
+    static void define(Suite suite) {
+        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
+            suite.test("scripted: stages in a row and nested, by ${transport}") {
+                Build build = suite.build(transport: transport)
+                Suite.same(suite.lines(build, '''
+                    node {
+                        recordDeploy(component: 'shop', version: '2.1', environment: 'production') {
+                            stage('Build') { sh 'sleep 30' }
+                            stage('Deploy') {
+                                stage('eu-west') { sh 'sleep 5' }
+                                sh 'sleep 1'
+                            }
+                        }
+                    }'''), ['deploy started', 'Build started', 'Build succeeded 30', 'Deploy started', 'Deploy / eu-west started',
+                            'Deploy / eu-west succeeded 5', 'Deploy succeeded 6', 'deploy deployed 36'], build)
+                Suite.same(build.calls.httpRequest, transport == 'httpRequest' ? 8 : null)
+                Suite.same(build.calls.powershell, transport == 'powershell' ? 8 : null)
+            }
+        }
+        suite.test('scripted: equal names in parallel branches stay apart') {
+            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    stage('Deploy') {
+                        parallel(
+                            eu: { stage('Test') { sleep time: 10 } },
+                            us: { stage('Test') { sleep time: 20 } },
+                            asia: { stage('asia') { sleep time: 5 } })
+                    }
+                }'''), ['deploy started', 'Deploy started', 'Deploy / eu / Test started', 'Deploy / us / Test started',
+                        'Deploy / asia started', 'Deploy / asia succeeded 5', 'Deploy / eu / Test succeeded 10',
+                        'Deploy / us / Test succeeded 20', 'Deploy succeeded 20', 'deploy deployed 20'])
+        }
+        suite.test('scripted: loops and a matrix made of them') {
+            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    ['a', 'b'].each { name -> stage(name) { sleep time: 1 } }
+                    for (int i = 0; i < 2; i++) { stage("round ${i}") { sleep time: 2 } }
+                    def cells = [:]
+                    for (os in ['linux', 'mac']) {
+                        for (db in ['pg15', 'pg17']) {
+                            def cell = os + ' ' + db
+                            cells[cell] = { stage('Test') { sleep time: 3 } }
+                        }
+                    }
+                    parallel cells
+                }'''), ['deploy started', 'a started', 'a succeeded 1', 'b started', 'b succeeded 1', 'round 0 started',
+                        'round 0 succeeded 2', 'round 1 started', 'round 1 succeeded 2',
+                        'linux pg15 / Test started', 'linux pg17 / Test started', 'mac pg15 / Test started', 'mac pg17 / Test started',
+                        'linux pg15 / Test succeeded 3', 'linux pg17 / Test succeeded 3', 'mac pg15 / Test succeeded 3',
+                        'mac pg17 / Test succeeded 3', 'deploy deployed 9'])
+        }
+        suite.test('scripted: each attempt of a retried stage is measured from its own start') {
+            Suite.same(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    int attempt = 0
+                    retry(3) {
+                        stage('Flaky') {
+                            attempt++
+                            sleep time: attempt * 10
+                            if (attempt < 3) { error 'not yet' }
+                        }
+                    }
+                }'''), ['deploy started', 'Flaky started', 'Flaky failed 10', 'Flaky started', 'Flaky failed 20', 'Flaky started',
+                        'Flaky succeeded 30', 'deploy deployed 60'])
+        }
+        suite.test('scripted: a timeout is told from an abort') {
+            Build build = suite.build()
+            Suite.same(suite.lines(build, '''
+                recordDeploy(component: 'shop') {
+                    catchError { stage('Inside') { timeout(time: 10) { sleep time: 60 } } }
+                    timeout(time: 5) { stage('Around') { sleep time: 60 } }
+                }'''), ['deploy started', 'Inside started', 'Inside timeout 10', 'Around started', 'Around timeout 5', 'deploy timeout 15'])
+            Suite.same(suite.service.records(build.run).phase, ['started', 'started', 'failed', 'started', 'failed', 'failed'])
+        }
+        suite.test('scripted: where the sandbox hides the cause, a timeout is an abort') {
+            Suite.same(suite.lines(suite.build(sandboxed: true), '''
+                recordDeploy(component: 'shop') { timeout(time: 5) { stage('Slow') { sleep time: 60 } } }'''),
+                ['deploy started', 'Slow started', 'Slow aborted 5', 'deploy aborted 5'])
+        }
+        suite.test('scripted: input, given and rejected') {
+            Suite.same(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    stage('Approve') { input(message: 'Go on?') }
+                    stage('Approve again') { input(message: 'Go on, Nobody?') }
+                }'''), ['deploy started', 'Approve started', 'Approve succeeded 20', 'Approve again started',
+                        'Approve again aborted 20', 'deploy aborted 40'])
+        }
+        suite.test('scripted: catchError, warnError, unstable, error') {
+            Build build = suite.build()
+            Suite.same(suite.lines(build, '''
+                recordDeploy(component: 'shop') {
+                    stage('Unstable') { unstable('hm') }
+                    stage('Fine') { sleep time: 1 }
+                    stage('Caught') { catchError { error 'inside' } }
+                    warnError('careful') { stage('Warned') { error 'x' } }
+                    catchError { stage('Failed') { sleep time: 2; error 'y' } }
+                    stage('After') { sleep time: 3 }
+                }'''), ['deploy started', 'Unstable started', 'Unstable unstable 0', 'Fine started', 'Fine succeeded 1',
+                        'Caught started', 'Caught failed 0', 'Warned started', 'Warned failed 0', 'Failed started', 'Failed failed 2',
+                        'After started', 'After succeeded 3', 'deploy failed 6'], build)
+            Suite.same(build.result, 'FAILURE')
+        }
+        suite.test('scripted: warnError around the deploy and an unstable deploy') {
+            Suite.same(suite.lines(suite.build(), '''
+                recordDeploy(component: 'a') { stage('Warned') { warnError('careful') { error 'x' } } }
+                warnError('careful') { recordDeploy(component: 'b') { error 'x' } }'''),
+                ['deploy started', 'Warned started', 'Warned unstable 0', 'deploy unstable 0', 'deploy started', 'deploy failed 0'])
+        }
+        suite.test('scripted: an abort reaches every stage that is open') {
+            Build build = suite.build()
+            Suite.sameInAnyOrder(suite.lines(build, '''
+                build.clock.at(build.clock.now() + 7000) { build.abort() }
+                recordDeploy(component: 'shop') {
+                    stage('Deploy') { parallel(eu: { stage('Copy') { sleep time: 60 } }, us: { stage('Copy') { sleep time: 70 } }) }
+                }'''), ['deploy started', 'Deploy started', 'Deploy / eu / Copy started', 'Deploy / us / Copy started',
+                        'Deploy / eu / Copy aborted 7', 'Deploy / us / Copy aborted 7', 'Deploy aborted 7', 'deploy aborted 7'], build)
+        }
+        suite.test('scripted: failFast aborts the other branches') {
+            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    parallel(
+                        bad: { stage('Bad') { sleep time: 3; error 'x' } },
+                        good: { stage('Good') { sleep time: 60 } },
+                        failFast: true)
+                }'''), ['deploy started', 'bad / Bad started', 'good / Good started', 'bad / Bad failed 3', 'good / Good aborted 3',
+                        'deploy failed 3'])
+        }
+        suite.test('scripted: stages with and without a node, and a node that is lost') {
+            Build build = suite.build(transport: 'curl')
+            Suite.same(suite.lines(build, '''
+                recordDeploy(component: 'shop') {
+                    stage('Outside') { sleep time: 1 }
+                    node { stage('At a node') { sh 'sleep 2' } }
+                    node { withEnv(['NODE_LOST=1']) { stage('Lost') { sleep time: 3 } } }
+                }'''), ['deploy started', 'Outside started', 'Outside succeeded 1', 'At a node started', 'At a node succeeded 2',
+                        'Lost started', 'Lost succeeded 3', 'deploy deployed 6'])
+        }
+        suite.test('scripted: the value and the very exception of a body come out, and its variables stay its own') {
+            Build build = suite.build()
+            Suite.same(build.run('''
+                count = 1
+                helper = { it * 2 }
+                def thrown = new IllegalStateException('mine')
+                def got = recordDeploy(component: 'shop') { count = helper(count); stage('Value') { recordStage('Inner') { 'value' } } }
+                assert got == 'value'
+                assert count == 2
+                try {
+                    recordDeploy(component: 'shop') { recordStage('Throws') { throw thrown } }
+                    assert false
+                } catch (IllegalStateException e) {
+                    assert e.is(thrown)
+                }'''), null)
+        }
+        suite.test('scripted: recordStage works in methods and beside recordDeploy, and takes settings of its own') {
+            Suite.same(suite.lines(suite.build(), '''
+                def copy(where) { recordStage("Copy ${where}", owner: 'mreyes') { sleep time: 2 } }
+                recordStage('Before', component: 'shop') { sleep time: 1 }
+                recordDeploy(component: 'shop') { stage('Deploy') { copy('eu') } }'''),
+                ['Before started', 'Before succeeded 1', 'deploy started', 'Deploy started', 'Deploy / Copy eu started',
+                 'Deploy / Copy eu succeeded 2', 'Deploy succeeded 2', 'deploy deployed 2'])
+        }
+        suite.test('scripted: recordStatus says one thing of the deploy, with the time that its word takes') {
+            Build build = suite.build()
+            build.run('''
+                recordDeploy(component: 'shop', version: '3', environment: 'production') {
+                    recordStatus(status: 'rolled_back')
+                }
+                recordStatus(status: 'Rolling-Out', component: 'shop', version: '4')
+                sleep time: 9
+                recordStatus(status: 'live', component: 'shop', version: '4')
+                recordStatus(status: 'pending', component: 'shop', stage: 'Approval')
+                recordStatus(component: 'shop')''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.same(Service.lines(records), ['deploy started', 'deploy rolled_back', 'deploy deployed 0', 'deploy Rolling-Out',
+                                                'deploy live 9', 'Approval pending'], build)
+            Suite.same(records[1].subMap(['component', 'version', 'environment', 'phase']).values().toList(),
+                ['shop', '3', 'production', 'noted'])
+            Suite.yes(build.text.contains('recordStatus without status'), build.text)
+        }
+        suite.test('scripted: parallel deploys are told apart') {
+            Build build = suite.build()
+            build.run('''
+                parallel(['eu', 'us'].collectEntries { where -> [where, {
+                    recordDeploy(component: 'shop', environment: where) { stage('Copy') { sleep time: where == 'eu' ? 5 : 9 } }
+                }] })''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.same(Service.lines(records.findAll { it.environment == 'eu' }),
+                ['deploy started', 'Copy started', 'Copy succeeded 5', 'deploy deployed 5'])
+            Suite.same(Service.lines(records.findAll { it.environment == 'us' }),
+                ['deploy started', 'Copy started', 'Copy succeeded 9', 'deploy deployed 9'])
+        }
+        suite.test('scripted: a deploy inside a deploy has records of its own') {
+            Build build = suite.build()
+            build.run('''
+                recordDeploy(component: 'all', environment: 'production') {
+                    stage('Parts') {
+                        recordDeploy(component: 'part') { stage('Copy') { sleep time: 3 } }
+                        stage('Check') { sleep time: 1 }
+                    }
+                }''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.same(Service.lines(records.findAll { it.component == 'part' }),
+                ['deploy started', 'Parts / Copy started', 'Parts / Copy succeeded 3', 'deploy deployed 3'], build)
+            Suite.same(Service.lines(records.findAll { it.component == 'all' }), ['deploy started', 'Parts started', 'Parts / Check started',
+                'Parts / Check succeeded 1', 'Parts succeeded 4', 'deploy deployed 4'], build)
+            Suite.same(records*.environment.unique(), ['production'])
+        }
+        suite.test('scripted: an old stage without a body and the map form') {
+            Suite.same(suite.lines(suite.build(), '''
+                recordDeploy(component: 'shop') {
+                    stage 'old'
+                    stage(name: 'New', concurrency: 1) { sleep time: 1 }
+                }'''), ['deploy started', 'New started', 'New succeeded 1', 'deploy deployed 1'])
+        }
+    }
+
+}
