@@ -75,7 +75,7 @@ class Suite {
         if (build.unserialisable) {
             throw new AssertionError('what the library keeps does not survive a restart', build.unserialisable[0])
         }
-        build.secrets.values().each { yes(!build.text.contains(it), 'a secret in the log: ' + build.text) }
+        build.secrets.values().each { yes(!build.text.contains(it.trim()), 'a secret in the log: ' + build.text) }
     }
 
     private static Map attempt(Closure body) {

@@ -5,6 +5,8 @@ class Causes {
 
     static class UserInterruption implements Serializable { private static final long serialVersionUID = 1L }
 
+    static class DownstreamFailure implements Serializable { private static final long serialVersionUID = 1L }
+
     static class FailFast implements Serializable { private static final long serialVersionUID = 1L }
 
     static class Rejection implements Serializable { private static final long serialVersionUID = 1L }

@@ -40,6 +40,14 @@ class Steps {
         throw new IOException(message)
     }
 
+    /** A downstream build, whose job's name says how it ends. */
+    Object build(Map args) {
+        if (args.job != 'SUCCESS') {
+            throw new FlowInterruptedException(new Causes.DownstreamFailure(), args.job)
+        }
+        return null
+    }
+
     void sleep(Map args) {
         build.clock.sleep(args.time * 1000L, Branch.current())
     }

@@ -1,3 +1,4 @@
+import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 
 /** How records leave a build. */
@@ -7,13 +8,25 @@ class Delivery {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
             suite.test("the token goes with the record and never into the log, by ${transport}") {
                 WrongServer server = new WrongServer({ request -> WrongServer.passOn(suite.service, request) })
-                Build build = suite.build(transport: transport, secrets: [token: 's3cr3t-t0ken'])
+                Build build = suite.build(transport: transport, secrets: [token: 's3cr3t-t0ken\n'])
                 build.environment.DEPLOYLOG_URL = server.url
                 build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { stage('x') { } } }")
                 server.stop()
                 Suite.same(server.requests*.headers*.authorization, ['Bearer s3cr3t-t0ken'] * 4)
                 Suite.same(server.requests*.headers*.getAt('content-type'), ['application/x-ndjson'] * 4)
                 Suite.same(suite.service.records(build.run).size(), 4)
+            }
+        }
+        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
+            suite.test("a service that repeats the token in its answer does not bring it into the log, by ${transport}") {
+                WrongServer server = new WrongServer({ request ->
+                    [status: 500, body: JsonOutput.toJson([status: 500, detail: 'not for ' + request.headers.authorization])]
+                })
+                Build build = suite.build(transport: transport, secrets: [token: 's3cr3t-t0ken'])
+                build.environment.DEPLOYLOG_URL = server.url
+                build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { } }")
+                server.stop()
+                Suite.yes(build.text.contains('the service answered 500 (not for Bearer ****)'), build.text)
             }
         }
         suite.test('a missing transport is passed over, a failing service is not') {
@@ -168,7 +181,7 @@ class Delivery {
     private static WrongServer refusing(Suite suite, String unwanted) {
         return new WrongServer({ request ->
             List<Integer> bad = request.body.readLines().findIndexValues { it.contains(unwanted) }*.toInteger()
-            bad ? [status: 400, body: groovy.json.JsonOutput.toJson([status: 400, title: 'Bad Request', detail: 'bad lines',
+            bad ? [status: 400, body: JsonOutput.toJson([status: 400, title: 'Bad Request', detail: 'bad lines',
                 errors: bad.collect { [line: it + 1, field: 'stage', reason: 'not wanted'] }])] : WrongServer.passOn(suite.service, request)
         })
     }

@@ -4,6 +4,10 @@ class Hanging {
     static void define(Suite suite) {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
             never(suite, transport, 'accepts and never answers') { null }
+            if (transport == 'httpRequest') {
+                // Its limit is for each read: the README says so, and nothing is promised here.
+                continue
+            }
             never(suite, transport, 'answers byte by byte') { request ->
                 String next = 'HTTP/1.1 201 Created\r\nX-Long: '
                 return { stream ->

@@ -3,7 +3,19 @@ class Scripted {
 
     static void define(Suite suite) {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
-            suite.test("scripted: stages in a row and nested, by ${transport}") {
+            suite.test('scripted: a downstream build that fails, where that can be told') {
+            String jenkinsfile = """
+                recordDeploy(component: 'shop') {
+                    for (end in ['SUCCESS', 'UNSTABLE', 'FAILURE', 'ABORTED']) {
+                        try { recordStage(end) { build(job: end) } } catch (ignored) { }
+                    }
+                }"""
+            List<String> trusted = suite.lines(suite.build(), jenkinsfile).findAll { !it.contains('started') && !it.contains('deploy') }
+            Suite.same(trusted*.replaceAll(/ \d+$/, ''), ['SUCCESS succeeded', 'UNSTABLE unstable', 'FAILURE failed', 'ABORTED aborted'])
+            List<String> sandboxed = suite.lines(suite.build(sandboxed: true), jenkinsfile).findAll { it.contains('aborted') }
+            Suite.same(sandboxed*.replaceAll(/ \d+$/, ''), ['UNSTABLE aborted', 'FAILURE aborted', 'ABORTED aborted'])
+        }
+        suite.test("scripted: stages in a row and nested, by ${transport}") {
                 Build build = suite.build(transport: transport)
                 Suite.same(suite.lines(build, '''
                     node {

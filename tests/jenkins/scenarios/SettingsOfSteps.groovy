@@ -22,6 +22,22 @@ class SettingsOfSteps {
                 [component: 'mine', version: '7', environment: 'production', owner: 'x', unplanned: true, commit: 'abc',
                  committed_at: '2026-11-24T06:00:00.000000Z'])
         }
+        suite.test('settings: all of a deploy hold for the steps inside') {
+            Build build = suite.build()
+            build.run("""recordDeploy(component: 'shop', commit: 'abc', committed_at: '2026-11-24T07:00:00Z', unplanned: true) {
+                recordStage('x') { }
+                recordStatus(status: 'rolled_back')
+            }""")
+            List<Map> records = suite.service.records(build.run)
+            Suite.same(records.size(), 5)
+            Suite.same(records*.subMap(['commit', 'committed_at', 'unplanned']).toSet(),
+                [[commit: 'abc', committed_at: '2026-11-24T07:00:00.000000Z', unplanned: true]].toSet())
+        }
+        suite.test('settings: a job whose name is encoded wrongly is a name all the same') {
+            Build build = suite.build(job: 'team/x%zz')
+            build.environment.BRANCH_NAME = 'main'
+            Suite.same(fields(suite, build, 'recordDeploy { }').component, 'team/x%zz')
+        }
         suite.test('settings: a multibranch project is named without its branch, its version is the commit') {
             for (branch in [['main', 'main'], ['feature/x+y', 'feature%2Fx+y'], ['PR-7', 'PR-7']]) {
                 Build build = suite.build(job: 'team/shop/' + branch[1])

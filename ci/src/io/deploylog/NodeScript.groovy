@@ -16,14 +16,14 @@ class NodeScript {
     static String curl(String url, String lines, int seconds, boolean token) {
         String config = token ? ' --config /dev/fd/3' : ''
         String header = token ? ''' 3<<DEPLOYLOG_CONFIG
-header = "Authorization: Bearer $DEPLOYLOG_TOKEN"
+header = "Authorization: Bearer $(printf %s "$DEPLOYLOG_TOKEN" | tr -d '[:space:]')"
 DEPLOYLOG_CONFIG
 ''' : '\n'
         // The first line keeps Jenkins from tracing the script into the log.
         return '''#!/bin/sh
 command -v curl >/dev/null 2>&1 || { echo missing; exit 0; }
 send() {
-  curl --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
+  curl --disable --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
     --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code} %{time_total}' \\
     ''' + quoted(url) + ''' 2>&1''' + header + '''}
 send <<'DEPLOYLOG_LINES'
@@ -34,7 +34,7 @@ echo " $?"
 
     @NonCPS
     static String powershell(String url, String lines, int seconds, boolean token) {
-        String header = token ? '''  $client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN)
+        String header = token ? '''  $client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN.Trim())
 ''' : ''
         return '''$ErrorActionPreference = 'Stop'
 $lines = @'

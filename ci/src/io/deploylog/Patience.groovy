@@ -4,8 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 
 /**
  * How long a build has waited for a failing service, and until when it leaves the service alone. Kept in the build's
- * environment, which all steps of all libraries share and which survives a restart of Jenkins. No step runs between
- * a read and its write, so parallel branches lose no update.
+ * environment, which all steps of all libraries share and which survives a restart of Jenkins. What reads and writes is
+ * not CPS: there every call may let another branch go on in between, and lose its update.
  */
 class Patience implements Serializable {
 
@@ -32,6 +32,7 @@ class Patience implements Serializable {
     }
 
     /** An answer ends the pauses; the time it took counts if it was slow, or of no use. */
+    @NonCPS
     void answered(long began, boolean counts) {
         long now = System.currentTimeMillis()
         List<Long> kept = read(script.env.DEPLOYLOG_WAITED)
@@ -48,6 +49,7 @@ class Patience implements Serializable {
     }
 
     /** Returns the pause's length in seconds. */
+    @NonCPS
     int failed(long began) {
         long now = System.currentTimeMillis()
         List<Long> kept = read(script.env.DEPLOYLOG_WAITED)
@@ -57,12 +59,14 @@ class Patience implements Serializable {
     }
 
     /** True the first time in a build. */
+    @NonCPS
     boolean tellsOfCredentials() {
         List<Long> kept = read(script.env.DEPLOYLOG_WAITED)
         write(kept[0], kept[1], kept[2], kept[3], 1)
         return kept[4] == 0
     }
 
+    @NonCPS
     private void write(long waited, long failures, long until, long counted, long told) {
         script.env.DEPLOYLOG_WAITED = [waited, failures, until, counted, told].join(' ')
     }

@@ -109,7 +109,7 @@ class Recorder implements Serializable {
     @NonCPS
     private static String word(Throwable thrown, String before, String after, String done) {
         if (thrown instanceof FlowInterruptedException) {
-            return timedOut(thrown) ? 'timeout' : 'aborted'
+            return interrupted(thrown)
         }
         if (thrown != null) {
             return 'failed'
@@ -120,13 +120,17 @@ class Recorder implements Serializable {
         return after == 'UNSTABLE' ? 'unstable' : after == 'FAILURE' ? 'failed' : 'aborted'
     }
 
-    /** The sandbox keeps the causes to itself. */
+    /** A downstream build that failed comes as an interruption, too. The sandbox keeps causes and result to itself. */
     @NonCPS
-    private static boolean timedOut(FlowInterruptedException interruption) {
+    private static String interrupted(FlowInterruptedException interruption) {
         try {
-            return interruption.causes.any { it.class.simpleName == 'ExceededTimeout' }
+            if (interruption.causes.any { it.class.simpleName == 'ExceededTimeout' }) {
+                return 'timeout'
+            }
+            String result = interruption.result
+            return result == 'FAILURE' ? 'failed' : result == 'UNSTABLE' ? 'unstable' : 'aborted'
         } catch (Exception ignored) {
-            return false
+            return 'aborted'
         }
     }
 
@@ -135,7 +139,8 @@ class Recorder implements Serializable {
         Map<String, Object> values = [
             DEPLOYLOG_DEPLOY: id, DEPLOYLOG_URL: url, DEPLOYLOG_CREDENTIALS_ID: credentialsId,
             DEPLOYLOG_COMPONENT: fields.component, DEPLOYLOG_VERSION: fields.version,
-            DEPLOYLOG_ENVIRONMENT: fields.environment, DEPLOYLOG_OWNER: fields.owner,
+            DEPLOYLOG_ENVIRONMENT: fields.environment, DEPLOYLOG_OWNER: fields.owner, DEPLOYLOG_COMMIT: fields.commit,
+            DEPLOYLOG_COMMITTED_AT: fields.committed_at, DEPLOYLOG_UNPLANNED: fields.unplanned,
         ]
         return values.findAll { it.value != null }.collect { name, value -> StagePath.variable(name, value.toString()) }
     }

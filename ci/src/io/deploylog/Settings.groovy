@@ -37,7 +37,8 @@ class Settings implements Serializable {
 
     /** The fields that all records of the deploy share. */
     Map fields() {
-        String commit = arguments.commit ?: script.env.GIT_COMMIT
+        String commit = arguments.commit ?: script.env.DEPLOYLOG_COMMIT ?: script.env.GIT_COMMIT
+        Object unplanned = arguments.unplanned == null ? script.env.DEPLOYLOG_UNPLANNED : arguments.unplanned
         Map fields = [
             component: Limits.fit(arguments.component ?: script.env.DEPLOYLOG_COMPONENT, Limits.NAME) ?: job(),
             version: Limits.fit(arguments.version ?: script.env.DEPLOYLOG_VERSION, Limits.NAME) ?: build(commit),
@@ -46,10 +47,10 @@ class Settings implements Serializable {
             run: Limits.fit(script.currentBuild.externalizableId, Limits.PATH),
             url: link(),
             commit: commit != null && commit.length() <= Limits.COMMIT ? Limits.fit(commit, Limits.COMMIT) : null,
-            committed_at: Limits.fit(arguments.committed_at, Limits.NAME),
+            committed_at: Limits.fit(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT, Limits.NAME),
         ]
-        if (arguments.unplanned != null) {
-            fields.unplanned = arguments.unplanned.toString() == 'true'
+        if (unplanned != null) {
+            fields.unplanned = unplanned.toString() == 'true'
         }
         return fields
     }
@@ -70,9 +71,17 @@ class Settings implements Serializable {
         if (slash < 0 || !branch) {
             return job
         }
-        String last = job.substring(slash + 1)
-        boolean same = last == branch || URLDecoder.decode(last.replace('+', '%2B'), 'UTF-8') == branch
-        return same ? job.substring(0, slash) : job
+        return branch in names(job.substring(slash + 1)) ? job.substring(0, slash) : job
+    }
+
+    /** As it stands, and decoded where it is encoded. */
+    @NonCPS
+    private static List<String> names(String name) {
+        try {
+            return [name, URLDecoder.decode(name.replace('+', '%2B'), 'UTF-8')]
+        } catch (IllegalArgumentException ignored) {
+            return [name]
+        }
     }
 
     private String starter() {

@@ -34,7 +34,7 @@ class Transport implements Serializable {
         Map answer = null
         try {
             script.steps.withCredentials([script.steps.string(credentialsId: credentialsId, variable: 'DEPLOYLOG_TOKEN')]) {
-                answer = firstThere(lines, seconds)
+                answer = masked(firstThere(lines, seconds), token())
             }
         } catch (FlowInterruptedException e) {
             throw e
@@ -50,9 +50,26 @@ class Transport implements Serializable {
             answer = byNode(lines, seconds)
         }
         if (answer.missing) {
-            answer = byController(url, lines, credentialsId == null ? null : script.env.DEPLOYLOG_TOKEN, seconds)
+            answer = byController(url, lines, credentialsId == null ? null : token(), seconds)
         }
         return answer
+    }
+
+    /** A secret text is easily stored with the end of its line. */
+    String token() {
+        return script.env.DEPLOYLOG_TOKEN?.trim()
+    }
+
+    /** An answer may repeat the token, and a complaint about a header does; both go to the log when Jenkins masks no more. */
+    @NonCPS
+    static Map masked(Map answer, String token) {
+        Map safe = answer + [:]
+        for (String name in ['error', 'text']) {
+            if (token && answer[name] != null) {
+                safe[name] = answer[name].toString().replace(token, '****')
+            }
+        }
+        return safe
     }
 
     boolean atNode() {
@@ -62,7 +79,7 @@ class Transport implements Serializable {
     Map byHttpRequest(String lines, int seconds) {
         List headers = [[name: 'Content-Type', value: 'application/x-ndjson']]
         if (credentialsId != null) {
-            headers.add([name: 'Authorization', value: 'Bearer ' + script.env.DEPLOYLOG_TOKEN, maskValue: true])
+            headers.add([name: 'Authorization', value: 'Bearer ' + token(), maskValue: true])
         }
         try {
             Object response = script.steps.httpRequest(url: url, httpMode: 'POST', customHeaders: headers, requestBody: lines,

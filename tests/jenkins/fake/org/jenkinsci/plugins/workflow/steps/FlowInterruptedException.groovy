@@ -5,14 +5,17 @@ class FlowInterruptedException extends InterruptedException {
 
     private static final long serialVersionUID = 1L
 
-    /** In the sandbox the causes may not be read. */
+    /** In the sandbox neither causes nor result may be read. */
     private static final ThreadLocal<Boolean> SANDBOXED = new InheritableThreadLocal<Boolean>()
 
     private final List<Serializable> why
 
-    FlowInterruptedException(Serializable cause) {
+    private final String outcome
+
+    FlowInterruptedException(Serializable cause, String result = 'ABORTED') {
         super()
         why = [cause]
+        outcome = result
     }
 
     static void setSandboxed(boolean sandboxed) {
@@ -24,6 +27,13 @@ class FlowInterruptedException extends InterruptedException {
             throw new SecurityException('Scripts not permitted to use method FlowInterruptedException getCauses')
         }
         return why
+    }
+
+    String getResult() {
+        if (SANDBOXED.get()) {
+            throw new SecurityException('Scripts not permitted to use method FlowInterruptedException getResult')
+        }
+        return outcome
     }
 
 }
