@@ -196,15 +196,16 @@ impl Inner {
 
     /// Runs the writing statement, again where another replica stood in its way.
     async fn write(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, Failure> {
-        const ATTEMPTS: usize = 10;
-        let mut attempt = 1;
+        // How often the server may take nothing of it and it is said again: a useless connection has taken its fellows
+        // along, so once is enough.
+        let (mut collisions, mut useless) = (0..10, 0..1);
         loop {
             match batch.run(&self.writing, &self.replica).await {
                 Ok(rows) => {
                     return rows.iter().map(Answer::from_row).collect::<Result<_, _>>().map_err(Failure::Broken);
                 }
-                // The server took nothing of it, so it may be said again.
-                Err(Failure::Collided(_) | Failure::Undone(_)) if attempt < ATTEMPTS => attempt += 1,
+                Err(Failure::Collided(_)) if collisions.next().is_some() => {}
+                Err(Failure::Undone(_)) if useless.next().is_some() => {}
                 Err(failure) => return Err(failure),
             }
         }

@@ -31,7 +31,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The same for each of several requests.
+    /// As a request is told of it: the same for each of several.
     #[must_use]
     pub fn share(&self) -> Error {
         let (Self::Unreachable(cause)
@@ -48,15 +48,7 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Unreachable(cause)
-            | Failure::Undone(cause)
-            | Failure::Collided(cause)
-            | Failure::Overloaded(cause)
-            | Failure::Lost(cause)
-            | Failure::Silent(cause) => Self::Unavailable(cause),
-            Failure::Broken(cause) => Self::Internal(cause),
-        }
+        failure.share()
     }
 }
 
