@@ -41,5 +41,6 @@ pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<
         postmaster.stop(&server).await;
     }
     server.tidy();
-    drop(lock);
+    // Not only closed: a process that is being started elsewhere may have a copy of it for a moment.
+    let _ = lock.unlock();
 }
