@@ -6,7 +6,10 @@ use tokio_postgres::Client;
 use crate::error::Chained;
 
 /// The steps, in order. One that has been released is never edited.
-const MIGRATIONS: [(&str, &str); 1] = [("0001_records", include_str!("../sql/migrations/0001_records.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
+    ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
+];
 
 /// Why the schema cannot be used.
 #[derive(Debug)]

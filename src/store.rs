@@ -1,14 +1,17 @@
 //! The only place that runs queries.
 //!
-//! Every write is the one statement `sql/records_write.sql`, run in another task than the request's, so that a client
-//! who leaves undoes nothing; [`writers`] put records that arrive together in one. Two statements in flight together
-//! do not see each other: within this process [`lanes`] keep those of one component apart, and what races with another
-//! replica gets a second look ([`replicas`]).
+//! Every write is one statement, run in another task than the request's, so that a client who leaves undoes nothing:
+//! [`insert`] for new records, [`change`] for one that stands. [`writers`] and [`readers`] put requests that arrive
+//! together in one. Two statements in flight together do not see each other: within this process [`lanes`] keep those of
+//! one component apart, and what races with another replica gets a second look ([`replicas`]).
 
-mod batch;
+mod change;
 mod connections;
+mod digest;
+mod insert;
 mod lanes;
 mod page;
+mod readers;
 mod replicas;
 mod rows;
 mod writers;
@@ -27,9 +30,10 @@ use crate::{
     migrate,
     record::{NewRecord, Record},
 };
-use batch::{Answer, Batch};
 use connections::{Connections, Failure};
+use insert::{Insert, Outcome, Written};
 use lanes::Lanes;
+use readers::Readers;
 use writers::Writers;
 
 /// What a sender delivers: a record, and the key that makes a repetition of it known.
@@ -50,6 +54,15 @@ pub struct Delivered {
     pub is_replay: bool,
 }
 
+/// What stands after an import.
+#[derive(Debug)]
+pub struct Imported {
+    /// Of every delivery, in order.
+    pub ids: Vec<i64>,
+    /// How many of them earlier deliveries had recorded.
+    pub replayed: usize,
+}
+
 /// Deliveries whose key was used for other content: which one, and the fields that differ from the record as it is.
 pub type Reused = Vec<(usize, Vec<&'static str>)>;
 
@@ -63,11 +76,14 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub struct Store {
     inner: Arc<Inner>,
     writers: Arc<Writers>,
+    readers: Arc<Readers>,
 }
 
 struct Inner {
-    reading: Connections,
-    writing: Connections,
+    /// For what is looked up by key: any values, one plan.
+    by_key: Connections,
+    /// For what is filtered: a plan for the values.
+    by_filter: Connections,
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
@@ -76,21 +92,22 @@ struct Inner {
 impl Store {
     /// Makes this process known to its replicas and opens the store. The schema must be there.
     pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
-        let writing = Connections::new(database, limits, limits.size / 2, "force_generic_plan")?;
-        let reading = Connections::new(database, limits, limits.size - limits.size / 2, "force_custom_plan")?;
-        let replica = replicas::join(&writing, limits.statement).await?;
+        let by_key = Connections::new(database, limits, limits.size - limits.size / 2, "force_generic_plan")?;
+        let by_filter = Connections::new(database, limits, limits.size / 2, "force_custom_plan")?;
+        let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
-        let inner = Arc::new(Inner { reading, writing, lanes, replica, lane_wait: limits.wait });
-        Ok(Self { writers: Arc::new(Writers::start(&inner)), inner })
+        let inner = Arc::new(Inner { by_key, by_filter, lanes, replica, lane_wait: limits.wait });
+        Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
     }
 
     /// Whether the database answers and its schema is this program's.
     pub async fn ping(&self) -> Result<(), Error> {
-        let rows = self.inner.reading.read(include_str!("../sql/schema_last.sql"), &[]).await;
-        let is_current = rows.map_err(|error| Error::Unavailable(error.into()))?.first().is_some_and(|row| {
-            let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
-            migrate::is_last(last) && row.try_get(2).unwrap_or_default()
-        });
+        let rows = self.inner.by_filter.read(include_str!("../sql/schema_last.sql"), &[]).await;
+        let is_current =
+            rows.map_err(|failure| Error::Unavailable(failure.share().into()))?.first().is_some_and(|row| {
+                let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
+                migrate::is_last(last) && row.try_get(2).unwrap_or_default()
+            });
         if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is another than this program's".into())) }
     }
 
@@ -100,15 +117,25 @@ impl Store {
         self.writers.record(self.inner.lanes.lane_of(&delivery.record.component), delivery).await
     }
 
-    /// Records all or none. The inner error: some keys stand for other content, and nothing is recorded.
-    pub async fn import(&self, deliveries: Vec<Delivery>) -> Result<Result<Vec<Delivered>, Reused>, Error> {
+    /// Records all or none, and answers the ids in their order. The inner error: some keys stand for other content, and
+    /// nothing is recorded.
+    pub async fn import(&self, deliveries: Vec<Delivery>) -> Result<Result<Imported, Reused>, Error> {
         let inner = self.inner.clone();
-        in_its_own_task(async move { Ok(inner.deliver(&deliveries.iter().collect::<Vec<_>>()).await?) }).await
+        in_its_own_task(async move {
+            let deliveries: Vec<_> = deliveries.iter().collect();
+            let _lanes = inner.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
+            let written = inner.deliver(&deliveries).await?;
+            Ok(written.map(|written| Imported {
+                replayed: written.iter().filter(|written| matches!(written, Written::Replay(_))).count(),
+                ids: written.into_iter().map(Written::id).collect(),
+            }))
+        })
+        .await
     }
 
     /// One record.
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
-        self.inner.read(id).await
+        self.readers.read(id).await
     }
 
     /// Changes a record into what `edit` makes of it as it stands, or removes it where `edit` makes nothing of it.
@@ -121,19 +148,17 @@ impl Store {
         let inner = self.inner.clone();
         in_its_own_task(async move {
             for _ in 0..CHANGE_ATTEMPTS {
-                let standing = inner.read(id).await?;
+                let standing = inner.records(&[id]).await?.remove(&id).ok_or(Error::NotFound)?;
                 let edited = edit(&standing)?;
                 if edited.as_ref().is_some_and(|edited| *edited == standing.own()) {
                     return Ok(standing);
                 }
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
-                let lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                let answers = inner.write(&Batch::of_change(&standing, edited.as_ref())).await?;
-                drop(lanes);
-                // There is none where the record has changed meanwhile.
-                if let Some(answer) = answers.into_iter().next() {
-                    return Ok(answer.record);
+                let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
+                let change = || change::run(&inner.by_key, &standing, edited.as_ref(), &inner.replica);
+                if let Some(record) = again(change).await? {
+                    return Ok(record);
                 }
             }
             Err(Error::Unavailable("the record changes all the time".into()))
@@ -143,49 +168,48 @@ impl Store {
 
     /// A page of records, newest first.
     pub async fn page(&self, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
-        page::read(&self.inner.reading, filter, after, limit).await
+        page::read(&self.inner.by_filter, filter, after, limit).await
     }
 
     /// Closes every connection, and lets the replicas know that this one has gone.
     pub async fn close(&self) {
         // Else they forget it after a minute.
-        let _ = timeout(GOODBYE, replicas::leave(&self.inner.writing, &self.inner.replica)).await;
-        self.inner.writing.close();
-        self.inner.reading.close();
+        let _ = timeout(GOODBYE, replicas::leave(&self.inner.by_key, &self.inner.replica)).await;
+        self.inner.by_key.close();
+        self.inner.by_filter.close();
     }
 }
 
 impl Inner {
-    async fn read(&self, id: i64) -> Result<Record, Error> {
-        let rows = self.reading.read(include_str!("../sql/record_by_id.sql"), &[&id]).await?;
-        rows.first().map(rows::record).transpose().map_err(Error::Internal)?.ok_or(Error::NotFound)
-    }
-
-    /// Records all or none, once their lanes are free.
-    async fn deliver(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Delivered>, Reused>, Failure> {
-        let _lanes = self.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
-        self.deliver_held(deliveries).await
+    /// Those that exist, by their ids.
+    async fn records(&self, ids: &[i64]) -> Result<HashMap<i64, Record>, Failure> {
+        let rows = self.by_key.read(include_str!("../sql/records_by_id.sql"), &[&ids]).await?;
+        let records = rows.iter().map(|row| rows::record(row).map(|record| (record.id, record)));
+        records.collect::<Result<_, _>>().map_err(Failure::Broken)
     }
 
     /// Records all or none. Their lanes are held.
-    async fn deliver_held(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Delivered>, Reused>, Failure> {
-        let (batch, places, reused) = Batch::of_deliveries(deliveries);
-        if !reused.is_empty() {
-            return Ok(Err(reused));
+    async fn deliver(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Written>, Reused>, Failure> {
+        let insert = Insert::new(deliveries);
+        if !insert.reused.is_empty() {
+            return Ok(Err(insert.reused));
         }
-        let answers = self.write(&batch).await?;
-        let reused = batch.reused(&answers);
-        if !reused.is_empty() {
-            return Ok(Err(reused));
+        match again(|| insert.run(&self.by_key, &self.replica)).await? {
+            Outcome::Written(written) => Ok(Ok(written)),
+            Outcome::Reused(reused) => {
+                let ids: Vec<_> = reused.iter().map(|(_, id)| *id).collect();
+                let standing = self.records(&ids).await?;
+                let differences = reused.into_iter().map(|(delivery, id)| {
+                    // Where another replica has just removed it, it is as one that was changed since.
+                    let record = standing.get(&id);
+                    (
+                        delivery,
+                        record.map(|record| record.differences(&deliveries[delivery].record)).unwrap_or_default(),
+                    )
+                });
+                Ok(Err(differences.collect()))
+            }
         }
-        let by_line = batch.by_line(answers)?;
-        let mut first = HashMap::new();
-        let delivered = places.iter().enumerate().map(|(delivery, &line)| {
-            let is_first = *first.entry(line).or_insert(delivery) == delivery;
-            let is_replay = by_line[line].same.is_some() || !is_first;
-            Delivered { record: by_line[line].record.clone(), is_replay }
-        });
-        Ok(Ok(delivered.collect()))
     }
 
     async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Result<lanes::Held, Failure> {
@@ -193,21 +217,18 @@ impl Inner {
             .await
             .map_err(|_| Failure::Overloaded("earlier writes of the component take too long".into()))
     }
+}
 
-    /// Runs the writing statement, again where another replica stood in its way.
-    async fn write(&self, batch: &Batch<'_>) -> Result<Vec<Answer>, Failure> {
-        // How often the server may take nothing of it and it is said again: a useless connection has taken its fellows
-        // along, so once is enough.
-        let (mut collisions, mut useless) = (0..10, 0..1);
-        loop {
-            match batch.run(&self.writing, &self.replica).await {
-                Ok(rows) => {
-                    return rows.iter().map(Answer::from_row).collect::<Result<_, _>>().map_err(Failure::Broken);
-                }
-                Err(Failure::Collided(_)) if collisions.next().is_some() => {}
-                Err(Failure::Undone(_)) if useless.next().is_some() => {}
-                Err(failure) => return Err(failure),
-            }
+/// Runs a writing statement, again where another replica stood in its way.
+async fn again<T, R: Future<Output = Result<T, Failure>>>(run: impl Fn() -> R) -> Result<T, Failure> {
+    // How often the server may take nothing of it and it is said again: a useless connection has taken its fellows
+    // along, so once is enough.
+    let (mut collisions, mut useless) = (0..10, 0..1);
+    loop {
+        match run().await {
+            Err(Failure::Collided(_)) if collisions.next().is_some() => {}
+            Err(Failure::Undone(_)) if useless.next().is_some() => {}
+            result => return result,
         }
     }
 }

@@ -96,9 +96,23 @@ impl NewRecord {
             add(time.map(|time| time.timestamp_micros().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
         }
         add(self.unplanned.map(|unplanned| [u8::from(unplanned)]).as_ref().map(<[u8; 1]>::as_slice));
-        let mut short = [0; 16];
-        short.copy_from_slice(&digest.finalize()[..16]);
-        short
+        short(digest)
+    }
+
+    /// Which deploy it speaks of: of component, environment, run and stage, and where there is no run of the version
+    /// too. No name holds a control character, so the separator is unambiguous. The schema's `deploy_of` is the same.
+    #[must_use]
+    pub fn deploy_digest(&self) -> [u8; 16] {
+        let version = if self.run.is_none() { Some(&self.version) } else { None };
+        let parts = [Some(&self.component), self.environment.as_ref(), self.run.as_ref(), self.stage.as_ref(), version];
+        let mut digest = Sha256::new();
+        for (index, part) in parts.into_iter().enumerate() {
+            if index > 0 {
+                digest.update([0x1f]);
+            }
+            digest.update(part.map(String::as_bytes).unwrap_or_default());
+        }
+        short(digest)
     }
 
     /// The fields in which two contents differ.
@@ -138,4 +152,10 @@ impl Record {
             ..self.said.clone()
         })
     }
+}
+
+fn short(digest: Sha256) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest.finalize()[..16]);
+    short
 }

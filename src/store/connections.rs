@@ -125,10 +125,10 @@ impl Connections {
     }
 
     /// Runs a query that changes nothing; once more where the connection was of no use.
-    pub async fn read(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    pub async fn read(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
         match self.query(sql, parameters).await {
-            Err(Failure::Undone(_) | Failure::Lost(_)) => self.query(sql, parameters).await.map_err(Into::into),
-            result => result.map_err(Into::into),
+            Err(Failure::Undone(_) | Failure::Lost(_)) => self.query(sql, parameters).await,
+            result => result,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Inner, Store, batch::Batch, connections::Connections, rows};
+use super::{Inner, Store, again, connections::Connections, rows};
 use crate::error::Error;
 
 /// Well within the two seconds in which replicas come to agree.
@@ -55,11 +55,12 @@ pub async fn second_looks(store: Store) {
 
 async fn look(inner: &Inner) -> Result<(), Error> {
     for _ in 0..STATEMENTS {
-        let rows = inner.writing.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica]).await?;
+        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica]).await?;
         if !is_so(&rows) {
             break;
         }
-        inner.write(&Batch::of_second_looks(LOOKS)).await?;
+        let sql = include_str!("../../sql/second_looks_take.sql");
+        again(|| inner.by_key.query(sql, &[&LOOKS])).await?;
     }
     Ok(())
 }

@@ -7,9 +7,6 @@ use crate::{
     record::{NewRecord, Phase, Record},
 };
 
-/// How many columns a record has.
-pub const WIDTH: usize = 18;
-
 /// One column.
 pub fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Cause> {
     Ok(row.try_get(index)?)

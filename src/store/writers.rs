@@ -14,8 +14,11 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{Delivered, Delivery, Inner, connections::Failure};
-use crate::error::Error;
+use super::{Delivered, Delivery, Inner, connections::Failure, insert::Written};
+use crate::{
+    error::Error,
+    record::{NewRecord, Record},
+};
 
 /// More of them make smaller groups, and the database does more work for each record.
 const WRITERS: usize = 2;
@@ -139,13 +142,8 @@ async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> {
 async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        match inner.deliver_held(&deliveries).await {
-            Ok(Ok(delivered)) => {
-                for (job, delivered) in jobs.into_iter().zip(delivered) {
-                    job.answer(Ok(Ok(delivered)));
-                }
-                break;
-            }
+        match inner.deliver(&deliveries).await {
+            Ok(Ok(written)) => jobs = answer(inner, jobs, &written).await,
             // Nothing was written: once more without those whose key stands for something else.
             Ok(Err(reused)) => {
                 for (place, fields) in reused.into_iter().rev() {
@@ -168,10 +166,50 @@ async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, F
     Ok(Vec::new())
 }
 
+/// Answers each with its record; hands back those whose earlier delivery another replica has just removed.
+async fn answer(inner: &Inner, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
+    let (mut replays, mut ids) = (Vec::new(), Vec::new());
+    for (job, written) in jobs.into_iter().zip(written) {
+        match *written {
+            Written::New(addition) => job.record(|said| addition.to(said)),
+            Written::Replay(id) => {
+                replays.push(job);
+                ids.push(id);
+            }
+        }
+    }
+    if ids.is_empty() {
+        return replays;
+    }
+    match inner.records(&ids).await {
+        Ok(mut records) => {
+            let (standing, gone) =
+                replays.into_iter().zip(ids).partition::<Vec<_>, _>(|(_, id)| records.contains_key(id));
+            for (job, id) in standing {
+                if let Some(record) = records.remove(&id) {
+                    job.answer(Ok(Ok(Delivered { record, is_replay: true })));
+                }
+            }
+            gone.into_iter().map(|(job, _)| job).collect()
+        }
+        Err(failure) => {
+            for job in replays {
+                job.fail(&failure);
+            }
+            Vec::new()
+        }
+    }
+}
+
 impl Job {
     /// The client may have left: then nobody listens.
     fn answer(self, outcome: Outcome) {
         let _ = self.answer.send(outcome);
+    }
+
+    fn record(self, whole: impl FnOnce(NewRecord) -> Record) {
+        let record = whole(self.delivery.record);
+        let _ = self.answer.send(Ok(Ok(Delivered { record, is_replay: false })));
     }
 
     fn fail(self, failure: &Failure) {

@@ -6,7 +6,7 @@ mod steps;
 
 use serde_json::{Value, json};
 
-use crate::harness::Service;
+use crate::harness::{DEPLOYED, Database, Service};
 
 /// A record of one deploy: the first users' fields and these.
 fn web(more: &Value) -> String {
@@ -229,4 +229,18 @@ fn a_start_and_its_finish_in_one_ndjson_body_pair() {
         [web(&json!({"component": "api", "status": "started"})), web(&json!({"component": "api", "status": "ok"}))];
     let ids = service.import(&untimed.join("\n")).expect(201)["ids"].clone();
     assert_eq!(service.read(&ids[1])["start_id"], ids[0], "in the order of the lines");
+}
+
+#[test]
+fn the_service_and_the_schema_digest_a_deploy_alike() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    for optional in ["", r#","run":"job#1""#, r#","environment":"ä","stage":"a / b""#, r#","run":"r","stage":"s""#] {
+        service.record(&DEPLOYED.replace('}', &format!("{optional}}}")));
+    }
+    let id = service.record(DEPLOYED)["id"].clone();
+    service.send("PATCH", &format!("/api/{id}"), r#"{"run":"x","version":"other"}"#).expect(200);
+    let same = "select count(*) from records where deploy = deploy_of(component, environment, run, stage, version)";
+    assert_eq!(database.sql(same), [["5"]]);
+    assert_eq!(database.sql("select count(distinct deploy) from records"), [["5"]]);
 }

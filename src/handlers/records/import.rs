@@ -9,7 +9,7 @@ use crate::{
     record::{Draft, FieldError, NewRecord, Origin},
     reply::{self, Reply},
     request::Payload,
-    store::{Delivery, Store},
+    store::{Delivery, Imported, Store},
 };
 
 const MAX_BODY_BYTES: usize = 8 << 20;
@@ -25,9 +25,7 @@ pub async fn create(store: &Store, headers: &HeaderMap, payload: &mut Payload) -
     let body = payload.read(MAX_BODY_BYTES).await?;
     let (lines, deliveries) = read(&body)?;
     match store.import(deliveries).await? {
-        Ok(delivered) => {
-            let replayed = delivered.iter().filter(|delivered| delivered.is_replay).count();
-            let ids: Vec<i64> = delivered.iter().map(|delivered| delivered.record.id).collect();
+        Ok(Imported { ids, replayed }) => {
             let counts = json!({ "recorded": ids.len() - replayed, "replayed": replayed, "ids": ids });
             reply::json(StatusCode::CREATED, &counts)
         }

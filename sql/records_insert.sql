@@ -1,0 +1,145 @@
+-- Records new ones, all or none, and keeps every duration that this touches right.
+--
+--   $1–$17  the records, an element of every array each, in order: component, version, owner, status, phase,
+--           environment, run, stage, url, commit, committed_at, unplanned, started_at and finished_at (null: stamped
+--           where the phase needs one), idempotency_key, the content's digest, the deploy's digest. An array of nothing
+--           but nulls may be null
+--   $18     the replica that writes. While there are others, what is written is noted for a second look
+--
+-- Answers, in no order, for every line: the id of the record that stands and, of a new one, started_at, finished_at,
+-- start_id and recorded_at; of a first delivery that stands under the line's key, whether its content `is_same`.
+-- Where one is not, nothing is written. New ids rise with the lines.
+--
+-- Each look-up is a `lateral … limit 1`, which only a nested loop over an index can answer: so the plan is the same
+-- on an empty table and on a large one, and a deploy with very many records costs what a small one does. Nothing
+-- joins two sets of the statement's own, which without hash joins would cost the square of the batch.
+with
+  -- Materialized: an id is drawn once.
+  sent as materialized (
+    select nextval('record_id') as id, s.*, first.id as first_id, first.is_same,
+      case when starts then started_at when stops then finished_at end as moment
+    from (
+      select line, component, version, owner, status, phase, environment, run, stage, url, commit, committed_at,
+        unplanned, idempotency_key, content, deploy, starts, stops,
+        case when starts then coalesce(started_at, now()) else started_at end as started_at,
+        case when stops then coalesce(finished_at, now()) else finished_at end as finished_at
+      from (
+        select *, phase = 'started' as starts, phase in ('succeeded', 'failed', 'aborted', 'finished') as stops
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+          $9::text[], $10::text[], $11::timestamptz[], $12::boolean[], $13::timestamptz[], $14::timestamptz[],
+          $15::text[], $16::bytea[], $17::uuid[]) with ordinality
+          as line (component, version, owner, status, phase, environment, run, stage, url, commit, committed_at,
+            unplanned, started_at, finished_at, idempotency_key, content, deploy, line)
+      ) line
+    ) s
+      left join lateral (
+        select r.id, r.content = s.content as is_same
+        from records r
+        where s.idempotency_key is not null and r.component = s.component and r.idempotency_key = s.idempotency_key
+        limit 1
+      ) first on true
+  ),
+
+  -- What will stand, each clock record between its neighbours among the others.
+  placed as (
+    select *, stops and started_at is null as waits,
+      lag(id) over neighbours as before_id, lag(moment) over neighbours as before_moment,
+      lag(starts) over neighbours as before_starts,
+      lead(id) over neighbours as after_id, lead(moment) over neighbours as after_moment
+    from sent
+    where first_id is null and not exists (select from sent where not is_same)
+    window neighbours as (partition by deploy, moment is null order by moment, id)
+  ),
+  -- A stop that waits for a start takes that of the clock record just before it. That is mostly the deploy's last:
+  -- then one look-up tells both what comes before and that nothing comes after.
+  written as materialized (
+    select w.*, last.comes_after,
+      case when waits then case when is_nearer then before.start_id when before_starts then before_id end end
+        as start_id,
+      case when waits then case when is_nearer then before.started_at when before_starts then before_moment end end
+        as taken_start
+    from placed w
+      left join lateral (
+        select l.id, l.moment, l.phase, (l.moment, l.id) > (w.moment, w.id) as comes_after
+        from records l
+        where w.moment is not null and l.component = w.component and l.deploy = w.deploy and l.moment is not null
+        order by l.moment desc, l.id desc
+        limit 1
+      ) last on true
+      left join lateral (
+        select case when b.phase = 'started' then b.id end as start_id,
+          case when b.phase = 'started' then b.moment end as started_at,
+          before_id is null or (b.moment, b.id) > (before_moment, before_id) as is_nearer
+        from (
+          select last.id, last.moment, last.phase where waits and not last.comes_after
+          union all (
+            select b.id, b.moment, b.phase
+            from records b
+            where waits and last.comes_after and b.component = w.component and b.deploy = w.deploy
+              and b.moment is not null and (b.moment, b.id) < (w.moment, w.id)
+            order by b.moment desc, b.id desc
+            limit 1
+          )
+        ) b
+      ) before on true
+  ),
+
+  -- The record just after may have a new one before it: the last of those in $1 that lie between.
+  mend as materialized (
+    select n.id, n.component, n.deploy, n.moment,
+      case when w.starts then w.id end as start_id, case when w.starts then w.moment end as started_at
+    from written w
+      cross join lateral (
+        select n.id, n.component, n.deploy, n.moment,
+          n.phase <> 'started' and (n.start_id is not null or n.started_at is null) as waits
+        from records n
+        where w.comes_after and n.component = w.component and n.deploy = w.deploy and n.moment is not null
+          and (n.moment, n.id) > (w.moment, w.id)
+        order by n.moment, n.id
+        limit 1
+      ) n
+    where n.waits and (w.after_id is null or (n.moment, n.id) < (w.after_moment, w.after_id))
+    order by n.id -- in which rows are locked: the same for all
+  ),
+  mended as (
+    update records r
+    set start_id = m.start_id, started_at = m.started_at,
+      duration_seconds = duration_of(r.phase, m.started_at, r.finished_at),
+      duration_missing = duration_missing_of(r.phase, m.started_at, r.finished_at),
+      updated_at = greatest(now(), r.updated_at + interval '1 microsecond')
+    from mend m
+    where r.id = m.id and r.component = m.component
+      and (r.start_id is distinct from m.start_id or r.started_at is distinct from m.started_at)
+      -- Unless a replica has changed it meanwhile: the second look at that change follows.
+      and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
+    returning r.component, r.deploy, r.moment, r.id
+  ),
+
+  -- Every look-up comes before the first insert: later ones would walk over all that is inserted here.
+  inserted as (
+    insert into records (id, component, version, owner, status, phase, environment, run, stage, url, commit,
+      committed_at, unplanned, started_at, finished_at, start_id, duration_seconds, duration_missing,
+      idempotency_key, content, deploy, moment)
+    select id, component, version, owner, status, phase, environment, run, stage, url, commit,
+      committed_at, unplanned, coalesce(started_at, taken_start), finished_at, start_id,
+      duration_of(phase, coalesce(started_at, taken_start), finished_at),
+      duration_missing_of(phase, coalesce(started_at, taken_start), finished_at),
+      idempotency_key, content, deploy, moment
+    from written
+    where (select count(*) from mend) >= 0
+  ),
+  noted as (
+    insert into second_looks (component, deploy, moment, id)
+    select component, deploy, moment, id
+    from (
+      select component, deploy, moment, id from written where moment is not null
+      union all
+      select component, deploy, moment, id from mended
+    ) touched
+    where exists (select from replicas where id <> $18::text::uuid)
+  )
+select line, id, coalesce(started_at, taken_start) as started_at, finished_at, start_id, now() as recorded_at,
+  null::boolean as is_same
+from written
+union all
+select line, first_id, null, null, null, null, is_same from sent where first_id is not null

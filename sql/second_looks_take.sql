@@ -1,0 +1,59 @@
+-- Looks again where something was written while another replica wrote, and mends what the two did not see of each
+-- other. What is mended is noted in turn.
+--
+--   $1  how many of the waiting second looks to take
+with
+  due as (
+    delete from second_looks
+    where ctid = any (array(
+      select ctid from second_looks order by noted_at limit $1::bigint for update skip locked))
+    returning component, deploy, moment, id
+  ),
+  -- The record itself, which comes just after what lies before it, and the one just after it.
+  follower as materialized (
+    select distinct n.id, n.component, n.deploy, n.moment
+    from (
+      select component, deploy, moment, id from due
+      union all
+      select component, deploy, moment, id - 1 from due
+    ) touched
+      cross join lateral (
+        select n.id, n.component, n.deploy, n.moment,
+          n.phase <> 'started' and (n.start_id is not null or n.started_at is null) as waits
+        from records n
+        where n.component = touched.component and n.deploy = touched.deploy and n.moment is not null
+          and (n.moment, n.id) > (touched.moment, touched.id)
+        order by n.moment, n.id
+        limit 1
+      ) n
+    where n.waits
+  ),
+  mend as materialized (
+    select f.*, before.start_id, before.started_at
+    from follower f
+      left join lateral (
+        select case when b.phase = 'started' then b.id end as start_id,
+          case when b.phase = 'started' then b.moment end as started_at
+        from records b
+        where b.component = f.component and b.deploy = f.deploy and b.moment is not null
+          and (b.moment, b.id) < (f.moment, f.id)
+        order by b.moment desc, b.id desc
+        limit 1
+      ) before on true
+    order by f.id -- in which rows are locked: the same for all
+  ),
+  mended as (
+    update records r
+    set start_id = m.start_id, started_at = m.started_at,
+      duration_seconds = duration_of(r.phase, m.started_at, r.finished_at),
+      duration_missing = duration_missing_of(r.phase, m.started_at, r.finished_at),
+      updated_at = greatest(now(), r.updated_at + interval '1 microsecond')
+    from mend m
+    where r.id = m.id and r.component = m.component
+      and (r.start_id is distinct from m.start_id or r.started_at is distinct from m.started_at)
+      -- Unless a replica has changed it meanwhile: the second look at that change follows.
+      and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
+    returning r.component, r.deploy, r.moment, r.id
+  )
+insert into second_looks (component, deploy, moment, id)
+select component, deploy, moment, id from mended
