@@ -1,14 +1,17 @@
--- Records new ones, all or none, and keeps every duration that this touches right.
+-- Records new ones, all or none, each stop with the start that is its own.
 --
 --   $1–$17  the records, an element of every array each, in order: component, version, owner, status, phase,
 --           environment, run, stage, url, commit, committed_at, unplanned, started_at and finished_at (null: stamped
 --           where the phase needs one), idempotency_key, the content's digest, the deploy's digest. An array of nothing
 --           but nulls may be null
---   $18     the replica that writes. While there are others, what is written is noted for a second look
+--   $18     the replica that writes
+--
+-- Noted for a second look is what is not the last of its deploy, because the record after it may have taken its start
+-- elsewhere; and while there are other replicas, whose statements in flight this one does not see, all.
 --
 -- Answers, in no order, for every line: the id of the record that stands and, of a new one, started_at, finished_at,
--- start_id and recorded_at; of a first delivery that stands under the line's key, whether its content `is_same`.
--- Where one is not, nothing is written. New ids rise with the lines.
+-- start_id, recorded_at and whether it needs its second look now; of a first delivery that stands under the line's key,
+-- whether its content `is_same`. Where one is not, nothing is written. New ids rise with the lines.
 --
 -- Each look-up is a `lateral … limit 1`, which only a nested loop over an index can answer: so the plan is the same
 -- on an empty table and on a large one, and a deploy with very many records costs what a small one does. Nothing
@@ -44,8 +47,7 @@ with
   placed as (
     select *, stops and started_at is null as waits,
       lag(id) over neighbours as before_id, lag(moment) over neighbours as before_moment,
-      lag(starts) over neighbours as before_starts,
-      lead(id) over neighbours as after_id, lead(moment) over neighbours as after_moment
+      lag(starts) over neighbours as before_starts
     from sent
     where first_id is null and not exists (select from sent where not is_same)
     window neighbours as (partition by deploy, moment is null order by moment, id)
@@ -84,38 +86,7 @@ with
       ) before on true
   ),
 
-  -- The record just after may have a new one before it: the last of those in $1 that lie between.
-  mend as materialized (
-    select n.id, n.component, n.deploy, n.moment,
-      case when w.starts then w.id end as start_id, case when w.starts then w.moment end as started_at
-    from written w
-      cross join lateral (
-        select n.id, n.component, n.deploy, n.moment,
-          n.phase <> 'started' and (n.start_id is not null or n.started_at is null) as waits
-        from records n
-        where w.comes_after and n.component = w.component and n.deploy = w.deploy and n.moment is not null
-          and (n.moment, n.id) > (w.moment, w.id)
-        order by n.moment, n.id
-        limit 1
-      ) n
-    where n.waits and (w.after_id is null or (n.moment, n.id) < (w.after_moment, w.after_id))
-    order by n.id -- in which rows are locked: the same for all
-  ),
-  mended as (
-    update records r
-    set start_id = m.start_id, started_at = m.started_at,
-      duration_seconds = duration_of(r.phase, m.started_at, r.finished_at),
-      duration_missing = duration_missing_of(r.phase, m.started_at, r.finished_at),
-      updated_at = greatest(now(), r.updated_at + interval '1 microsecond')
-    from mend m
-    where r.id = m.id and r.component = m.component
-      and (r.start_id is distinct from m.start_id or r.started_at is distinct from m.started_at)
-      -- Unless a replica has changed it meanwhile: the second look at that change follows.
-      and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
-    returning r.component, r.deploy, r.moment, r.id
-  ),
-
-  -- Every look-up comes before the first insert: later ones would walk over all that is inserted here.
+  -- Nothing reads this, so it comes last: look-ups after the first insert would walk over all that is inserted here.
   inserted as (
     insert into records (id, component, version, owner, status, phase, environment, run, stage, url, commit,
       committed_at, unplanned, started_at, finished_at, start_id, duration_seconds, duration_missing,
@@ -126,20 +97,15 @@ with
       duration_missing_of(phase, coalesce(started_at, taken_start), finished_at),
       idempotency_key, content, deploy, moment
     from written
-    where (select count(*) from mend) >= 0
   ),
   noted as (
     insert into second_looks (component, deploy, moment, id)
     select component, deploy, moment, id
-    from (
-      select component, deploy, moment, id from written where moment is not null
-      union all
-      select component, deploy, moment, id from mended
-    ) touched
-    where exists (select from replicas where id <> $18::text::uuid)
+    from written
+    where comes_after or moment is not null and exists (select from replicas where id <> $18::text::uuid)
   )
 select line, id, coalesce(started_at, taken_start) as started_at, finished_at, start_id, now() as recorded_at,
-  null::boolean as is_same
+  comes_after, null::boolean as is_same
 from written
 union all
-select line, first_id, null, null, null, null, is_same from sent where first_id is not null
+select line, first_id, null, null, null, null, null, is_same from sent where first_id is not null

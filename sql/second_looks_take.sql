@@ -1,12 +1,13 @@
--- Looks again where something was written while another replica wrote, and mends what the two did not see of each
--- other. What is mended is noted in turn.
+-- Looks again where clock records were written, changed or removed, and gives those around the start that is theirs.
 --
---   $1  how many of the waiting second looks to take
+--   $1  the records whose notes are taken, whoever else is taking them
+--   $2  how many of the others, the oldest first, that nobody is taking
+--   $3  the replica that looks. While there are others, what is mended is noted in turn
 with
   due as (
     delete from second_looks
-    where ctid = any (array(
-      select ctid from second_looks order by noted_at limit $1::bigint for update skip locked))
+    where ctid = any (array(select ctid from second_looks where id = any ($1::bigint[]) order by id for update))
+      or ctid = any (array(select ctid from second_looks order by noted_at limit $2::bigint for update skip locked))
     returning component, deploy, moment, id
   ),
   -- The record itself, which comes just after what lies before it, and the one just after it.
@@ -56,4 +57,6 @@ with
     returning r.component, r.deploy, r.moment, r.id
   )
 insert into second_looks (component, deploy, moment, id)
-select component, deploy, moment, id from mended
+select component, deploy, moment, id
+from mended
+where exists (select from replicas where id <> $3::text::uuid)

@@ -156,8 +156,8 @@ impl Store {
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
                 let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                let change = || change::run(&inner.by_key, &standing, edited.as_ref(), &inner.replica);
-                if let Some(record) = again(change).await? {
+                if let Some(record) = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await? {
+                    inner.look_again_at(&[id]).await;
                     return Ok(record);
                 }
             }
@@ -195,7 +195,17 @@ impl Inner {
             return Ok(Err(insert.reused));
         }
         match again(|| insert.run(&self.by_key, &self.replica)).await? {
-            Outcome::Written(written) => Ok(Ok(written)),
+            Outcome::Written(written) => {
+                let amid = |written: &Written| match written {
+                    Written::New(addition) if addition.comes_before_another => Some(addition.id),
+                    _ => None,
+                };
+                let ids: Vec<_> = written.iter().filter_map(amid).collect();
+                if !ids.is_empty() {
+                    self.look_again_at(&ids).await;
+                }
+                Ok(Ok(written))
+            }
             Outcome::Reused(reused) => {
                 let ids: Vec<_> = reused.iter().map(|(_, id)| *id).collect();
                 let standing = self.records(&ids).await?;
@@ -209,6 +219,14 @@ impl Inner {
                 });
                 Ok(Err(differences.collect()))
             }
+        }
+    }
+
+    /// Takes the second looks at these, so that what is acknowledged is right. Where that fails they stay noted, for the
+    /// next of [`second_looks`]: what was written is acknowledged nevertheless.
+    async fn look_again_at(&self, ids: &[i64]) {
+        if let Err(failure) = again(|| replicas::take_looks(self, ids, 0)).await {
+            tracing::warn!(error = %failure.share(), "a second look is put off");
         }
     }
 

@@ -21,6 +21,7 @@ create or replace function deploy_of(component text, environment text, run text,
 
 update records set deploy = deploy_of(component, environment, run, stage, version);
 delete from second_looks;
+create index second_looks_of_record on second_looks (id);
 
 -- Both are put in the place of their call when a statement is planned.
 create function duration_of(phase text, started_at timestamptz, finished_at timestamptz) returns numeric

@@ -1,6 +1,6 @@
 //! One JSON object as it was sent: every field checked by itself, all that is wrong with it collected.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -97,7 +97,7 @@ impl Draft {
             std::str::from_utf8(json).map_err(|error| format!("is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
         let mut draft = Self::default();
         let mut reader = serde_json::Deserializer::from_str(text);
-        Reading { draft: &mut draft, origin, seen: HashSet::new(), has_start_id: false }
+        Reading { draft: &mut draft, origin, has_start_id: false }
             .deserialize(&mut reader)
             .and_then(|()| reader.end())
             .map_err(|error| broken(text, &error))?;
@@ -122,7 +122,6 @@ fn broken(text: &str, error: &serde_json::Error) -> String {
 struct Reading<'a> {
     draft: &'a mut Draft,
     origin: Origin,
-    seen: HashSet<String>,
     has_start_id: bool,
 }
 
@@ -142,12 +141,13 @@ impl<'de> Visitor<'de> for Reading<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = Vec::with_capacity(8);
         while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Scalar<'de>>()? {
-            if self.seen.contains(&*name) {
+            if seen.contains(&name) {
                 self.refuse(&name, "is given twice");
             } else {
                 self.field(&name, value);
-                self.seen.insert(name.into_owned());
+                seen.push(name);
             }
             if self.draft.errors.len() >= MAX_ERRORS {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

@@ -13,7 +13,6 @@ pub async fn run(
     connections: &Connections,
     seen: &Record,
     edited: Option<&NewRecord>,
-    replica: &str,
 ) -> Result<Option<Record>, Failure> {
     let required = |field: fn(&NewRecord) -> &String| edited.map(field);
     let optional = |field: fn(&NewRecord) -> Option<&String>| edited.and_then(field);
@@ -39,7 +38,6 @@ pub async fn run(
                 &edited.and_then(|record| record.started_at),
                 &edited.and_then(|record| record.finished_at),
                 &edited.map(|record| Digest(record.deploy_digest())),
-                &replica,
             ],
         )
         .await?;

@@ -49,6 +49,8 @@ pub struct Addition {
     finished_at: Option<DateTime<Utc>>,
     start_id: Option<i64>,
     recorded_at: DateTime<Utc>,
+    /// Whether another record of its deploy comes after it.
+    pub comes_before_another: bool,
 }
 
 /// What one run answers.
@@ -125,13 +127,14 @@ impl<'a> Insert<'a> {
             let line: i64 = rows::column(row, 0)?;
             let line = usize::try_from(line - 1)?;
             let id = rows::column(row, 1)?;
-            written[line] = Some(match rows::column(row, 6)? {
+            written[line] = Some(match rows::column(row, 7)? {
                 None => Written::New(Addition {
                     id,
                     started_at: rows::column(row, 2)?,
                     finished_at: rows::column(row, 3)?,
                     start_id: rows::column(row, 4)?,
                     recorded_at: rows::column(row, 5)?,
+                    comes_before_another: rows::column::<Option<bool>>(row, 6)?.unwrap_or_default(),
                 }),
                 Some(true) => Written::Replay(id),
                 Some(false) => {

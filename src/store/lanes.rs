@@ -7,11 +7,12 @@ use std::{
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-const LANES: usize = 64;
+/// Many more than records of a group or two.
+pub const LANES: usize = 1024;
 
 /// Components share lanes by their hash.
 pub struct Lanes {
-    lanes: [Arc<Mutex<()>>; LANES],
+    lanes: Vec<Arc<Mutex<()>>>,
     hasher: RandomState,
 }
 
@@ -22,7 +23,7 @@ pub struct Held {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { lanes: std::array::from_fn(|_| Arc::default()), hasher: RandomState::new() }
+        Self { lanes: (0..LANES).map(|_| Arc::default()).collect(), hasher: RandomState::new() }
     }
 }
 

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Inner, Store, again, connections::Connections, rows};
+use super::{
+    Inner, Store, again,
+    connections::{Connections, Failure},
+    rows,
+};
 use crate::error::Error;
 
 /// Well within the two seconds in which replicas come to agree.
@@ -59,10 +63,15 @@ async fn look(inner: &Inner) -> Result<(), Error> {
         if !is_so(&rows) {
             break;
         }
-        let sql = include_str!("../../sql/second_looks_take.sql");
-        again(|| inner.by_key.query(sql, &[&LOOKS])).await?;
+        again(|| take_looks(inner, &[], LOOKS)).await?;
     }
     Ok(())
+}
+
+/// Takes the second looks at these records, and so many others.
+pub async fn take_looks(inner: &Inner, ids: &[i64], others: i64) -> Result<(), Failure> {
+    let sql = include_str!("../../sql/second_looks_take.sql");
+    inner.by_key.query(sql, &[&ids, &others, &inner.replica]).await.map(drop)
 }
 
 /// The answer to a question.

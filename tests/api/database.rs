@@ -175,7 +175,8 @@ fn a_write_that_waits_holds_up_no_other_component() {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).status);
         eventually("the change waits", || {
-            let waits = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Replaces or removes%'";
+            let waits =
+                "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%Replaces or removes%'";
             !database.sql(waits).is_empty()
         });
         let statuses: Vec<u16> = (0..40)
