@@ -66,6 +66,8 @@ impl std::fmt::Display for Cursor {
 /// Reads one record more than asked for, to know whether there is a next page.
 pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
     let sql = include_str!("../../sql/records_page.sql");
+    // A status word is of one phase, and there is an index of the rare ones.
+    let phase = filter.phase.or_else(|| filter.status.as_deref().map(Phase::of_status));
     let rows = reading
         .read(
             sql,
@@ -74,7 +76,7 @@ pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>,
                 &filter.version,
                 &filter.owner,
                 &filter.status,
-                &filter.phase.map(Phase::name),
+                &phase.map(Phase::name),
                 &filter.environment,
                 &filter.run,
                 &filter.stage,
