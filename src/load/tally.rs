@@ -10,6 +10,9 @@ use hdrhistogram::Histogram;
 
 use super::{answer::Failure, things::Acknowledged};
 
+/// Microseconds: a day and some.
+const MAX_LATENCY: u64 = 100_000_000_000;
+
 /// Counts of a run so far.
 pub struct Tally {
     /// Microseconds, three digits, of the requests that succeeded.
@@ -47,7 +50,7 @@ impl Tally {
     /// Nothing yet.
     pub fn new() -> Result<Self, hdrhistogram::CreationError> {
         Ok(Self {
-            latency: Histogram::new(3)?,
+            latency: Histogram::new_with_max(MAX_LATENCY, 3)?,
             statuses: BTreeMap::new(),
             failures: BTreeMap::new(),
             first_refusal: None,
