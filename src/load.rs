@@ -72,15 +72,19 @@ pub async fn run(options: &Options) -> Result<Outcome, String> {
     let report = Report { options, took, tally: &tally, verdict: verdict.as_ref() };
     let text =
         if options.is_json { report.json().map_err(|error| error.to_string())? + "\n" } else { report.to_string() };
-    let complaint = match (&verdict, tally.failed()) {
-        (Some(verdict), _) if !verdict.is_clean() => Some(verdict.to_string()),
-        (_, 0) => None,
-        (_, failed) if tally.statuses.is_empty() => {
-            Some(format!("the service never answered: {failed} requests failed"))
-        }
-        (_, failed) => Some(format!("{failed} of {} requests failed", tally.requests())),
-    };
-    Ok(Outcome { text, complaint })
+    let complaint = verdict.filter(|verdict| !verdict.is_clean()).map(|verdict| verdict.to_string());
+    Ok(Outcome { text, complaint: complaint.or_else(|| failed(&tally)) })
+}
+
+/// What is said of requests that failed, where some did.
+fn failed(tally: &Tally) -> Option<String> {
+    let (failure, _) = tally.failures.iter().max_by_key(|(_, count)| **count)?;
+    let (failed, requests) = (tally.failed(), tally.requests());
+    Some(if tally.statuses.is_empty() {
+        format!("the service never answered: {}", failure.sentence())
+    } else {
+        format!("{failed} of {requests} requests failed, most of them so: {}", failure.sentence())
+    })
 }
 
 /// What the parts of a run share.

@@ -26,7 +26,7 @@ pub async fn show(run: Arc<Run>, duration: Duration) {
             let rate = (requests - before) as f64 / (now - since).as_secs_f64().max(0.001);
             (before, since) = (requests, now);
             format!(
-                "{:>3.0} of {:.0} s  {rate:>8.0} a second  99 %: {:>8}  retries {}  errors {}",
+                "{:>3.0} of {} s  {rate:>8.0} a second  99 %: {:>8}  retries {}  errors {}",
                 (now - run.pace.start()).as_secs_f64(),
                 duration.as_secs_f64(),
                 bars::time(tally.latency.value_at_quantile(0.99)),

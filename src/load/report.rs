@@ -95,7 +95,7 @@ impl fmt::Display for Report<'_> {
             writeln!(f, "  {count:>7}  {}", failure.sentence())?;
         }
         if let Some(refusal) = &tally.first_refusal {
-            writeln!(f, "  first:   {refusal}")?;
+            writeln!(f, "refused   {refusal}  (the first one)")?;
         }
         if !tally.latency.is_empty() {
             writeln!(f, "\nlatency")?;

@@ -87,12 +87,17 @@ fn a_rate_is_kept_and_its_result_told_for_people_too() {
     }
 }
 
+/// A service that can be started again where it was: no connection takes a port of an address that is otherwise not used.
+fn on(database: &Database, address: &str) -> Service {
+    Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", address)])
+}
+
+const ANY_PORT: &str = "127.77.0.1:0";
+
 #[test]
 fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
     let database = Database::new();
-    let url = database.url();
-    // No connection takes a port of an address that is otherwise not used.
-    let mut service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", "127.77.0.1:0")]);
+    let mut service = on(&database, ANY_PORT);
     let address = service.address.to_string();
     let load = start(&service, "--mix lifecycle --duration 60 --connections 16 --components 20 --retry --verify");
     let mut before = 0;
@@ -101,7 +106,7 @@ fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
         service.signal("KILL");
         drop(service);
         before = count(&database, "true");
-        service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", &address)]);
+        service = on(&database, &address);
     }
     eventually("records", || count(&database, "true") > before + 200);
     signal(load.id(), "INT");
@@ -115,21 +120,38 @@ fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
 #[test]
 fn without_retry_a_service_that_goes_is_told_and_the_run_goes_on() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = on(&database, ANY_PORT);
+    let address = service.address.to_string();
     let load = start(&service, "--duration 60 --connections 4 --verify");
     eventually("records", || count(&database, "true") > 50);
     service.signal("KILL");
-    let address = service.address.to_string();
     drop(service);
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", &address)]);
+    let _service = on(&database, &address);
     let before = count(&database, "true");
     eventually("records", || count(&database, "true") > before + 50);
     signal(load.id(), "INT");
     let (code, result) = result(load);
     assert_eq!(code, 1, "{result}");
-    assert!(result["errors"]["closed"].as_u64().unwrap() > 0 && result["errors"]["connect"].as_u64().unwrap() > 0);
+    let errors = ["closed", "connect"].map(|kind| result["errors"][kind].as_u64().unwrap());
+    assert!(errors.iter().all(|count| *count > 0), "{result}");
     assert_eq!(result["verify"]["lost"], 0, "{result}");
+}
+
+#[test]
+fn what_is_read_back_waits_for_a_service_that_is_away_for_a_moment() {
+    let database = Database::new();
+    let service = on(&database, ANY_PORT);
+    let address = service.address.to_string();
+    let load = start(&service, "--duration 60 --connections 4 --verify");
+    eventually("records", || count(&database, "true") > 50);
+    service.signal("KILL");
     drop(service);
+    signal(load.id(), "INT");
+    let _service = on(&database, &address);
+    let (_, result) = result(load);
+    let verdict = &result["verify"];
+    assert!(verdict["acknowledged"].as_u64().unwrap() > 40, "{result}");
+    assert_eq!(["lost", "doubled", "wrong"].map(|found| verdict[found].as_u64()), [Some(0); 3], "{result}");
 }
 
 #[test]
