@@ -68,11 +68,17 @@ pub async fn run(options: &Options) -> Result<Outcome, String> {
     };
     let (mut tally, took) = load.drive(options.mix, ids, pace).await?;
     acknowledged.append(&mut tally.acknowledged);
-    let verdict = if options.is_verifying { Some(load.verify(acknowledged).await?) } else { None };
-    let report = Report { options, took, tally: &tally, verdict: verdict.as_ref() };
+    let verdict = if options.is_verifying { Some(load.verify(acknowledged).await) } else { None };
+    // What was measured is told, even if it cannot be read back.
+    let report =
+        Report { options, took, tally: &tally, verdict: verdict.as_ref().and_then(|verdict| verdict.as_ref().ok()) };
     let text =
         if options.is_json { report.json().map_err(|error| error.to_string())? + "\n" } else { report.to_string() };
-    let complaint = verdict.filter(|verdict| !verdict.is_clean()).map(|verdict| verdict.to_string());
+    let complaint = match verdict {
+        Some(Err(reason)) => Some(reason),
+        Some(Ok(verdict)) if !verdict.is_clean() => Some(verdict.to_string()),
+        _ => None,
+    };
     Ok(Outcome { text, complaint: complaint.or_else(|| failed(&tally)) })
 }
 

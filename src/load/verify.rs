@@ -153,7 +153,7 @@ impl Reader {
         let mut stands: Option<HashSet<_>> = None;
         let mut page = Some(format!("/api/?component={component}&limit=1000"));
         while let Some(path) = page {
-            let read = self.read(&path).await?.ok_or_else(|| format!("{path} answers 404"))?;
+            let read = self.read(&path).await?.ok_or_else(|| format!("{path} cannot be read back: 404"))?;
             let records: Vec<Found> =
                 serde_json::from_slice(&read.body).map_err(|error| format!("{path} is no list of records: {error}"))?;
             for found in records {
