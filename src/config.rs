@@ -100,10 +100,16 @@ impl Invocation {
             None => config(&mut settings, &environment, is_root).map(Self::Serve),
             Some("migrate") => config(&mut settings, &environment, is_root).map(Self::Migrate),
             Some("healthcheck") => listen(&mut settings).map(Self::Healthcheck),
+            Some("load") => {
+                settings
+                    .mistakes
+                    .push("load has flags of its own and comes first: see deploylog load --help".to_owned());
+                None
+            }
             Some(other) => {
                 // What else is wrong is told, too.
                 config(&mut settings, &environment, is_root);
-                settings.mistakes.push(format!("{other} is no command: there are migrate and healthcheck"));
+                settings.mistakes.push(format!("{other} is no command: there are migrate, healthcheck and load"));
                 None
             }
         };

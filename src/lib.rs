@@ -15,12 +15,14 @@
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
 //! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
+//! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
 pub mod app;
 pub mod config;
 pub mod embedded;
 pub mod error;
 pub mod handlers;
+pub mod load;
 pub mod migrate;
 pub mod probe;
 pub mod record;

@@ -1,6 +1,7 @@
 //! The process: settings, database, schema, listen, serve, exit code.
 
 use std::{
+    ffi::OsString,
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
@@ -11,12 +12,16 @@ use deploylog::{
     app::App,
     config::{Config, Database, HELP, Invocation, Log},
     embedded::{self, Cluster},
+    load::{
+        self,
+        options::{Options, Request},
+    },
     migrate::{self, MigrateError},
     probe, server,
     signal::Shutdown,
     store::{self, Store, connect_options},
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, runtime::Builder, time::sleep};
 use tokio_postgres::NoTls;
 
 /// What ends the process early: the exit code, and the sentence for the operator.
@@ -27,9 +32,21 @@ const BAD_SETTINGS: u8 = 64;
 const NO_DATABASE: u8 = 69;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let result =
+        if arguments.next_if(|first| first == "load").is_some() { load(arguments) } else { command(arguments) };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(code, sentence)) => {
+            let _ = writeln!(io::stderr(), "deploylog: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn command(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
     let environment = |name: &str| std::env::var_os(name);
-    let invocation = Invocation::read(std::env::args_os().skip(1), environment, embedded::running_as_root);
-    let result = match invocation {
+    match Invocation::read(arguments, environment, embedded::running_as_root) {
         Ok(Invocation::Help) => {
             say(HELP);
             Ok(())
@@ -43,15 +60,30 @@ fn main() -> ExitCode {
         Ok(Invocation::Healthcheck(listen)) => {
             run(async move { probe::ready(listen).await.map_err(|error| Failure(FAILED, error.to_string())) })
         }
-        Err(mistakes) => Err(Failure(BAD_SETTINGS, mistakes.join("\ndeploylog: "))),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(code, sentence)) => {
-            let _ = writeln!(io::stderr(), "deploylog: {sentence}");
-            ExitCode::from(code)
-        }
+        Err(mistakes) => Err(bad_settings(&mistakes)),
     }
+}
+
+fn load(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+    match Request::read(arguments) {
+        // One thread costs less a request than several that hand work to each other.
+        Ok(Request::Run(options)) => run_on(Builder::new_current_thread(), send_load(options)),
+        Ok(Request::Help) => {
+            say(load::options::HELP);
+            Ok(())
+        }
+        Err(mistakes) => Err(bad_settings(&mistakes)),
+    }
+}
+
+async fn send_load(options: Options) -> Result<(), Failure> {
+    let outcome = load::run(&options).await.map_err(|reason| Failure(FAILED, reason))?;
+    say(&outcome.text);
+    outcome.complaint.map_or(Ok(()), |complaint| Err(Failure(FAILED, complaint)))
+}
+
+fn bad_settings(mistakes: &[String]) -> Failure {
+    Failure(BAD_SETTINGS, mistakes.join("\ndeploylog: "))
 }
 
 /// Whoever reads this may have gone: that ends nothing.
@@ -60,7 +92,11 @@ fn say(text: &str) {
 }
 
 fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    run_on(Builder::new_multi_thread(), work)
+}
+
+fn run_on(mut runtime: Builder, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime.enable_all().build();
     runtime.map_err(|error| Failure(FAILED, format!("the runtime does not start: {error}")))?.block_on(work)
 }
 

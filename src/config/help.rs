@@ -12,6 +12,7 @@ its own, for which the server's binaries must be installed.
 commands
   migrate        bring the database's schema up to date, and end
   healthcheck    ask the service on --listen whether it is ready: exit 0 or 1
+  load           send load to a service and measure it: see deploylog load --help
 
 flags, each with the environment variable that does the same (the flag wins)
   --listen ADDRESS       DEPLOYLOG_LISTEN             [127.0.0.1:5000]

@@ -11,6 +11,7 @@ mod idempotency;
 mod import;
 mod kill;
 mod list;
+mod load;
 mod measuring;
 mod process;
 mod readme;
