@@ -92,8 +92,9 @@ struct Inner {
 impl Store {
     /// Makes this process known to its replicas and opens the store. The schema must be there.
     pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
-        let by_key = Connections::new(database, limits, limits.size - limits.size / 2, "force_generic_plan")?;
-        let by_filter = Connections::new(database, limits, limits.size / 2, "force_custom_plan")?;
+        let for_lists = (limits.size / 3).max(1);
+        let by_key = Connections::new(database, limits, limits.size - for_lists, "force_generic_plan")?;
+        let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
         let inner = Arc::new(Inner { by_key, by_filter, lanes, replica, lane_wait: limits.wait });

@@ -22,7 +22,7 @@ flags, each with the environment variable that does the same (the flag wins)
                          'host=a,b user=x dbname=y target_session_attrs=read-write'
   --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog as root, else
                          $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
-  --pool-size N          DEPLOYLOG_POOL_SIZE          [10] half of them write
+  --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
   --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
   --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]
   --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] a second more if the

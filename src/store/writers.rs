@@ -1,7 +1,7 @@
 //! Group commit: records that arrive while statements are in flight share the next one.
 //!
-//! Nothing waits for a timer: a record that is alone goes at once. While one statement is in flight the next one goes
-//! as soon as it is as large, so that two keep the database busy without breaking what arrives into small ones.
+//! Nothing waits for a timer: a record that is alone goes at once. While a statement is in flight the next one goes as
+//! soon as it is half as large, so that they keep the database busy without breaking what arrives into small ones.
 
 mod group;
 
@@ -22,8 +22,8 @@ use super::{Delivery, Inner, connections::Failure, lanes::LANES};
 use crate::error::Error;
 use group::{Job, Outcome, write_alone, write_group};
 
-/// While one is written out to disk, the other is worked on.
-const IN_FLIGHT: usize = 2;
+/// While one is written out to disk, others are worked on.
+const IN_FLIGHT: usize = 3;
 /// A larger group gains little more, and its first record waits for its last.
 const MAX_GROUP: usize = 256;
 /// Of those who wait, so many are looked at when a group leaves.
@@ -107,7 +107,7 @@ impl Board {
 
     /// Lets a group go, where it is time.
     fn send_off(&mut self, inner: &Arc<Inner>) {
-        let least = if self.flights.is_empty() { 1 } else { self.last };
+        let least = if self.flights.is_empty() { 1 } else { self.last.div_ceil(2) };
         if self.flights.len() == IN_FLIGHT || self.waiting.len() < least {
             return;
         }
