@@ -1,10 +1,12 @@
 //! Starts what the tests need and ends it again: one PostgreSQL for all of them, a schema and a service for each.
 
+mod at_once;
 mod client;
 mod postgres;
 mod service;
 mod session;
 
+pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
 pub use service::{PROGRAM, Service, signal};

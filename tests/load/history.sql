@@ -28,7 +28,7 @@ from (
   from (
     select number, first_id + place - 1 as id, first_id + partner - 1 as start_id, stops, stage,
       'component-' || number % 1000 as component,
-      (array['production', 'staging', 'test'])[number / 1000 % 3 + 1] as environment,
+      (array['production', 'staging', 'test'])[number % 3 + 1] as environment,
       begins + second * interval '1 second' as at, begins + partner_second * interval '1 second' as began
     from (
       select number, number * 10 + 1 as first_id,

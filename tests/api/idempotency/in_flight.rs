@@ -1,45 +1,9 @@
 //! Deliveries under one key that are in flight at once.
 
-use std::sync::mpsc;
-
 use serde_json::json;
 
 use super::replayed;
-use crate::harness::{Answer, DEPLOYED, Database, Service, Session, deployed, eventually};
-
-const DELIVERIES: usize = 16;
-
-/// A service that lets deliveries wait for each other longer than any of these tests takes.
-fn patient() -> (Database, Service) {
-    let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
-    (database, service)
-}
-
-/// Sends all, each on a connection of its own, while none of them can be written.
-fn at_once(database: &Database, service: &Service, send: impl Fn(&Service, usize) -> Answer + Sync) -> Vec<Answer> {
-    let session = Session::open(&database.url());
-    session.run("begin; lock table records in share mode");
-    std::thread::scope(|scope| {
-        let (began, sending) = mpsc::channel();
-        let threads: Vec<_> = (0..DELIVERIES)
-            .map(|number| {
-                let (send, began) = (&send, began.clone());
-                scope.spawn(move || {
-                    began.send(()).unwrap();
-                    send(service, number)
-                })
-            })
-            .collect();
-        assert_eq!(sending.iter().take(DELIVERIES).count(), DELIVERIES);
-        eventually("a delivery waits to be written", || {
-            let waiting = "select from pg_locks where relation = 'records'::regclass and not granted";
-            !database.sql(waiting).is_empty()
-        });
-        drop(session);
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
+use crate::harness::{Answer, DEPLOYED, SENDERS, Service, at_once, deployed, patient};
 
 fn post(service: &Service, body: &str) -> Answer {
     let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
@@ -51,7 +15,7 @@ fn deliveries_of_one_content_in_flight_at_once_are_one_record() {
     let (database, service) = patient();
     let answers = at_once(&database, &service, |service, _| post(service, DEPLOYED));
     let (first, again): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
-    assert_eq!((first.len(), again.len()), (1, DELIVERIES - 1));
+    assert_eq!((first.len(), again.len()), (1, SENDERS - 1));
     for answer in again {
         assert_eq!(replayed(answer), first[0].json());
     }
@@ -82,5 +46,5 @@ fn deliveries_in_ndjson_bodies_in_flight_at_once_are_one_record_each() {
     });
     let recorded: u64 = answers.iter().map(|answer| answer.expect(201)["recorded"].as_u64().unwrap()).sum();
     let replayed: u64 = answers.iter().map(|answer| answer.json()["replayed"].as_u64().unwrap()).sum();
-    assert_eq!((recorded, replayed, service.all().len()), (10, DELIVERIES as u64 * 10 - 10, 10));
+    assert_eq!((recorded, replayed, service.all().len()), (10, SENDERS as u64 * 10 - 10, 10));
 }
