@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Service, eventually, signal};
+use crate::harness::{Database, OwnCluster, Service, eventually, signal, sql};
 
 /// Starts it against a service, for JSON.
 fn start(service: &Service, flags: &str) -> Child {
@@ -115,6 +115,31 @@ fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
     assert!(result["retries"].as_u64().unwrap() > 0, "{result}");
     assert_clean(&result, count(&database, "true"));
     assert_eq!(count(&database, "status = 'deployed' and start_id is null"), 0);
+}
+
+#[test]
+fn a_database_restarted_and_a_service_killed_in_one_run_lose_double_and_change_nothing() {
+    let mut cluster = OwnCluster::start();
+    let url = cluster.url();
+    let at = |address: &str| Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", address)]);
+    let count = || sql(&url, "select count(*) from records")[0][0].parse::<u64>().unwrap();
+    let service = at(ANY_PORT);
+    let address = service.address.to_string();
+    let load = start(&service, "--mix lifecycle --duration 60 --connections 16 --components 20 --retry --verify");
+    eventually("records", || count() > 200);
+    cluster.stop();
+    cluster.resume();
+    let mut before = count();
+    eventually("records after the restart", || count() > before + 200);
+    service.signal("KILL");
+    drop(service);
+    before = count();
+    let _service = at(&address);
+    eventually("records after the kill", || count() > before + 200);
+    signal(load.id(), "INT");
+    let (code, result) = result(load);
+    assert_eq!(code, 0, "{result}");
+    assert_clean(&result, count());
 }
 
 #[test]
