@@ -24,6 +24,8 @@ use group::{Job, Outcome, write_alone, write_group};
 
 /// While one is written out to disk, others are worked on.
 const IN_FLIGHT: usize = 3;
+/// Fewer are not worth a statement beside another: they wait for its end.
+const LEAST_BESIDE: usize = 16;
 /// A larger group gains little more, and its first record waits for its last.
 const MAX_GROUP: usize = 256;
 /// Of those who wait, so many are looked at when a group leaves.
@@ -107,7 +109,7 @@ impl Board {
 
     /// Lets a group go, where it is time.
     fn send_off(&mut self, inner: &Arc<Inner>) {
-        let least = if self.flights.is_empty() { 1 } else { self.last.div_ceil(2) };
+        let least = if self.flights.is_empty() { 1 } else { self.last.div_ceil(2).max(LEAST_BESIDE) };
         if self.flights.len() == IN_FLIGHT || self.waiting.len() < least {
             return;
         }

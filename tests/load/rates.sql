@@ -1,6 +1,6 @@
 -- Prints the table of `tests/load/run`.
 --   :results  a file of rounds, names and values; :first  the rate on the empty table
---   :half :p50 :p99  the open loop: its rate, and its latencies in microseconds
+--   :half :p50 :p99  the open loop: its rate, and its latencies in microseconds; :memory :peak  in MB
 create temporary table results (round integer, name text, value numeric);
 \set load '\\copy results from ' :results
 :load
@@ -35,7 +35,8 @@ with
     select 9, 'p99 at ' || :half || '/s, open loop', round(:p99 / 1000.0, 1) || ' ms', 'p50: ' || round(:p50 / 1000.0, 1) || ' ms',
       :p99::numeric / :p50, 'at most 10'
     union all
-    select 10, 'memory, 256 connections', round(value, 1) || ' MB', '', null, 'at most 40 MB' from medians where name = 'memory'
+    select 10, 'memory, 256 connections', round(:memory) || ' MB', 'imports included: ' || round(:peak) || ' MB', null,
+      'at most 40 MB'
   )
 select format('| %s | %s | %s | %s | %s |', work, measured, beside, coalesce(round(ratio, 2)::text, ''), asked)
 from lines
