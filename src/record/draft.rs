@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{scalar::Scalar, time};
 
@@ -119,6 +122,11 @@ fn broken(text: &str, error: &serde_json::Error) -> String {
     format!("is not JSON: {reason} at byte {}", line_start + error.column())
 }
 
+/// Not copied, unless it has an escape in it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct Reading<'a> {
     draft: &'a mut Draft,
     origin: Origin,
@@ -142,7 +150,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut seen = Vec::with_capacity(8);
-        while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Scalar<'de>>()? {
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, Scalar<'de>>()? {
             if seen.contains(&name) {
                 self.refuse(&name, "is given twice");
             } else {

@@ -1,6 +1,7 @@
 //! A database that is late, goes, comes back, stands still, or is not the right one.
 
 mod groups;
+mod plans;
 mod queue;
 mod round_trips;
 mod schema;
