@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{DEPLOYED, Database, Service, Session, eventually};
+use crate::harness::{DEPLOYED, OwnCluster, Service, Session, eventually, sql};
 
 /// So many records wait in the service at most; the next is turned away.
 const PLACES: usize = 4096 + 256;
@@ -18,8 +18,9 @@ fn when_too_many_records_wait_the_next_is_503_with_retry_after_and_those_that_wa
     let files =
         Command::new("prlimit").args(["--nofile=10000:10000", "--pid", &std::process::id().to_string()]).status();
     assert!(files.unwrap().success());
-    let database = Database::new();
-    let url = database.url();
+    // Of its own: the transaction below is a long one.
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
     let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "60")]);
     let session = Session::open(&url);
     session.run("begin; lock table records");
@@ -45,6 +46,6 @@ fn when_too_many_records_wait_the_next_is_503_with_retry_after_and_those_that_wa
     assert!(refusal.starts_with("HTTP/1.1 503 ") && refusal.contains("\r\nretry-after: "), "{refusal}");
     session.run("rollback");
     let count = (waiting.len() - 1).to_string();
-    eventually("the others are recorded", || database.sql("select count(*) from records") == [[count.as_str()]]);
+    eventually("the others are recorded", || sql(&url, "select count(*) from records") == [[count.as_str()]]);
     service.record(DEPLOYED);
 }
