@@ -125,7 +125,7 @@ impl Store {
         in_its_own_task(async move {
             let deliveries: Vec<_> = deliveries.iter().collect();
             let _lanes = inner.hold(deliveries.iter().map(|delivery| delivery.record.component.as_str())).await?;
-            let written = inner.deliver(&deliveries).await?;
+            let written = inner.deliver(&deliveries, false).await?;
             Ok(written.map(|written| Imported {
                 replayed: written.iter().filter(|written| matches!(written, Written::Replay(_))).count(),
                 ids: written.into_iter().map(Written::id).collect(),
@@ -189,13 +189,13 @@ impl Inner {
         records.collect::<Result<_, _>>().map_err(Failure::Broken)
     }
 
-    /// Records all or none. Their lanes are held.
-    async fn deliver(&self, deliveries: &[&Delivery]) -> Result<Result<Vec<Written>, Reused>, Failure> {
+    /// Records all or none, `in_line` with others or not. Their lanes are held.
+    async fn deliver(&self, deliveries: &[&Delivery], in_line: bool) -> Result<Result<Vec<Written>, Reused>, Failure> {
         let insert = Insert::new(deliveries);
         if !insert.reused.is_empty() {
             return Ok(Err(insert.reused));
         }
-        match again(|| insert.run(&self.by_key, &self.replica)).await? {
+        match again(|| insert.run(&self.by_key, &self.replica, in_line)).await? {
             Outcome::Written(written) => {
                 let amid = |written: &Written| match written {
                     Written::New(addition) if addition.comes_before_another => Some(addition.id),

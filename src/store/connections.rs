@@ -1,8 +1,13 @@
 //! Pooled connections: every wait has an end, and none that failed is used again.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
 
@@ -69,6 +74,7 @@ pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) ->
 /// A pool of like connections.
 pub struct Connections {
     pool: Pool,
+    line: Mutex<Option<Arc<ClientWrapper>>>,
     wait: Duration,
     answer_within: Duration,
 }
@@ -83,7 +89,7 @@ impl Connections {
              set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off",
             limits.statement.as_millis(),
         );
-        let set = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+        let set = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let settings = settings.clone();
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
@@ -95,17 +101,59 @@ impl Connections {
             .build()
             .map_err(|error| Error::Internal(error.into()))?;
         // The server ends a statement first, where it still can.
-        Ok(Self { pool, wait: limits.wait, answer_within: limits.statement + Duration::from_secs(1) })
+        let answer_within = limits.statement + Duration::from_secs(1);
+        Ok(Self { pool, line: Mutex::default(), wait: limits.wait, answer_within })
     }
 
-    /// Runs a query once.
+    /// Runs a query once, on a connection of its own for the time.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
-        let client = match timeout(self.wait, self.pool.get()).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(PoolError::Backend(error))) => return Err(Failure::Unreachable(error.into())),
-            Ok(Err(error)) => return Err(Failure::Unreachable(error.into())),
-            Err(_) => return Err(Failure::Unreachable("no connection to the database was to be had in time".into())),
+        let client = self.connection().await?;
+        let result = self.run(&client, sql, parameters).await;
+        if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
+            // Its fellows are as old as it is, and most likely as useless.
+            drop(Object::take(client));
+            self.pool.retain(|_, _| false);
+        }
+        result
+    }
+
+    /// Runs a query once, behind those that were sent this way before: on one connection, where the server finds the next
+    /// as soon as it has answered one.
+    pub async fn query_in_line(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let standing = self.line().clone().filter(|client| !client.is_closed());
+        let client = if let Some(client) = standing {
+            client
+        } else {
+            let client = Arc::new(Object::take(self.connection().await?));
+            self.line().insert(client).clone()
         };
+        let result = self.run(&client, sql, parameters).await;
+        if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
+            self.line().take_if(|standing| Arc::ptr_eq(standing, &client));
+            self.pool.retain(|_, _| false);
+        }
+        result
+    }
+
+    fn line(&self) -> MutexGuard<'_, Option<Arc<ClientWrapper>>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connection(&self) -> Result<Object, Failure> {
+        match timeout(self.wait, self.pool.get()).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(PoolError::Backend(error))) => Err(Failure::Unreachable(error.into())),
+            Ok(Err(error)) => Err(Failure::Unreachable(error.into())),
+            Err(_) => Err(Failure::Unreachable("no connection to the database was to be had in time".into())),
+        }
+    }
+
+    async fn run(
+        &self,
+        client: &ClientWrapper,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
         let run = async {
             let statement = client.prepare_cached(sql).await.map_err(|error| match failure(error) {
                 Failure::Lost(cause) => Failure::Undone(cause),
@@ -113,15 +161,9 @@ impl Connections {
             })?;
             client.query(&statement, parameters).await.map_err(failure)
         };
-        let result = timeout(self.answer_within, run)
+        timeout(self.answer_within, run)
             .await
-            .unwrap_or_else(|_| Err(Failure::Silent("the database did not answer in time".into())));
-        if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
-            // Its fellows are as old as it is, and most likely as useless.
-            drop(Object::take(client));
-            self.pool.retain(|_, _| false);
-        }
-        result
+            .unwrap_or_else(|_| Err(Failure::Silent("the database did not answer in time".into())))
     }
 
     /// Runs a query that changes nothing; once more where the connection was of no use.
@@ -134,6 +176,7 @@ impl Connections {
 
     /// Closes all that are idle, and lets none be opened.
     pub fn close(&self) {
+        self.line().take();
         self.pool.close();
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     Delivery,
@@ -80,33 +80,34 @@ impl<'a> Insert<'a> {
         insert
     }
 
-    /// Runs the statement once.
-    pub async fn run(&self, connections: &Connections, replica: &str) -> Result<Outcome, Failure> {
-        let rows = connections
-            .query(
-                include_str!("../../sql/records_insert.sql"),
-                &[
-                    &self.every(|line| line.record.component.as_str()),
-                    &self.every(|line| line.record.version.as_str()),
-                    &self.every(|line| line.record.owner.as_str()),
-                    &self.every(|line| line.record.status.as_str()),
-                    &self.every(|line| line.record.phase.name()),
-                    &self.any(|line| line.record.environment.as_deref()),
-                    &self.any(|line| line.record.run.as_deref()),
-                    &self.any(|line| line.record.stage.as_deref()),
-                    &self.any(|line| line.record.url.as_deref()),
-                    &self.any(|line| line.record.commit.as_deref()),
-                    &self.any(|line| line.record.committed_at),
-                    &self.any(|line| line.record.unplanned),
-                    &self.any(|line| line.record.started_at),
-                    &self.any(|line| line.record.finished_at),
-                    &self.any(|line| line.key),
-                    &self.any(|line| line.content.as_ref().map(<[u8; 16]>::as_slice)),
-                    &self.every(|line| Digest(line.record.deploy_digest())),
-                    &replica,
-                ],
-            )
-            .await?;
+    /// Runs the statement once: `in_line` with others of its size, or by itself.
+    pub async fn run(&self, connections: &Connections, replica: &str, in_line: bool) -> Result<Outcome, Failure> {
+        let sql = include_str!("../../sql/records_insert.sql");
+        let parameters: [&(dyn ToSql + Sync); 18] = [
+            &self.every(|line| line.record.component.as_str()),
+            &self.every(|line| line.record.version.as_str()),
+            &self.every(|line| line.record.owner.as_str()),
+            &self.every(|line| line.record.status.as_str()),
+            &self.every(|line| line.record.phase.name()),
+            &self.any(|line| line.record.environment.as_deref()),
+            &self.any(|line| line.record.run.as_deref()),
+            &self.any(|line| line.record.stage.as_deref()),
+            &self.any(|line| line.record.url.as_deref()),
+            &self.any(|line| line.record.commit.as_deref()),
+            &self.any(|line| line.record.committed_at),
+            &self.any(|line| line.record.unplanned),
+            &self.any(|line| line.record.started_at),
+            &self.any(|line| line.record.finished_at),
+            &self.any(|line| line.key),
+            &self.any(|line| line.content.as_ref().map(<[u8; 16]>::as_slice)),
+            &self.every(|line| Digest(line.record.deploy_digest())),
+            &replica,
+        ];
+        let rows = if in_line {
+            connections.query_in_line(sql, &parameters).await?
+        } else {
+            connections.query(sql, &parameters).await?
+        };
         self.outcome(&rows).map_err(Failure::Broken)
     }
 

@@ -42,7 +42,7 @@ pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> 
 async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        match inner.deliver(&deliveries).await {
+        match inner.deliver(&deliveries, true).await {
             Ok(Ok(written)) => jobs = answer(inner, jobs, &written).await,
             // Nothing was written: once more without those whose key stands for something else.
             Ok(Err(reused)) => {
