@@ -99,7 +99,7 @@ class Build {
     }
 
     /** A variable of a library: one instance for each script that names it. */
-    Object libraryVariable(Script referencing, String name) {
+    Object globalVariable(Script referencing, String name) {
         Class type = variable(name)
         if (type == null) {
             return null

@@ -13,7 +13,7 @@ abstract class PipelineScript extends Script {
 
     @Override
     Object invokeMethod(String name, Object args) {
-        Object known = binding.hasVariable(name) ? binding.getVariable(name) : build.libraryVariable(this, name)
+        Object known = binding.hasVariable(name) ? binding.getVariable(name) : build.globalVariable(this, name)
         if (known != null && known.metaClass.respondsTo(known, 'call', args as Object[])) {
             return known.metaClass.invokeMethod(known, 'call', args as Object[])
         }
@@ -28,7 +28,7 @@ abstract class PipelineScript extends Script {
         try {
             return super.getProperty(name)
         } catch (MissingPropertyException e) {
-            Object known = build.libraryVariable(this, name) ?: build.env.getProperty(name)
+            Object known = build.globalVariable(this, name) ?: build.env.getProperty(name)
             if (known == null) {
                 throw e
             }
