@@ -2,7 +2,8 @@
 --
 --   $1  the records whose notes are taken, whoever else is taking them
 --   $2  how many of the others, the oldest first, that nobody is taking
---   $3  the replica that looks. While there are others, what is mended is noted in turn
+--   $3  the replica that looks. While there are others, what is mended is noted in turn; and where notes of others are
+--       taken, because then no lane keeps newer writes of the deploy away
 with
   due as (
     delete from second_looks
@@ -59,4 +60,4 @@ with
 insert into second_looks (component, deploy, moment, id)
 select component, deploy, moment, id
 from mended
-where exists (select from replicas where id <> $3::text::uuid)
+where $2 > 0 or exists (select from replicas where id <> $3::text::uuid)
