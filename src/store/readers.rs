@@ -42,7 +42,8 @@ impl Readers {
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
         let (answer, answered) = oneshot::channel();
         let full = |_| Error::Unavailable("the queue of reads is full".into());
-        self.queues[usize::from(id & 1 == 1)].try_send(Job { id, answer }).map_err(full)?;
+        let queue = &self.queues[usize::try_from(id).unwrap_or_default() % READERS];
+        queue.try_send(Job { id, answer }).map_err(full)?;
         answered.await.unwrap_or_else(|_| Err(Error::Internal("a read was given up".into())))
     }
 }

@@ -24,7 +24,7 @@ pub struct Job {
 pub async fn write_alone(inner: Arc<Inner>, job: Job) {
     match inner.hold(std::iter::once(job.delivery.record.component.as_str())).await {
         // Its answer says what failed.
-        Ok(_lane) => drop(write_together(&inner, vec![job]).await),
+        Ok(_lane) => drop(write_together(&inner, vec![job], false).await),
         Err(failure) => job.fail(&failure),
     }
 }
@@ -32,17 +32,21 @@ pub async fn write_alone(inner: Arc<Inner>, job: Job) {
 /// Writes a group and answers each of it. Fails where there is no database to be had.
 pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> {
     // What the database refuses is only one of them: each is tried by itself.
-    for job in write_together(inner, group).await? {
-        write_together(inner, vec![job]).await?;
+    let mut refused = write_together(inner, group, true).await?.into_iter();
+    while let Some(job) = refused.next() {
+        if let Err(failure) = write_together(inner, vec![job], true).await {
+            refused.for_each(|job| job.fail(&failure));
+            return Err(failure);
+        }
     }
     Ok(())
 }
 
 /// Writes all of these or none, their lanes held, and answers each; hands back those that the database refuses together.
-async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
+async fn write_together(inner: &Inner, mut jobs: Vec<Job>, in_line: bool) -> Result<Vec<Job>, Failure> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        match inner.deliver(&deliveries, true).await {
+        match inner.deliver(&deliveries, in_line).await {
             Ok(Ok(written)) => jobs = answer(inner, jobs, &written).await,
             // Nothing was written: once more without those whose key stands for something else.
             Ok(Err(reused)) => {
