@@ -47,7 +47,7 @@ with
   placed as (
     select *, stops and started_at is null as waits,
       lag(id) over neighbours as before_id, lag(moment) over neighbours as before_moment,
-      lag(starts) over neighbours as before_starts
+      lag(starts) over neighbours as before_starts, lead(stops) over neighbours as after_stops
     from sent
     where first_id is null and not exists (select from sent where not is_same)
     window neighbours as (partition by deploy, moment is null order by moment, id)
@@ -56,6 +56,11 @@ with
   -- then one look-up tells both what comes before and that nothing comes after.
   written as materialized (
     select w.*, last.comes_after,
+      -- The start just before a stop, where this statement does not write it.
+      case when stops and last.phase = 'started' and not last.comes_after
+        and (before_id is null or (last.moment, last.id) > (before_moment, before_id)) then last.moment end
+        as finishes_moment,
+      last.id as last_id,
       case when waits then case when is_nearer then before.start_id when before_starts then before_id end end
         as start_id,
       case when waits then case when is_nearer then before.started_at when before_starts then before_moment end end
@@ -97,6 +102,16 @@ with
       duration_missing_of(phase, coalesce(started_at, taken_start), finished_at),
       idempotency_key, content, deploy, moment
     from written
+  ),
+  -- What is not the last of its deploy gets its place here by its second look.
+  begun as (
+    insert into unfinished_starts (component, moment, id)
+    select component, moment, id from written where starts and stage is null and after_stops is not true
+  ),
+  ended as (
+    delete from unfinished_starts u
+    using written w
+    where w.finishes_moment is not null and w.stage is null and u.moment = w.finishes_moment and u.id = w.last_id
   ),
   noted as (
     insert into second_looks (component, deploy, moment, id)

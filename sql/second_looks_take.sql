@@ -1,4 +1,5 @@
--- Looks again where clock records were written, changed or removed, and gives those around the start that is theirs.
+-- Looks again where clock records were written, changed or removed, gives those around the start that is theirs, and
+-- keeps `unfinished_starts`.
 --
 --   $1  the records whose notes are taken, whoever else is taking them
 --   $2  how many of the others, the oldest first, that nobody is taking
@@ -56,6 +57,38 @@ with
       -- Unless a replica has changed it meanwhile: the second look at that change follows.
       and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
     returning r.component, r.deploy, r.moment, r.id
+  ),
+  -- Whatever happens at a place in a deploy, what follows a start changes only for the one there and the one before.
+  start as materialized (
+    select distinct s.component, s.moment, s.id, coalesce(next.phase, 'started') = 'started' as is_unfinished
+    from due
+      cross join lateral (
+        select s.component, s.deploy, s.moment, s.id, s.phase, s.stage
+        from records s
+        where s.component = due.component and s.deploy = due.deploy and s.moment is not null
+          and (s.moment, s.id) <= (due.moment, due.id)
+        order by s.moment desc, s.id desc
+        limit 2
+      ) s
+      left join lateral (
+        select n.phase
+        from records n
+        where n.component = s.component and n.deploy = s.deploy and n.moment is not null
+          and (n.moment, n.id) > (s.moment, s.id)
+        order by n.moment, n.id
+        limit 1
+      ) next on true
+    where s.phase = 'started' and s.stage is null
+  ),
+  -- One that stays is written anew: a look of another replica that saw it finished may be taking the old row away.
+  cleared as (
+    delete from unfinished_starts u
+    using (select moment, id from start union select moment, id from due) place
+    where u.moment = place.moment and u.id = place.id
+  ),
+  kept as (
+    insert into unfinished_starts (component, moment, id)
+    select component, moment, id from start where is_unfinished
   )
 insert into second_looks (component, deploy, moment, id)
 select component, deploy, moment, id

@@ -1,4 +1,6 @@
 //! What each call does: one file a resource.
 
+pub mod current;
+pub mod deploys;
 pub mod health;
 pub mod records;

@@ -10,6 +10,7 @@
 //! - [`handlers`]: what each call does.
 //! - [`request`] and [`reply`]: bodies, queries and headers, in and out.
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
+//! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`migrate`]: the schema.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
@@ -19,6 +20,7 @@
 
 pub mod app;
 pub mod config;
+pub mod deploy;
 pub mod embedded;
 pub mod error;
 pub mod handlers;

@@ -7,6 +7,8 @@
 
 mod change;
 mod connections;
+mod current;
+mod deploys;
 mod digest;
 mod insert;
 mod lanes;
@@ -21,6 +23,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 pub use connections::connect_options;
+pub use current::{CurrentPage, Place};
+pub use deploys::{DeployCursor, DeployPage};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 

@@ -11,6 +11,7 @@ use hyper::{
 };
 
 pub use list::list;
+pub(super) use list::{as_query, filter, page_limit};
 
 use crate::{
     error::Error,

@@ -4,7 +4,9 @@
 
 mod harness;
 
+mod current;
 mod database;
+mod deploys;
 mod embedded;
 mod http;
 mod idempotency;

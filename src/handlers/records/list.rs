@@ -24,13 +24,8 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let filter = filter(&mut query);
     let after = query.take("cursor", |text| Cursor::parse(text).ok_or_else(|| "is none of this service".to_owned()));
     let mut reply = if form == 0 {
-        let limit = query.take("limit", |text| {
-            let limit = positive(text).and_then(|limit| u32::try_from(limit).ok());
-            let limit = limit.filter(|limit| *limit <= MAX_LIMIT);
-            limit.ok_or_else(|| format!("must be a number from 1 to {MAX_LIMIT}"))
-        });
+        let limit = page_limit(&mut query);
         query.finish()?;
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
         page(&store.page(&filter, after, limit).await?, &filter, limit)?
     } else {
         let limit = query.take("limit", |text| positive(text).ok_or_else(|| "must be a positive number".to_owned()));
@@ -42,13 +37,24 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     Ok(reply)
 }
 
+/// How many a page of JSON has.
+pub fn page_limit(query: &mut Query) -> u32 {
+    let limit = query.take("limit", |text| {
+        let limit = positive(text).and_then(|limit| u32::try_from(limit).ok());
+        let limit = limit.filter(|limit| *limit <= MAX_LIMIT);
+        limit.ok_or_else(|| format!("must be a number from 1 to {MAX_LIMIT}"))
+    });
+    limit.unwrap_or(DEFAULT_LIMIT)
+}
+
 /// A positive number; one that is too large for the type is more than there will ever be.
 fn positive(text: &str) -> Option<u64> {
     let is_positive = text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0');
     is_positive.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-fn filter(query: &mut Query) -> Filter {
+/// The fields of a record, and `since` and `until`.
+pub fn filter(query: &mut Query) -> Filter {
     Filter {
         component: query.text("component", 200),
         version: query.text("version", 200),
@@ -75,7 +81,8 @@ fn page(page: &Page, filter: &Filter, limit: u32) -> Result<Reply, Error> {
     Ok(reply)
 }
 
-fn as_query(filter: &Filter) -> String {
+/// The filter as it is asked for again, each parameter with an `&` behind it.
+pub fn as_query(filter: &Filter) -> String {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let parameters = [
         ("component", filter.component.clone()),

@@ -1,6 +1,8 @@
 //! Any set of records, in any order, in any batches, with retries, changes and removals: the durations are those of
 //! a small model.
 
+mod deploys;
+
 use std::{cell::Cell, collections::BTreeMap};
 
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -72,8 +74,11 @@ impl Own {
     }
 }
 
-/// Rules 1 to 4: the start that each record takes, and its duration or why it has none.
-fn measure(records: &BTreeMap<i64, Own>) -> BTreeMap<i64, (Value, Value, Value)> {
+/// The start that each record takes, and its duration or why it has none.
+type Measured = BTreeMap<i64, (Value, Value, Value)>;
+
+/// Rules 1 to 4.
+fn measure(records: &BTreeMap<i64, Own>) -> Measured {
     let seconds = |from: &str, to: &str| {
         let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros();
         let micros = time(to) - time(from);
@@ -238,6 +243,7 @@ impl Case<'_> {
                 assert!(last["updated_at"].as_str() < record["updated_at"].as_str(), "{last} {record}");
             }
         }
+        deploys::check(self.service, &self.components, &self.known, &expected);
         self.last = all;
     }
 }

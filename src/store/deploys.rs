@@ -1,0 +1,220 @@
+//! Deploys, a page at a time, and the stages of their runs.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{Filter, Store, connections::Connections, rows};
+use crate::{
+    deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
+    error::{Cause, Error},
+    record::Phase,
+};
+
+/// The last deploy of a page: the next page begins behind it, whatever arrives meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeployCursor {
+    moment: DateTime<Utc>,
+    id: i64,
+}
+
+/// Deploys, newest first, and where the next page begins.
+#[derive(Debug)]
+pub struct DeployPage {
+    /// As many as were asked for, or all that there are.
+    pub deploys: Vec<Deploy>,
+    /// Set where there are more.
+    pub next: Option<DeployCursor>,
+}
+
+/// How many that run are read at once, to find those that are stale, or are not.
+const RUNNING: u32 = 1000;
+
+impl DeployCursor {
+    fn of(attempt: &Attempt) -> Option<Self> {
+        Some(Self { moment: attempt.moment()?, id: attempt.record.id })
+    }
+
+    /// Reads what [`DeployCursor::to_string`] wrote, and nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (micros, id) = text.strip_prefix('d')?.split_once('-')?;
+        let moment = DateTime::from_timestamp_micros(from_hex(micros)?)?;
+        let cursor = Self { moment, id: from_hex(id)? };
+        (cursor.to_string() == text).then_some(cursor)
+    }
+}
+
+/// Moments before 1970 are written as their two's complement.
+fn from_hex(text: &str) -> Option<i64> {
+    u64::from_str_radix(text, 16).ok().map(u64::cast_signed)
+}
+
+impl std::fmt::Display for DeployCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "d{:x}-{:x}", self.moment.timestamp_micros(), self.id)
+    }
+}
+
+impl Store {
+    /// A page of deploys, newest first by their own moments, which `since` and `until` bound; with their runs' stages
+    /// where asked for.
+    pub async fn deploys(
+        &self,
+        filter: &Filter,
+        state: Option<State>,
+        with_stages: bool,
+        after: Option<DeployCursor>,
+        limit: u32,
+    ) -> Result<DeployPage, Error> {
+        let mut page = read(&self.inner.by_filter, filter, state, after, limit).await?;
+        if with_stages {
+            add_stages(&self.inner.by_filter, &mut page.deploys).await?;
+        }
+        Ok(page)
+    }
+}
+
+/// Reads one deploy more than asked for, to know whether there is a next page.
+async fn read(
+    reading: &Connections,
+    filter: &Filter,
+    state: Option<State>,
+    mut after: Option<DeployCursor>,
+    limit: u32,
+) -> Result<DeployPage, Error> {
+    let mut usual = HashMap::new();
+    let mut found: Vec<Attempt> = Vec::new();
+    // Which of those that run are stale the database is not asked: what is usual is asked for once a component, and
+    // only where it matters.
+    let at_once = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
+    loop {
+        let (mut attempts, now) = attempts(reading, filter, state, after, at_once).await?;
+        let is_last = attempts.len() < at_once as usize;
+        after = attempts.last().and_then(DeployCursor::of);
+        mark_stale(reading, &mut attempts, now, &mut usual).await?;
+        found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
+        if is_last || found.len() > limit as usize {
+            break;
+        }
+    }
+    let has_more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| has_more).and_then(DeployCursor::of);
+    Ok(DeployPage { deploys: found.into_iter().map(|attempt| Deploy { attempt, stages: None }).collect(), next })
+}
+
+/// The deploys behind `after`, and the database's time. None is stale yet.
+async fn attempts(
+    reading: &Connections,
+    filter: &Filter,
+    state: Option<State>,
+    after: Option<DeployCursor>,
+    count: u32,
+) -> Result<(Vec<Attempt>, Option<DateTime<Utc>>), Error> {
+    let phase = filter.phase.or_else(|| filter.status.as_deref().map(Phase::of_status));
+    let wants = |wanted: &[State]| state.is_none_or(|state| wanted.contains(&state));
+    let rows = reading
+        .read(
+            include_str!("../../sql/deploys_page.sql"),
+            &[
+                &filter.component,
+                &filter.version,
+                &filter.owner,
+                &filter.status,
+                &phase.map(Phase::name),
+                &filter.environment,
+                &filter.run,
+                &filter.stage,
+                &filter.since,
+                &filter.until,
+                &after.map(|cursor| cursor.moment),
+                &after.map(|cursor| cursor.id),
+                &i64::from(count),
+                &wants(&[State::Finished]),
+                &wants(&[State::Superseded]),
+                &wants(&[State::Running, State::Stale]),
+            ],
+        )
+        .await?;
+    let attempts = rows.iter().map(|row| Ok(Attempt::new(rows::record(row)?, rows::column(row, 18)?)));
+    let attempts = attempts.collect::<Result<Vec<_>, Cause>>().map_err(Error::Internal)?;
+    let now = rows.first().map(|row| rows::column(row, 19)).transpose().map_err(Error::Internal)?;
+    Ok((attempts, now))
+}
+
+/// Finds those that run for too long. `usual` keeps what is usual for a component, in seconds.
+async fn mark_stale(
+    reading: &Connections,
+    attempts: &mut [Attempt],
+    now: Option<DateTime<Utc>>,
+    usual: &mut HashMap<String, Option<f64>>,
+) -> Result<(), Error> {
+    let age = |attempt: &Attempt| now.zip(attempt.moment()).map(|(now, began)| now - began);
+    let mut old: Vec<_> = attempts
+        .iter_mut()
+        .filter(|attempt| attempt.state == State::Running && age(attempt).is_some_and(|age| age > LEAST_PATIENCE))
+        .collect();
+    let unknown: HashSet<_> = old
+        .iter()
+        .map(|attempt| attempt.record.said.component.as_str())
+        .filter(|component| !usual.contains_key(*component))
+        .collect();
+    if !unknown.is_empty() {
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        for row in reading.read(include_str!("../../sql/durations_usual.sql"), &[&unknown]).await? {
+            let component = rows::column(&row, 0).map_err(Error::Internal)?;
+            usual.insert(component, rows::column(&row, 1).map_err(Error::Internal)?);
+        }
+    }
+    for attempt in &mut old {
+        let usual = usual.get(&attempt.record.said.component).copied().flatten();
+        if age(attempt).is_some_and(|age| age > patience(usual)) {
+            attempt.state = State::Stale;
+        }
+    }
+    Ok(())
+}
+
+/// Adds to every deploy the attempts at its run's stages, by their starts.
+async fn add_stages(reading: &Connections, deploys: &mut [Deploy]) -> Result<(), Error> {
+    let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (place, deploy) in deploys.iter_mut().enumerate() {
+        deploy.stages = Some(Vec::new());
+        let said = &deploy.attempt.record.said;
+        if let Some(run) = &said.run {
+            components.push(said.component.clone());
+            environments.push(said.environment.clone());
+            runs.push(run.clone());
+            places.push(place);
+        }
+    }
+    let sql = include_str!("../../sql/stages_of_runs.sql");
+    let stages = reading.read(sql, &[&components, &environments, &runs]).await?;
+    for row in &stages {
+        let read = || Ok((Attempt::new(rows::record(row)?, rows::column(row, 18)?), rows::column::<i64>(row, 19)?));
+        let (attempt, line) = read().map_err(Error::Internal)?;
+        let place = usize::try_from(line - 1).ok().and_then(|line| places.get(line));
+        if let Some(stages) = place.and_then(|place| deploys[*place].stages.as_mut()) {
+            stages.push(attempt);
+        }
+    }
+    for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
+        stages.sort_by_key(|stage| (stage.record.said.started_at.or(stage.moment()), stage.moment(), stage.record.id));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DeployCursor;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written_also_before_1970() {
+        for micros in [0, 1, -1, -62_167_219_200_000_000, 253_402_300_799_999_999] {
+            let moment = chrono::DateTime::from_timestamp_micros(micros).unwrap();
+            let cursor = DeployCursor { moment, id: 7 };
+            assert_eq!(DeployCursor::parse(&cursor.to_string()), Some(cursor));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The stages of a deploy's run.
+
+use serde_json::{Value, json};
+
+use super::{list, said, state, states};
+use crate::harness::{Service, deployed};
+
+const RUN: &str = "folder/job#42";
+
+/// A record of the run.
+fn record(service: &Service, status: &str, times: [&str; 2], stage: Option<&str>) -> Value {
+    service.record(&said(status, times, &json!({"run": RUN, "stage": stage, "environment": "production"})))
+}
+
+/// The names of the stages, where they stand and how long they took, of the only deploy.
+#[track_caller]
+fn stages(service: &Service, query: &str) -> Vec<(String, String, Option<f64>)> {
+    let deploys = list(service, query);
+    assert_eq!(deploys.len(), 1, "{deploys:?}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of = |stage: &Value| (text(&stage["stage"]), text(&stage["state"]), stage["duration_seconds"].as_f64());
+    deploys[0]["stages"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn stages_are_told_with_their_times_where_they_are_asked_for() {
+    let service = Service::start();
+    record(&service, "started", ["10:00:00", ""], None);
+    record(&service, "started", ["10:00:01", ""], Some("Build"));
+    record(&service, "ok", ["", "10:00:41"], Some("Build"));
+    let begun = record(&service, "started", ["10:00:42", ""], Some("Roll out / eu"));
+    record(&service, "started", ["10:00:42", ""], Some("Roll out / us"));
+    record(&service, "failed", ["", "10:01:12"], Some("Roll out / us"));
+    let ended = record(&service, "ok", ["", "10:01:42.5"], Some("Roll out / eu"));
+    record(&service, "failed", ["", "10:02:00"], None);
+    let named = |name: &str, seconds: f64| (name.to_owned(), "finished".to_owned(), Some(seconds));
+    assert_eq!(
+        stages(&service, "stages=true"),
+        [named("Build", 40.0), named("Roll out / us", 30.0), named("Roll out / eu", 60.5)]
+    );
+    let eu = json!({
+        "stage": "Roll out / eu", "phase": "succeeded", "status": "ok",
+        "started_at": "2026-01-01T10:00:42.000000Z", "finished_at": "2026-01-01T10:01:42.500000Z",
+        "duration_seconds": 60.5, "state": "finished", "start_id": begun["id"], "finish_id": ended["id"],
+    });
+    assert_eq!(list(&service, "stages=true")[0]["stages"][2], eu);
+    for query in ["", "stages=false"] {
+        assert_eq!(list(&service, query)[0].get("stages"), None, "{query}");
+    }
+}
+
+#[test]
+fn every_attempt_at_a_stage_is_told_and_what_was_skipped_or_queued_is_none() {
+    let service = Service::start();
+    record(&service, "started", ["10:00:00", ""], None);
+    record(&service, "started", ["10:00:01", ""], Some("Test"));
+    record(&service, "failed", ["", "10:00:05"], Some("Test"));
+    record(&service, "started", ["10:00:06", ""], Some("Test"));
+    record(&service, "started", ["10:00:07", ""], Some("Test"));
+    record(&service, "skipped", ["", ""], Some("Sign"));
+    record(&service, "queued", ["", ""], Some("Deploy"));
+    record(&service, "ok", ["", "10:00:09"], Some("Lone"));
+    let of = |name: &str, state: &str, seconds| (name.to_owned(), state.to_owned(), seconds);
+    assert_eq!(
+        stages(&service, "stages=true"),
+        [
+            of("Test", "finished", Some(4.0)),
+            of("Test", "superseded", None),
+            of("Test", "running", None),
+            of("Lone", "finished", None)
+        ]
+    );
+}
+
+#[test]
+fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all() {
+    let service = Service::start();
+    for environment in ["production", "staging"] {
+        let more = json!({"run": RUN, "environment": environment});
+        service.record(&deployed(&more));
+        let mut stage = more.clone();
+        stage["stage"] = format!("To {environment}").into();
+        service.record(&deployed(&stage));
+    }
+    for (name, more) in [
+        ("Build", json!({})),
+        ("other component", json!({"component": "api"})),
+        ("other run", json!({"run": "x"})),
+        ("no run", json!({"run": null})),
+    ] {
+        let mut fields = json!({"stage": name, "run": RUN});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        service.record(&deployed(&fields));
+    }
+    let names = |environment: &str| -> Vec<String> {
+        let query = format!("stages=true&component=web&environment={environment}");
+        stages(&service, &query).into_iter().map(|(name, ..)| name).collect()
+    };
+    assert_eq!(names("production"), ["To production", "Build"]);
+    assert_eq!(names("staging"), ["To staging", "Build"]);
+    service.record(&deployed(&json!({"environment": "without a run"})));
+    assert_eq!(list(&service, "stages=true&environment=without+a+run")[0]["stages"], json!([]));
+    // The filter finds the same.
+    let environments = |stage: &str| -> Vec<Value> {
+        let listed = list(&service, &format!("stage={}", crate::harness::encoded(stage)));
+        listed.iter().map(|deploy| deploy["environment"].clone()).collect()
+    };
+    assert_eq!(environments("To staging"), ["staging"]);
+    assert_eq!(environments("Build"), ["staging", "production"]);
+    for none in ["other component", "other run", "no run", "build"] {
+        assert_eq!(environments(none), [Value::Null; 0], "{none}");
+    }
+}
+
+#[test]
+fn the_filter_by_stage_finds_deploys_that_run_too() {
+    let service = Service::start();
+    let started = service.record(&deployed(&json!({"status": "started", "run": RUN})));
+    service.record(&deployed(&json!({"status": "started", "run": RUN, "stage": "Build"})));
+    let running = [state("running", &started["id"], &Value::Null)];
+    assert_eq!(states(&service, "stage=Build"), running);
+    assert_eq!(states(&service, "stage=Test"), []);
+}
