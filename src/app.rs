@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{health, records},
+    handlers::{health, records, reports},
     record::Origin,
     reply::{self, Reply},
     request::Payload,
@@ -83,6 +83,8 @@ impl App {
                 records::change(&self.store, id, Origin::Patch, uri.query(), headers, payload).await
             }
             Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
+            Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
+            Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
         }

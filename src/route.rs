@@ -17,6 +17,10 @@ pub enum Route {
     PatchRecord(i64),
     /// `DELETE /api/{id}`
     RemoveRecord(i64),
+    /// `GET /api/durations`
+    ReadDurations,
+    /// `GET /api/dora`
+    ReadDora,
     /// `GET /livez`
     Live,
     /// `GET /readyz`
@@ -73,6 +77,8 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::GET, ["readyz"]) => Route::Ready,
         (&Method::GET, ["api"] | ["api", ""]) => Route::ListRecords,
         (&Method::POST, ["api"] | ["api", ""]) => Route::CreateRecords,
+        (&Method::GET, ["api", "durations"]) => Route::ReadDurations,
+        (&Method::GET, ["api", "dora"]) => Route::ReadDora,
         (&Method::GET, ["api", id]) => Route::ReadRecord(record_id(id)?),
         (&Method::PUT, ["api", id]) => Route::ReplaceRecord(record_id(id)?),
         (&Method::PATCH, ["api", id]) => Route::PatchRecord(record_id(id)?),

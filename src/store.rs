@@ -13,6 +13,7 @@ mod lanes;
 mod page;
 mod readers;
 mod replicas;
+mod reports;
 mod rows;
 mod writers;
 
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 pub use connections::connect_options;
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
+pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
 
 use crate::{
     config::PoolLimits,
@@ -84,6 +86,7 @@ struct Inner {
     by_key: Connections,
     /// For what is filtered: a plan for the values.
     by_filter: Connections,
+    turns: reports::Turns,
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
@@ -97,7 +100,8 @@ impl Store {
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
-        let inner = Arc::new(Inner { by_key, by_filter, lanes, replica, lane_wait: limits.wait });
+        let turns = reports::Turns::new(for_lists, limits.wait);
+        let inner = Arc::new(Inner { by_key, by_filter, turns, lanes, replica, lane_wait: limits.wait });
         Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
     }
 

@@ -5,6 +5,8 @@
 mod harness;
 
 mod database;
+mod dora;
+mod durations;
 mod embedded;
 mod http;
 mod idempotency;
