@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, health, records},
+    handlers::{current, deploys, health, records, reports},
     record::Origin,
     reply::{self, Reply},
     request::Payload,
@@ -85,6 +85,8 @@ impl App {
             Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
             Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
+            Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
+            Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
         }

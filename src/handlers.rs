@@ -4,3 +4,4 @@ pub mod current;
 pub mod deploys;
 pub mod health;
 pub mod records;
+pub mod reports;

@@ -21,6 +21,10 @@ pub enum Route {
     ListDeploys,
     /// `GET /api/current`
     ListCurrent,
+    /// `GET /api/durations`
+    ReadDurations,
+    /// `GET /api/dora`
+    ReadDora,
     /// `GET /livez`
     Live,
     /// `GET /readyz`
@@ -79,6 +83,8 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::POST, ["api"] | ["api", ""]) => Route::CreateRecords,
         (&Method::GET, ["api", "deploys"]) => Route::ListDeploys,
         (&Method::GET, ["api", "current"]) => Route::ListCurrent,
+        (&Method::GET, ["api", "durations"]) => Route::ReadDurations,
+        (&Method::GET, ["api", "dora"]) => Route::ReadDora,
         (&Method::GET, ["api", id]) => Route::ReadRecord(record_id(id)?),
         (&Method::PUT, ["api", id]) => Route::ReplaceRecord(record_id(id)?),
         (&Method::PATCH, ["api", id]) => Route::PatchRecord(record_id(id)?),

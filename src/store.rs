@@ -15,6 +15,7 @@ mod lanes;
 mod page;
 mod readers;
 mod replicas;
+mod reports;
 mod rows;
 mod writers;
 
@@ -27,6 +28,7 @@ pub use current::{CurrentPage, Place};
 pub use deploys::{DeployCursor, DeployPage};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
+pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
 
 use crate::{
     config::PoolLimits,
@@ -88,6 +90,7 @@ struct Inner {
     by_key: Connections,
     /// For what is filtered: a plan for the values.
     by_filter: Connections,
+    turns: reports::Turns,
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
@@ -101,7 +104,8 @@ impl Store {
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
-        let inner = Arc::new(Inner { by_key, by_filter, lanes, replica, lane_wait: limits.wait });
+        let turns = reports::Turns::new(for_lists, limits.wait);
+        let inner = Arc::new(Inner { by_key, by_filter, turns, lanes, replica, lane_wait: limits.wait });
         Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
     }
 

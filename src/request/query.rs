@@ -64,7 +64,8 @@ impl Query {
         if self.errors.is_empty() { Ok(()) } else { Err(Error::Fields(self.errors)) }
     }
 
-    fn refuse(&mut self, name: String, reason: impl Into<std::borrow::Cow<'static, str>>) {
+    /// Notes that a parameter cannot be as it is, for what shows only beside others.
+    pub fn refuse(&mut self, name: String, reason: impl Into<std::borrow::Cow<'static, str>>) {
         self.errors.push(FieldError::new(name, reason));
     }
 }

@@ -7,6 +7,8 @@ mod harness;
 mod current;
 mod database;
 mod deploys;
+mod dora;
+mod durations;
 mod embedded;
 mod http;
 mod idempotency;

@@ -1,0 +1,140 @@
+-- What the five DORA metrics are made of, a row for every component that was ever deployed to an environment, by its
+-- name. Planned for its values each time.
+--   $1       a component, null for all
+--   $2       the environment
+--   $3, $4   the window: finished from, finished before
+--   $5       the time zone in which days are counted
+--   $6       the last component of the page before
+--   $7       how many components
+--   $8       how many unrecovered failures to name
+with recursive components as (
+  -- One look into the index for each, however many deploys it has.
+  (select component
+  from records
+  where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+    and ($1::text is null or component = $1) and ($6::text is null or component > $6)
+  order by component
+  limit 1)
+  union all
+  select (
+    select component
+    from records
+    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      and $1 is null and component > components.component
+    order by component
+    limit 1)
+  from components
+  where components.component is not null
+), page as materialized (
+  select component
+  from components
+  where exists (
+    select from records
+    where component = components.component and coalesce(environment, '') = $2
+      and stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished'))
+  limit $7
+)
+select page.component, figures.*
+from page
+  cross join lateral (
+    -- The deploy that each rolled_back record speaks of: the last one of its version till then.
+    select array(
+      select named.id
+      from records note
+        cross join lateral (
+          select id
+          from records
+          where component = page.component and coalesce(environment, '') = $2
+            and stage is null and phase in ('succeeded', 'failed') and version = note.version
+            and moment >= $3 and moment <= coalesce(note.finished_at, note.started_at, note.recorded_at)
+          order by moment desc, id desc
+          limit 1
+        ) named
+      where note.component = page.component and coalesce(note.environment, '') = $2
+        and note.moment is null and note.stage is null and lower(translate(note.status, '-_ ', '')) = 'rolledback'
+    ) as ids
+    offset 0 -- looked up once
+  ) rolled_back
+  cross join lateral (
+    select count(*) filter (where is_success) as succeeded,
+      count(*) filter (where phase = 'failed') as failed,
+      count(*) filter (where phase = 'finished') as unstated,
+      count(distinct (moment at time zone $5)::date) filter (where is_success) as days_with_deploys,
+      count(lead_seconds) as with_commit,
+      percentile_cont(0.5) within group (order by lead_seconds) as lead_median,
+      count(unplanned) filter (where phase <> 'finished') as said_unplanned,
+      count(*) filter (where unplanned and phase <> 'finished') as unplanned,
+      count(*) filter (where is_failure) as failures,
+      count(*) filter (where is_failure and phase <> 'failed' and is_named) as only_named,
+      count(*) filter (where is_failure and phase <> 'failed' and not is_named) as only_undone,
+      count(recovery_seconds) as recovered,
+      percentile_cont(0.5) within group (order by recovery_seconds) as recovery_median,
+      (array_agg(id order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_ids,
+      (array_agg(version order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_versions,
+      (array_agg(moment order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_since,
+      (array_agg(extract(epoch from now() - moment)::double precision order by moment desc, id desc)
+        filter (where is_unrecovered))[:$8] as unrecovered_ages
+    from (
+      select judged.id, judged.version, judged.phase, judged.moment, is_success, is_named, is_failure,
+        coalesce(judged.unplanned, start.unplanned) as unplanned,
+        case when is_success and coalesce(judged.committed_at, start.committed_at) <= judged.moment
+          then extract(epoch from judged.moment - coalesce(judged.committed_at, start.committed_at))::double precision
+        end as lead_seconds,
+        case when is_failure then extract(epoch from next_success - judged.moment)::double precision end
+          as recovery_seconds,
+        is_failure and next_success is null as is_unrecovered
+      from (
+        select *, phase = 'succeeded' as is_success, id = any (rolled_back.ids) as is_named,
+          phase = 'failed' or id = any (rolled_back.ids)
+            -- Of A, B, A, B the first B is undone; the second A undoes, and is not itself undone by B's return.
+            or returns and (place - max(place) filter (where not returns) over (partition by is_version order by place))
+              % 2 = 1 as is_failure
+        from (
+          select *, coalesce(is_version and lag(version) over version_by_version = lead(version) over version_by_version,
+              false) as returns,
+            row_number() over version_by_version as place
+          from (
+            select *, phase = 'succeeded' and version is distinct from lead(version) over succeeded_or_not as is_version,
+              min(moment) filter (where phase = 'succeeded') over (
+                order by moment desc, id desc rows between unbounded preceding and 1 preceding) as next_success
+            from (
+              select id, version, phase, moment, committed_at, unplanned, start_id, true as is_counted
+              from records
+              where component = page.component and coalesce(environment, '') = $2
+                and stage is null and phase in ('succeeded', 'failed', 'finished')
+                and moment >= $3 and moment < $4
+              union all
+              -- What stood before the window, far enough back for any rollback,
+              (select id, version, phase, moment, null, null, null, false
+              from records
+              where component = page.component and coalesce(environment, '') = $2
+                and stage is null and phase = 'succeeded'
+                and moment < $3
+              order by moment desc, id desc
+              limit 10)
+              union all
+              -- and what came after it.
+              (select id, version, phase, moment, null, null, null, false
+              from records
+              where component = page.component and coalesce(environment, '') = $2
+                and stage is null and phase = 'succeeded'
+                and moment >= $4
+              order by moment, id
+              limit 1)
+            ) deploys
+            window succeeded_or_not as (partition by phase = 'succeeded' order by moment, id)
+          ) in_order
+          window version_by_version as (partition by is_version order by moment, id)
+        ) versions
+      ) judged
+        -- What the finish leaves unsaid, its start may have said.
+        left join lateral (
+          select committed_at, unplanned
+          from records
+          where id = judged.start_id and component = page.component
+            and (judged.committed_at is null or judged.unplanned is null)
+        ) start on true
+      where judged.is_counted
+    ) counted
+  ) figures
+order by page.component

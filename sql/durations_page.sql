@@ -1,0 +1,31 @@
+-- How long succeeded deploys, or stages, took in a window and in the one before it, by what they are grouped by; those
+-- that lack it come last. Planned for its values each time.
+--   $1      component, stage, environment, owner or version
+--   $2, $3  filters, each null for all: component, environment
+--   $4, $5  the window: finished from, finished before
+--   $6      where the window before it begins
+--   $7      the last name of the page before
+--   $8      how many names
+select name,
+  count(*) filter (where is_now) as count,
+  count(*) filter (where is_now and seconds is null) as without_duration,
+  percentile_cont(array[0.5, 0.9, 0.95, 1]) within group (order by seconds) filter (where is_now) as percentiles,
+  avg(seconds) filter (where is_now) as mean,
+  count(*) filter (where not is_now) as count_before,
+  count(*) filter (where not is_now and seconds is null) as without_duration_before,
+  percentile_cont(array[0.5, 0.9, 0.95, 1]) within group (order by seconds) filter (where not is_now)
+    as percentiles_before,
+  avg(seconds) filter (where not is_now) as mean_before
+from (
+  select
+    case $1::text when 'component' then component when 'stage' then stage when 'environment' then environment
+      when 'owner' then owner else version end as name,
+    duration_seconds::double precision as seconds, moment >= $4 as is_now
+  from records
+  where phase = 'succeeded' and ($1 = 'stage') = (stage is not null) and moment >= $6 and moment < $5
+    and ($2::text is null or component = $2) and ($3::text is null or coalesce(environment, '') = $3)
+) finished
+where $7::text is null or name > $7 or name is null
+group by name
+order by name
+limit $8

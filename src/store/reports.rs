@@ -1,0 +1,93 @@
+//! What the reports are made of: figures of a window, reckoned by the database.
+
+mod dora;
+mod durations;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+pub use dora::{DeployFigures, Unrecovered};
+pub use durations::{By, DurationFigures, NamedDurations};
+use tokio::{
+    sync::{OnceCell, Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::{Store, connections::Failure, rows::column};
+use crate::error::Error;
+
+/// A window as it was asked for.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// From then on; else so many days before its end.
+    pub since: Option<DateTime<Utc>>,
+    /// Till before then; else till now.
+    pub until: Option<DateTime<Utc>>,
+    /// Used where `since` is left out.
+    pub days: i32,
+    /// Whose days they are.
+    pub zone: String,
+}
+
+/// since ≤ t < until.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// From then on.
+    pub since: DateTime<Utc>,
+    /// Till before then.
+    pub until: DateTime<Utc>,
+    /// Its length in days of its time zone: one in which the clocks change is a day, too.
+    pub days: f64,
+}
+
+impl Window {
+    /// Where the window of the same length begins that ends where this one begins.
+    #[must_use]
+    pub fn before(&self) -> DateTime<Utc> {
+        self.since - (self.until - self.since)
+    }
+}
+
+/// Reports take long: they leave a connection to the lists.
+pub struct Turns {
+    permits: Semaphore,
+    wait: Duration,
+    zones: OnceCell<Vec<String>>,
+}
+
+impl Turns {
+    /// For this many connections, and with this patience.
+    pub fn new(connections: usize, wait: Duration) -> Self {
+        Self { permits: Semaphore::new((connections - 1).max(1)), wait, zones: OnceCell::new() }
+    }
+
+    async fn take(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        match timeout(self.wait, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Failure::Overloaded("earlier reports take too long".into())),
+        }
+    }
+}
+
+impl Store {
+    /// The time zone of this name, as the database writes it.
+    pub async fn time_zone(&self, name: &str) -> Result<Option<&str>, Error> {
+        let zones = self.inner.turns.zones.get_or_try_init(|| async {
+            let rows = self.inner.by_filter.read(include_str!("../../sql/time_zones.sql"), &[]).await?;
+            let names = rows.iter().map(|row| column::<String>(row, 0));
+            names.collect::<Result<Vec<_>, _>>().map_err(Error::Internal)
+        });
+        Ok(zones.await?.iter().find(|zone| zone.eq_ignore_ascii_case(name)).map(String::as_str))
+    }
+
+    /// The window that is meant, by the database's clock. Its zone must be one of [`Store::time_zone`].
+    pub async fn window(&self, bounds: &Bounds) -> Result<Window, Error> {
+        let sql = include_str!("../../sql/report_window.sql");
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&bounds.since, &bounds.until, &bounds.days, &bounds.zone];
+        let rows = self.inner.by_filter.read(sql, &parameters).await?;
+        let row = rows.first().ok_or_else(|| Error::Internal("a window without a row".into()))?;
+        let part = |index| column(row, index).map_err(Error::Internal);
+        Ok(Window { since: part(0)?, until: part(1)?, days: column(row, 2).map_err(Error::Internal)? })
+    }
+}

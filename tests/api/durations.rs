@@ -1,0 +1,163 @@
+//! How long deploys and stages took, against examples worked out by hand.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Service, deployed};
+
+const WINDOW: &str = "since=2026-11-02T00:00:00Z&until=2026-11-09T00:00:00Z";
+
+/// A finish at this time of November that took so many seconds, or says no start.
+fn took(seconds: Option<u32>, at: &str, more: &Value) -> String {
+    let finished: chrono::DateTime<chrono::Utc> = format!("2026-11-{at}Z").parse().unwrap();
+    let mut fields = json!({ "finished_at": finished.to_rfc3339() });
+    if let Some(seconds) = seconds {
+        fields["started_at"] = json!((finished - chrono::TimeDelta::seconds(seconds.into())).to_rfc3339());
+    }
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    deployed(&fields)
+}
+
+/// Twelve deploys that succeeded in the week, and others.
+fn week(service: &Service) {
+    let none = json!({});
+    let of = |fields: Value| fields;
+    let lines = [
+        // In any order; across midnight by a start the day before, also the first, which started before the week.
+        took(Some(100), "02T00:00:30", &none),
+        took(Some(30), "03T10:00:00", &none),
+        took(Some(10), "03T11:00:00", &none),
+        // A redeploy, a rollback and a hotfix are deploys as any.
+        took(Some(20), "03T11:10:00", &none),
+        took(Some(50), "04T09:00:00", &of(json!({ "version": "2.0" }))),
+        took(Some(40), "04T10:00:00", &of(json!({ "unplanned": true, "version": "2.1.1" }))),
+        // Two that overlap.
+        took(Some(80), "05T10:00:30", &none),
+        took(Some(60), "05T10:00:20", &none),
+        took(Some(90), "07T00:00:10", &none),
+        took(Some(70), "08T23:59:59", &none),
+        // Without a duration: nobody said when they started, or it was after they finished.
+        took(None, "08T12:00:00", &of(json!({ "version": "lone" }))),
+        took(None, "08T13:00:00", &of(json!({ "version": "back", "started_at": "2026-11-08T14:00:00Z" }))),
+        // These did not succeed.
+        took(Some(7000), "05T12:00:00", &of(json!({ "status": "failed" }))),
+        took(Some(8000), "05T13:00:00", &of(json!({ "status": "aborted" }))),
+        took(Some(9000), "05T14:00:00", &of(json!({ "status": "done" }))),
+        took(Some(9999), "05T15:00:00", &of(json!({ "status": "skipped" }))),
+        // The week before: 1,000 and 2,000 seconds. After the week, and before both: none.
+        took(Some(1000), "01T23:59:59", &none),
+        // Two stages, and one that did not run.
+        took(Some(5), "06T10:00:00", &of(json!({ "stage": "Build" }))),
+        took(Some(15), "06T11:00:00", &of(json!({ "stage": "Build" }))),
+        took(Some(3), "06T12:00:00", &of(json!({ "stage": "Test" }))),
+        took(Some(6000), "06T12:30:00", &of(json!({ "stage": "Test", "status": "not_built" }))),
+        took(Some(6000), "09T00:00:00", &none),
+    ];
+    service.import(&lines.join("\n")).expect(201);
+    let earlier = json!({ "started_at": "2026-10-25T23:26:40Z", "finished_at": "2026-10-26T00:00:00Z" });
+    let too_early = json!({ "started_at": "2026-10-25T23:00:00Z", "finished_at": "2026-10-25T23:59:59Z" });
+    service.import(&[deployed(&earlier), deployed(&too_early)].join("\n")).expect(201);
+}
+
+fn figures(count: i64, without: i64, seconds: Option<[f64; 5]>) -> Value {
+    let [p50, p90, p95, max, mean] = seconds.map_or([const { Value::Null }; 5], |seconds| seconds.map(|n| json!(n)));
+    json!({
+        "count": count, "without_duration": without, "p50_seconds": p50, "p90_seconds": p90, "p95_seconds": p95,
+        "max_seconds": max, "mean_seconds": mean
+    })
+}
+
+#[test]
+fn a_week_worked_out_by_hand() {
+    let service = Service::start();
+    week(&service);
+    let report = service.get(&format!("/api/durations?{WINDOW}")).expect(200);
+    // 10, 20, … 100 seconds, and two without a duration. Between the values a percentile lies on the straight line: of
+    // ten, at place 1 + 9 × 0.5 = 5.5, half way from 50 to 60; at 1 + 9 × 0.9 = 9.1, a tenth of the way from 90 to 100;
+    // at 1 + 9 × 0.95 = 9.55. The mean is 550 / 10.
+    let week = figures(12, 2, Some([55.0, 91.0, 95.5, 100.0, 55.0]));
+    // 1,000 and 2,000 seconds: at places 1.5, 1.9 and 1.95.
+    let before = figures(2, 0, Some([1500.0, 1900.0, 1950.0, 2000.0, 1500.0]));
+    let expected = json!({
+        "by": "component",
+        "window": { "since": "2026-11-02T00:00:00.000000Z", "until": "2026-11-09T00:00:00.000000Z" },
+        "before": { "since": "2026-10-26T00:00:00.000000Z", "until": "2026-11-02T00:00:00.000000Z" },
+        "groups": [{ "name": "web", "window": week, "before": before }]
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn they_are_grouped_by_each_of_five_fields() {
+    let service = Service::start();
+    week(&service);
+    service
+        .import(&took(Some(7), "05T10:00:00", &json!({ "component": "db", "environment": "test", "owner": "bob" })))
+        .expect(201);
+    let none = || figures(0, 0, None);
+    let one = |seconds: f64| figures(1, 0, Some([seconds; 5]));
+    let groups = |query: &str| service.get(&format!("/api/durations?{WINDOW}&{query}")).expect(200)["groups"].clone();
+    let names = |by: &str| {
+        let groups = groups(&format!("by={by}"));
+        groups.as_array().unwrap().iter().map(|group| group["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("component"), ["db", "web"]);
+    assert_eq!(names("owner"), ["ann", "bob"]);
+    assert_eq!(names("environment"), [json!("test"), Value::Null]);
+    assert_eq!(names("version"), ["2.0", "2.1", "2.1.1", "back", "lone"]);
+    assert_eq!(groups("by=version&component=db"), json!([{ "name": "2.1", "window": one(7.0), "before": none() }]));
+    assert_eq!(groups("by=owner&environment=test"), json!([{ "name": "bob", "window": one(7.0), "before": none() }]));
+    // What has no duration is told, and is never 0.
+    let versions = groups("by=version&component=web");
+    assert_eq!(versions[4], json!({ "name": "lone", "window": figures(1, 1, None), "before": none() }));
+    // 5 and 15 seconds: at places 1.5, 1.9 and 1.95.
+    let build = figures(2, 0, Some([10.0, 14.0, 14.5, 15.0, 10.0]));
+    let stages = json!([
+        { "name": "Build", "window": build, "before": none() },
+        { "name": "Test", "window": one(3.0), "before": none() }
+    ]);
+    assert_eq!(groups("by=stage"), stages);
+    assert_eq!(groups("by=stage&component=web"), stages);
+    assert_eq!(groups("by=stage&component=db"), json!([]));
+}
+
+#[test]
+fn the_links_lead_through_every_name_once_and_keep_the_window() {
+    let service = Service::start();
+    let versions = ["1", "2 & ü", "3", "4", "5"];
+    for version in versions {
+        service.record(&deployed(&json!({ "version": version, "environment": "é/1" })));
+    }
+    service.record(&deployed(&json!({ "environment": null })));
+    let next = |answer: &Answer| {
+        let link = answer.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
+        Some(link.to_owned())
+    };
+    for (first, expected) in [
+        ("/api/durations?by=version&component=web&environment=%C3%A9%2F1&days=2&limit=2", json!(versions)),
+        ("/api/durations?by=environment&limit=1", json!(["é/1", null])),
+    ] {
+        let (mut names, mut windows, mut target) = (Vec::new(), Vec::new(), Some(first.to_owned()));
+        while let Some(this) = target {
+            let answer = service.get(&this);
+            let report = answer.expect(200);
+            names.extend(report["groups"].as_array().unwrap().iter().map(|group| group["name"].clone()));
+            windows.push(report["window"].clone());
+            assert!(windows.len() < 10, "a page is its own next: {this}");
+            target = next(&answer);
+        }
+        assert_eq!(json!(names), expected, "{first}");
+        assert!(windows.len() > 1 && windows.iter().all(|window| *window == windows[0]), "{windows:?}");
+    }
+}
+
+#[test]
+fn parameters_that_cannot_be_as_they_are_are_listed_at_once() {
+    let service = Service::start();
+    let query = "by=run&component=a%00&environment=&days=367&since=x&until=y&limit=1001&cursor=7&tz=UTC";
+    let mut fields = service.get(&format!("/api/durations?{query}")).bad_fields(400);
+    fields.sort_unstable();
+    assert_eq!(fields, ["by", "component", "cursor", "days", "environment", "limit", "since", "tz", "until"]);
+    assert_eq!(service.get("/api/durations?since=2999-01-01T00:00:00Z").bad_fields(400), ["since"]);
+    service.request("GET", "/api/durations", &[("accept", "text/csv")], None).problem(406);
+    assert_eq!(service.get("/api/durations").expect(200)["groups"], json!([]));
+}
