@@ -1,4 +1,5 @@
 //! What each call does: one file a resource.
 
 pub mod health;
+pub mod metrics;
 pub mod records;

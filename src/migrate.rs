@@ -6,10 +6,11 @@ use tokio_postgres::Client;
 use crate::error::Chained;
 
 /// The steps, in order. One that has been released is never edited.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
     ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
     ("0003_filter_indexes", include_str!("../sql/migrations/0003_filter_indexes.sql")),
+    ("0006_places_and_running", include_str!("../sql/migrations/0006_places_and_running.sql")),
 ];
 
 /// Why the schema cannot be used.

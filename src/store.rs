@@ -8,6 +8,7 @@
 mod change;
 mod connections;
 mod digest;
+mod gauges;
 mod insert;
 mod lanes;
 mod page;
@@ -21,6 +22,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 pub use connections::connect_options;
+pub use gauges::{Gauges, MAX_PLACES, Place};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 
@@ -87,6 +89,7 @@ struct Inner {
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
+    counts: gauges::Counts,
 }
 
 impl Store {
@@ -97,7 +100,14 @@ impl Store {
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
-        let inner = Arc::new(Inner { by_key, by_filter, lanes, replica, lane_wait: limits.wait });
+        let inner = Arc::new(Inner {
+            by_key,
+            by_filter,
+            lanes,
+            replica,
+            lane_wait: limits.wait,
+            counts: gauges::Counts::default(),
+        });
         Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
     }
 
@@ -115,6 +125,7 @@ impl Store {
     /// Records one, together with others that arrive meanwhile. The inner error: its key stands for other content,
     /// and these fields differ.
     pub async fn record(&self, delivery: Delivery) -> Result<Result<Delivered, Vec<&'static str>>, Error> {
+        let _waiting = self.inner.counts.writing.enter();
         self.writers.record(self.inner.lanes.lane_of(&delivery.record.component), delivery).await
     }
 
@@ -136,6 +147,7 @@ impl Store {
 
     /// One record.
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
+        let _waiting = self.inner.counts.reading.enter();
         self.readers.read(id).await
     }
 
@@ -197,6 +209,11 @@ impl Inner {
         }
         match again(|| insert.run(&self.by_key, &self.replica)).await? {
             Outcome::Written(written) => {
+                for (delivery, written) in deliveries.iter().zip(&written) {
+                    if matches!(written, Written::New(_)) {
+                        self.counts.recorded(delivery.record.phase);
+                    }
+                }
                 let amid = |written: &Written| match written {
                     Written::New(addition) if addition.comes_before_another => Some(addition.id),
                     _ => None,

@@ -13,6 +13,7 @@ mod kill;
 mod list;
 mod load;
 mod measuring;
+mod metrics;
 mod process;
 mod readme;
 mod records;

@@ -16,7 +16,7 @@ fn run(arguments: &[&str], url: &str) -> (i32, String) {
 #[test]
 fn migrate_runs_the_migrations_alone_and_once() {
     let database = Database::new();
-    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema is up to date: 3 migrations were run\n".to_owned()));
+    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema is up to date: 4 migrations were run\n".to_owned()));
     assert_eq!(run(&["migrate"], &database.url()), (0, "the schema was up to date\n".to_owned()));
     Service::on(&database).record(DEPLOYED);
 }
@@ -32,7 +32,7 @@ fn services_that_start_together_on_one_empty_database_migrate_it_once() {
         service.record(DEPLOYED);
     }
     assert_eq!(services[0].all().len(), 4);
-    assert_eq!(database.sql("select count(*) from migrations"), [["3"]]);
+    assert_eq!(database.sql("select count(*) from migrations"), [["4"]]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn readyz_says_so_when_the_schema_is_not_this_programs() {
     service.get("/readyz").expect(200);
     for (change, back) in [
         ("alter table records rename to old", "alter table old rename to records"),
-        ("insert into migrations values ('0004_later', '')", "delete from migrations where name = '0004_later'"),
+        ("insert into migrations values ('0007_later', '')", "delete from migrations where name = '0007_later'"),
         ("alter table migrations rename to old", "alter table old rename to migrations"),
     ] {
         database.sql(change);
