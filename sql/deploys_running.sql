@@ -1,12 +1,12 @@
 -- How many deploys started within the last day and have not finished: starts of a whole deploy that no clock record of
--- the same deploy follows. Only the newest 2,000 starts are looked at, which bounds what it costs.
+-- the same deploy follows. Only the newest 1,000 starts are looked at, which bounds what it costs.
 select count(*)
 from (
   select id, component, deploy, moment
   from records
   where stage is null and phase = 'started' and moment > now() - interval '1 day'
   order by moment desc, id desc
-  limit 2000
+  limit 1000
 ) s
 where not exists (
   select from records n

@@ -23,8 +23,8 @@ with recursive places as (
     ) next
   where number < $1::integer
 )
-select p.component, p.environment, extract(epoch from last.moment)::double precision, last.duration_seconds::double precision,
-  last.phase = 'succeeded'
+select p.component, p.environment, extract(epoch from last.moment)::double precision,
+  last.duration_seconds::double precision, last.phase = 'succeeded'
 from places p
   cross join lateral (
     select r.moment, r.duration_seconds, r.phase

@@ -68,7 +68,7 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
     let help = "Whether the database answered for the metrics of deploys.";
     out.single("deploylog_database_up", "gauge", help, u8::from(figures.is_ok()));
     let Ok((running, places)) = figures else { return };
-    let help = "Deploys that started within the last day and have not finished; of the newest 2000 starts.";
+    let help = "Deploys that started within the last day and have not finished; of the newest 1000 starts.";
     out.single("deploylog_deploys_running", "gauge", help, running);
     let help = "1 where there are more components and environments than have metrics of their own.";
     out.single("deploylog_places_left_out", "gauge", help, u8::from(places.len() > MAX_PLACES));

@@ -53,7 +53,7 @@ mod tests {
         let mut out = Exposition::default();
         out.family("last", "gauge", "Of a component.");
         out.sample("", &[("component", "a\\b\"c\nd"), ("environment", "")], 1.5);
-        let expected = "# HELP last Of a component.\n# TYPE last gauge\nlast{component=\"a\\\\b\\\"c\\nd\",environment=\"\"} 1.5\n";
-        assert_eq!(out.into_text(), expected);
+        let samples = "last{component=\"a\\\\b\\\"c\\nd\",environment=\"\"} 1.5\n";
+        assert_eq!(out.into_text(), format!("# HELP last Of a component.\n# TYPE last gauge\n{samples}"));
     }
 }
