@@ -17,7 +17,8 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, health, records, reports},
+    handlers::{current, deploys, health, metrics, records, reports},
+    metrics::Requests,
     record::Origin,
     reply::{self, Reply},
     request::Payload,
@@ -31,6 +32,8 @@ pub struct App {
     pub store: Store,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// What is counted of every request.
+    pub requests: Requests,
 }
 
 impl App {
@@ -39,7 +42,9 @@ impl App {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
         let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
-        let result = match route::find(&head.method, head.uri.path()) {
+        let found = route::find(&head.method, head.uri.path());
+        let called = found.as_ref().ok().copied();
+        let result = match found {
             _ if !has_one_host(&head) => Err(Error::Malformed("send one Host header that names a host".to_owned())),
             Ok(route) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
             Err(Miss::Options(allow)) => Ok(options(&allow)),
@@ -60,6 +65,7 @@ impl App {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             payload.discard();
         }
+        self.requests.count(called, reply.status(), began.elapsed());
         tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status().as_u16(),
             ms = began.elapsed().as_secs_f64() * 1000.0, "answered");
         Ok(reply)
@@ -89,6 +95,7 @@ impl App {
             Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
+            Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,
         }
     }
 }

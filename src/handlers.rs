@@ -3,5 +3,6 @@
 pub mod current;
 pub mod deploys;
 pub mod health;
+pub mod metrics;
 pub mod records;
 pub mod reports;

@@ -12,6 +12,7 @@
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
+//! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
@@ -25,6 +26,7 @@ pub mod embedded;
 pub mod error;
 pub mod handlers;
 pub mod load;
+pub mod metrics;
 pub mod migrate;
 pub mod probe;
 pub mod record;

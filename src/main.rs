@@ -16,6 +16,7 @@ use deploylog::{
         self,
         options::{Options, Request},
     },
+    metrics::Requests,
     migrate::{self, MigrateError},
     probe, server,
     signal::Shutdown,
@@ -137,7 +138,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
 
 async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
     let looks = tokio::spawn(store::second_looks(store.clone()));
-    let app = Arc::new(App { store: store.clone(), body_timeout: config.limits.body });
+    let app = Arc::new(App { store: store.clone(), body_timeout: config.limits.body, requests: Requests::default() });
     let requested = async {
         let signal = shutdown.requested().await;
         tracing::info!("{signal}: finishing what is in flight");

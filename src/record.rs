@@ -34,7 +34,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &str); 7] = [
+    /// All of them, with their names, in the order of their declaration.
+    pub const ALL: [(Self, &str); 7] = [
         (Self::Started, "started"),
         (Self::Succeeded, "succeeded"),
         (Self::Failed, "failed"),

@@ -29,6 +29,47 @@ pub enum Route {
     Live,
     /// `GET /readyz`
     Ready,
+    /// `GET /metrics`
+    Metrics,
+}
+
+impl Route {
+    /// The calls as they are told, in the order of [`Route::index`].
+    pub const NAMES: [&str; 13] = [
+        "GET /api/",
+        "POST /api/",
+        "GET /api/{id}",
+        "PUT /api/{id}",
+        "PATCH /api/{id}",
+        "DELETE /api/{id}",
+        "GET /api/deploys",
+        "GET /api/current",
+        "GET /api/durations",
+        "GET /api/dora",
+        "GET /livez",
+        "GET /readyz",
+        "GET /metrics",
+    ];
+
+    /// Its place in [`Route::NAMES`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::ListRecords => 0,
+            Self::CreateRecords => 1,
+            Self::ReadRecord(_) => 2,
+            Self::ReplaceRecord(_) => 3,
+            Self::PatchRecord(_) => 4,
+            Self::RemoveRecord(_) => 5,
+            Self::ListDeploys => 6,
+            Self::ListCurrent => 7,
+            Self::ReadDurations => 8,
+            Self::ReadDora => 9,
+            Self::Live => 10,
+            Self::Ready => 11,
+            Self::Metrics => 12,
+        }
+    }
 }
 
 /// Why there is no call.
@@ -79,6 +120,7 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
     Some(match (method, segments.as_slice()) {
         (&Method::GET, ["livez"]) => Route::Live,
         (&Method::GET, ["readyz"]) => Route::Ready,
+        (&Method::GET, ["metrics"]) => Route::Metrics,
         (&Method::GET, ["api"] | ["api", ""]) => Route::ListRecords,
         (&Method::POST, ["api"] | ["api", ""]) => Route::CreateRecords,
         (&Method::GET, ["api", "deploys"]) => Route::ListDeploys,
@@ -117,6 +159,15 @@ mod tests {
     fn head_goes_wherever_get_does() {
         assert_eq!(find(&Method::HEAD, "/api/17"), Ok(Route::ReadRecord(17)));
         assert_eq!(find(&Method::HEAD, "/livez"), Ok(Route::Live));
+    }
+
+    #[test]
+    fn every_call_is_told_by_its_method_and_path() {
+        for (index, name) in Route::NAMES.iter().enumerate() {
+            let (method, path) = name.split_once(' ').unwrap();
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(find(&method, &path.replace("{id}", "17")).map(Route::index), Ok(index), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod connections;
 mod current;
 mod deploys;
 mod digest;
+mod gauges;
 mod insert;
 mod lanes;
 mod page;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 pub use connections::connect_options;
 pub use current::{CurrentPage, Place};
 pub use deploys::{DeployCursor, DeployPage};
+pub use gauges::{Gauges, LastDeploy, MAX_PLACES};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
@@ -94,6 +96,7 @@ struct Inner {
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
+    counts: gauges::Counts,
 }
 
 impl Store {
@@ -105,7 +108,15 @@ impl Store {
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
         let turns = reports::Turns::new(for_lists, limits.wait);
-        let inner = Arc::new(Inner { by_key, by_filter, turns, lanes, replica, lane_wait: limits.wait });
+        let inner = Arc::new(Inner {
+            by_key,
+            by_filter,
+            turns,
+            lanes,
+            replica,
+            lane_wait: limits.wait,
+            counts: gauges::Counts::default(),
+        });
         Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
     }
 
@@ -123,6 +134,7 @@ impl Store {
     /// Records one, together with others that arrive meanwhile. The inner error: its key stands for other content,
     /// and these fields differ.
     pub async fn record(&self, delivery: Delivery) -> Result<Result<Delivered, Vec<&'static str>>, Error> {
+        let _waiting = self.inner.counts.writing.enter();
         self.writers.record(self.inner.lanes.lane_of(&delivery.record.component), delivery).await
     }
 
@@ -144,6 +156,7 @@ impl Store {
 
     /// One record.
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
+        let _waiting = self.inner.counts.reading.enter();
         self.readers.read(id).await
     }
 
@@ -205,6 +218,11 @@ impl Inner {
         }
         match again(|| insert.run(&self.by_key, &self.replica, in_line)).await? {
             Outcome::Written(written) => {
+                for (delivery, written) in deliveries.iter().zip(&written) {
+                    if matches!(written, Written::New(_)) {
+                        self.counts.recorded(delivery.record.phase);
+                    }
+                }
                 let amid = |written: &Written| match written {
                     Written::New(addition) if addition.comes_before_another => Some(addition.id),
                     _ => None,

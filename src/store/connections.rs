@@ -174,6 +174,11 @@ impl Connections {
         }
     }
 
+    /// How many there are, and wait.
+    pub fn status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
     /// Closes all that are idle, and lets none be opened.
     pub fn close(&self) {
         self.line().take();

@@ -17,6 +17,7 @@ mod kill;
 mod list;
 mod load;
 mod measuring;
+mod metrics;
 mod process;
 mod readme;
 mod records;

@@ -1,0 +1,37 @@
+-- The last finished deploy of every component and environment, by name: the index is entered once for the next place
+-- and once for its last deploy, however many deploys a place has.
+--   $1  how many places
+-- No environment is told as an empty one.
+with recursive places as (
+  (
+    select component, coalesce(environment, '') as environment, 1 as number
+    from records
+    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+    order by component, coalesce(environment, '')
+    limit 1
+  )
+  union all
+  select next.component, next.environment, number + 1
+  from places p
+    cross join lateral (
+      select r.component, coalesce(r.environment, '') as environment
+      from records r
+      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+        and (r.component, coalesce(r.environment, '')) > (p.component, p.environment)
+      order by r.component, coalesce(r.environment, '')
+      limit 1
+    ) next
+  where number < $1::integer
+)
+select p.component, p.environment, extract(epoch from last.moment)::double precision,
+  last.duration_seconds::double precision, last.phase = 'succeeded'
+from places p
+  cross join lateral (
+    select r.moment, r.duration_seconds, r.phase
+    from records r
+    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      and r.component = p.component and coalesce(r.environment, '') = p.environment
+    order by r.moment desc, r.id desc
+    limit 1
+  ) last
+order by p.component, p.environment

@@ -1,0 +1,91 @@
+//! `GET /metrics`: the service and the deploys, for Prometheus.
+
+use hyper::{HeaderMap, StatusCode};
+
+use crate::{
+    error::Error,
+    metrics::{Exposition, Requests},
+    record::Phase,
+    reply::{self, Reply},
+    request::{self, Query},
+    store::{LastDeploy, MAX_PLACES, Store},
+};
+
+/// Answers also while the database does not, then without what only it knows.
+pub async fn read(
+    requests: &Requests,
+    store: &Store,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Reply, Error> {
+    Query::parse(query).finish()?;
+    if request::preferred(headers, &["text/plain"]).is_none() {
+        return Err(Error::NotAcceptable("text/plain"));
+    }
+    let mut out = Exposition::default();
+    out.family("deploylog_build_info", "gauge", "The version that runs.");
+    out.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    requests.write(&mut out);
+    write_store(store, &mut out);
+    write_deploys(store, &mut out).await;
+    Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.into_text().into_bytes()))
+}
+
+fn write_store(store: &Store, out: &mut Exposition) {
+    let gauges = store.gauges();
+    out.family(
+        "deploylog_queue_requests",
+        "gauge",
+        "Requests that wait for their turn at the database, and its answer.",
+    );
+    out.sample("", &[("queue", "write")], gauges.writing);
+    out.sample("", &[("queue", "read")], gauges.reading);
+    out.family("deploylog_pool_connections", "gauge", "Open connections to the database.");
+    for (pool, status) in &gauges.pools {
+        out.sample("", &[("pool", pool), ("state", "used")], status.size.saturating_sub(status.available));
+        out.sample("", &[("pool", pool), ("state", "idle")], status.available);
+    }
+    out.family("deploylog_pool_connections_max", "gauge", "Connections that there may be.");
+    for (pool, status) in &gauges.pools {
+        out.sample("", &[("pool", pool)], status.max_size);
+    }
+    out.family("deploylog_pool_waiting", "gauge", "Queries that wait for a connection.");
+    for (pool, status) in &gauges.pools {
+        out.sample("", &[("pool", pool)], status.waiting);
+    }
+    out.family("deploylog_records_total", "counter", "Records that this process wrote since its start, by phase.");
+    for ((_, phase), count) in Phase::ALL.into_iter().zip(gauges.recorded) {
+        out.sample("", &[("phase", phase)], count);
+    }
+}
+
+async fn write_deploys(store: &Store, out: &mut Exposition) {
+    let (running, deploys) = tokio::join!(store.running(), store.last_deploys());
+    let figures = running.and_then(|running| Ok((running, deploys?)));
+    if let Err(error) = &figures {
+        tracing::warn!(%error, "metrics without those of deploys");
+    }
+    let help = "Whether the database answered for the metrics of deploys.";
+    out.single("deploylog_database_up", "gauge", help, u8::from(figures.is_ok()));
+    let Ok((running, deploys)) = figures else { return };
+    let help = "Deploys that started within the last day and have not finished.";
+    out.single("deploylog_deploys_running", "gauge", help, running);
+    let help = "1 where there are more components and environments than have metrics of their own.";
+    out.single("deploylog_places_left_out", "gauge", help, u8::from(deploys.len() > MAX_PLACES));
+    let deploys = &deploys[..deploys.len().min(MAX_PLACES)];
+    let mut family = |name, help, value: fn(&LastDeploy) -> Option<f64>| {
+        out.family(name, "gauge", help);
+        for deploy in deploys {
+            if let Some(value) = value(deploy) {
+                let labels = [("component", deploy.component.as_str()), ("environment", deploy.environment.as_str())];
+                out.sample("", &labels, value);
+            }
+        }
+    };
+    let help = "When the last deploy finished.";
+    family("deploylog_last_deploy_timestamp_seconds", help, |deploy| Some(deploy.finished_at));
+    let help = "How long the last deploy took, where that is known.";
+    family("deploylog_last_deploy_duration_seconds", help, |deploy| deploy.duration);
+    let help = "1 where the last deploy succeeded, 0 where it failed, was aborted or did not say.";
+    family("deploylog_last_deploy_succeeded", help, |deploy| Some(f64::from(u8::from(deploy.is_success))));
+}

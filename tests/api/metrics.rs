@@ -1,0 +1,207 @@
+//! `GET /metrics`.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::harness::{DEPLOYED, Database, OwnCluster, Service, deployed, eventually};
+
+/// What Prometheus sends.
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4";
+
+#[track_caller]
+fn metrics(service: &Service) -> String {
+    let answer = service.request("GET", "/metrics", &[("accept", ACCEPT)], None);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    answer.body
+}
+
+/// The value of a sample, by its name and labels as they are written.
+fn value(metrics: &str, sample: &str) -> Option<f64> {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.map(|value| value.parse().expect("a number"))
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_of() {
+    let service = Service::start();
+    service
+        .record(&deployed(&json!({"component": "a\\b\"c", "environment": "<é>", "started_at": "2026-01-01T00:00:00Z",
+        "finished_at": "2026-01-01T00:01:00.5Z"})));
+    service.record(&deployed(&json!({"status": "started", "component": "api"})));
+    service.post("{}");
+    service.get("/nowhere");
+    service.get("/metrics");
+    let metrics = metrics(&service);
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut promtool) = promtool.spawn() else {
+        eprintln!("promtool is not installed: see tests/run");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success() && said.is_empty(), "{said}\n{metrics}");
+}
+
+#[test]
+fn requests_are_counted_by_call_and_status_and_their_times_in_buckets() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    service.record(DEPLOYED);
+    service.post("{}");
+    service.get("/api/1");
+    service.request("HEAD", "/api/1", &[], None);
+    service.get("/api/99");
+    service.get("/nowhere");
+    service.send("BREW", "/api/", "");
+    let metrics = metrics(&service);
+    for (labels, count) in [
+        (r#"route="POST /api/",status="201""#, 2.0),
+        (r#"route="POST /api/",status="400""#, 1.0),
+        (r#"route="GET /api/{id}",status="200""#, 2.0),
+        (r#"route="GET /api/{id}",status="404""#, 1.0),
+        (r#"route="none",status="404""#, 1.0),
+        (r#"route="none",status="501""#, 1.0),
+    ] {
+        assert_eq!(value(&metrics, &format!("deploylog_http_requests_total{{{labels}}}")), Some(count), "{labels}");
+    }
+    let of_posts = |part: &str, labels: &str| {
+        let sample = format!("deploylog_http_request_duration_seconds_{part}{{route=\"POST /api/\"{labels}}}");
+        value(&metrics, &sample).unwrap_or_else(|| panic!("{sample}"))
+    };
+    assert_eq!((of_posts("count", ""), of_posts("bucket", ",le=\"+Inf\"")), (3.0, 3.0));
+    assert!(of_posts("bucket", ",le=\"0.001\"") <= of_posts("bucket", ",le=\"5\""));
+    assert!(of_posts("sum", "") > 0.0);
+}
+
+#[test]
+fn records_are_counted_by_phase_once_each_whatever_way_they_came() {
+    let service = Service::start();
+    let keyed = [("content-type", "application/json"), ("idempotency-key", "k")];
+    assert_eq!(service.request("POST", "/api/", &keyed, Some(DEPLOYED)).status, 201);
+    assert_eq!(service.request("POST", "/api/", &keyed, Some(DEPLOYED)).status, 200);
+    let queued = deployed(&json!({"status": "queued"}));
+    service.import(&[DEPLOYED, &queued, &queued].join("\n")).expect(201);
+    service.import(&[DEPLOYED, "{}"].join("\n")).expect(400);
+    let metrics = metrics(&service);
+    let count = |phase| value(&metrics, &format!("deploylog_records_total{{phase=\"{phase}\"}}"));
+    assert_eq!((count("succeeded"), count("noted"), count("failed")), (Some(2.0), Some(2.0), Some(0.0)));
+}
+
+#[test]
+fn queue_and_pool_are_told() {
+    let service = Service::set(&[("DEPLOYLOG_POOL_SIZE", "9")]);
+    service.record(DEPLOYED);
+    let idle = metrics(&service);
+    assert_eq!(value(&idle, r#"deploylog_queue_requests{queue="write"}"#), Some(0.0));
+    assert_eq!(value(&idle, r#"deploylog_pool_connections_max{pool="keys"}"#), Some(6.0));
+    assert_eq!(value(&idle, r#"deploylog_pool_connections_max{pool="lists"}"#), Some(3.0));
+    assert_eq!(value(&idle, r#"deploylog_pool_waiting{pool="keys"}"#), Some(0.0));
+}
+
+#[test]
+fn a_write_that_waits_for_the_database_is_told() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let lock = crate::harness::Session::open(&database.url());
+    lock.run("begin; lock table records in share mode");
+    std::thread::scope(|scope| {
+        let post = scope.spawn(|| service.post(DEPLOYED).status);
+        let of_writes = r#"deploylog_queue_requests{queue="write"}"#;
+        eventually("it waits", || value(&metrics(&service), of_writes) == Some(1.0));
+        let used = r#"deploylog_pool_connections{pool="keys",state="used"}"#;
+        eventually("it has a connection", || value(&metrics(&service), used).is_some_and(|used| used >= 1.0));
+        lock.run("commit");
+        assert_eq!(post.join().unwrap(), 201);
+    });
+}
+
+#[test]
+fn the_last_deploy_of_a_place_is_told_by_its_own_time_and_not_by_when_it_was_recorded() {
+    let service = Service::start();
+    let of_web = |status: &str, started: Option<&str>, finished: &str, more: &str| {
+        let mut fields = json!({"status": status, "finished_at": finished, "environment": "production"});
+        if let Some(started) = started {
+            fields["started_at"] = started.into();
+        }
+        if !more.is_empty() {
+            fields[more] = more.into();
+        }
+        service.record(&deployed(&fields))
+    };
+    of_web("failed", Some("2026-03-02T10:00:00Z"), "2026-03-02T10:01:30.25Z", "");
+    of_web("deployed", None, "2026-03-01T10:00:00Z", ""); // recorded later, but earlier
+    of_web("deployed", None, "2026-03-03T10:00:00Z", "stage"); // of a stage
+    service.record(&deployed(&json!({"component": "api", "finished_at": "2026-03-01T00:00:00Z"})));
+    let metrics = metrics(&service);
+    let labels = r#"{component="web",environment="production"}"#;
+    let of = |name: &str, labels: &str| value(&metrics, &format!("deploylog_last_deploy_{name}{labels}"));
+    assert_eq!(of("timestamp_seconds", labels), Some(1_772_445_690.25));
+    assert_eq!(of("duration_seconds", labels), Some(90.25));
+    assert_eq!(of("succeeded", labels), Some(0.0));
+    let nowhere = r#"{component="api",environment=""}"#;
+    assert_eq!(of("timestamp_seconds", nowhere), Some(1_772_323_200.0));
+    assert_eq!(of("duration_seconds", nowhere), None);
+    assert_eq!(of("succeeded", nowhere), Some(1.0));
+}
+
+#[test]
+fn a_deploy_runs_until_its_finish_or_a_newer_start_comes() {
+    let service = Service::start();
+    let running = || value(&metrics(&service), "deploylog_deploys_running");
+    let say = |component: &str, status: &str| {
+        service.record(&deployed(&json!({"component": component, "status": status})));
+    };
+    assert_eq!(running(), Some(0.0));
+    say("web", "started");
+    say("api", "started");
+    say("api", "started");
+    service.record(&deployed(&json!({"status": "started", "stage": "Build"})));
+    assert_eq!(running(), Some(2.0));
+    say("web", "failed");
+    assert_eq!(running(), Some(1.0));
+    service.record(&deployed(&json!({"component": "old", "status": "started", "started_at": "2026-01-01T00:00:00Z"})));
+    assert_eq!(running(), Some(1.0), "not one that started longer than a day ago");
+}
+
+#[test]
+fn the_places_with_metrics_of_their_own_are_bounded() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    assert_eq!(value(&metrics(&service), "deploylog_places_left_out"), Some(0.0));
+    database.sql(
+        "insert into records (component, version, owner, status, phase, finished_at, moment)
+         select 'c' || n, '1', 'ann', 'deployed', 'succeeded', now(), now() from generate_series(1, 501) n",
+    );
+    let metrics = metrics(&service);
+    assert_eq!(value(&metrics, "deploylog_places_left_out"), Some(1.0));
+    let of_places = |line: &&str| line.starts_with("deploylog_last_deploy_timestamp_seconds{");
+    assert_eq!(metrics.lines().filter(of_places).count(), 500);
+}
+
+#[test]
+fn without_its_database_the_service_still_tells_of_itself() {
+    let mut cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    service.record(DEPLOYED);
+    assert_eq!(value(&metrics(&service), "deploylog_database_up"), Some(1.0));
+    cluster.stop();
+    let metrics = metrics(&service);
+    assert_eq!(value(&metrics, "deploylog_database_up"), Some(0.0));
+    assert_eq!(value(&metrics, r#"deploylog_records_total{phase="succeeded"}"#), Some(1.0));
+    assert!(!metrics.contains("last_deploy"));
+}
+
+#[test]
+fn metrics_are_text_and_take_no_parameters() {
+    let service = Service::start();
+    assert_eq!(service.get("/metrics?format=json").bad_fields(400), ["format"]);
+    assert_eq!(service.request("GET", "/metrics", &[("accept", "application/json")], None).status, 406);
+    assert_eq!(service.request("HEAD", "/metrics", &[], None).status, 200);
+    assert_eq!(service.send("POST", "/metrics", "").header("allow"), Some("GET, HEAD, OPTIONS"));
+}
