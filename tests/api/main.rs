@@ -22,3 +22,4 @@ mod process;
 mod readme;
 mod records;
 mod replicas;
+mod week;
