@@ -15,9 +15,11 @@ use hyper::{
     http::{request::Parts, uri::Authority},
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{
     error::Error,
-    handlers::{current, deploys, health, metrics, records, reports},
+    handlers::{current, deploys, events, health, metrics, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -32,6 +34,8 @@ pub struct App {
     pub store: Store,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// One for each who may read events at the same time.
+    pub event_readers: Arc<Semaphore>,
     /// What is counted of every request.
     pub requests: Requests,
 }
@@ -93,6 +97,7 @@ impl App {
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
             Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
+            Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
             Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,

@@ -22,7 +22,7 @@ use deploylog::{
     signal::Shutdown,
     store::{self, Store, connect_options},
 };
-use tokio::{net::TcpListener, runtime::Builder, time::sleep};
+use tokio::{net::TcpListener, runtime::Builder, sync::Semaphore, time::sleep};
 use tokio_postgres::NoTls;
 
 /// What ends the process early: the exit code, and the sentence for the operator.
@@ -138,13 +138,21 @@ async fn serve(config: Config) -> Result<(), Failure> {
 
 async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
     let looks = tokio::spawn(store::second_looks(store.clone()));
-    let app = Arc::new(App { store: store.clone(), body_timeout: config.limits.body, requests: Requests::default() });
+    let forgetting = tokio::spawn(store::forget_events(store.clone()));
+    let app = Arc::new(App {
+        store: store.clone(),
+        body_timeout: config.limits.body,
+        event_readers: Arc::new(Semaphore::new(config.limits.event_readers())),
+        requests: Requests::default(),
+    });
     let requested = async {
         let signal = shutdown.requested().await;
         tracing::info!("{signal}: finishing what is in flight");
+        store.end_feed();
     };
     server::serve(listener, app, config.limits, requested).await;
     looks.abort();
+    forgetting.abort();
     store.close().await;
 }
 
