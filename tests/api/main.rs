@@ -16,6 +16,7 @@ mod import;
 mod kill;
 mod list;
 mod load;
+mod log;
 mod measuring;
 mod metrics;
 mod process;
