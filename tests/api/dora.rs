@@ -52,8 +52,13 @@ fn ten_days(service: &Service) {
                 "2026-11-02T10:10:00Z",
                 json!({ "committed_at": "2026-11-02T08:10:00Z", "unplanned": false }),
             ),
-            // Across midnight: the 3rd in UTC, half past ten in the evening of the 2nd in New York.
-            ("1.2", "deployed", "2026-11-03T03:30:00Z", commit("2026-11-02T23:30:00Z")),
+            // Across midnight in UTC, by a sender in New York, where it is half past ten in the evening of the 2nd.
+            (
+                "1.2",
+                "deployed",
+                "2026-11-02T22:30:00-05:00",
+                json!({ "started_at": "2026-11-02T18:50:00-05:00", "committed_at": "2026-11-02T18:30:00-05:00" }),
+            ),
             // A redeploy.
             ("1.2", "deployed", "2026-11-03T15:00:00Z", commit("2026-11-02T23:30:00Z")),
             // Fails; the record that names it counts it once; the next attempt is aborted, the one after is well.

@@ -18,6 +18,7 @@ struct Said {
     version: u8,
     hours_since_commit: Option<i32>,
     unplanned: Option<bool>,
+    environment: &'static str,
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -36,13 +37,16 @@ fn said() -> impl Strategy<Value = Said> {
     ]);
     // Two versions most of all, so that they go to and fro, and are deployed again, for long.
     let version = prop::sample::select(vec![0, 0, 0, 0, 0, 1, 1, 2]);
-    (0..HOURS, status, version, prop::option::of(-1..50), prop::option::of(any::<bool>())).prop_map(
-        |(hour, status, version, hours_since_commit, unplanned)| Said {
+    let environment = prop::sample::select(vec!["production", "production", "production", "staging"]);
+    let change = (prop::option::of(-1..50), prop::option::of(any::<bool>()));
+    (0..HOURS, status, version, change, environment).prop_map(
+        |(hour, status, version, (hours_since_commit, unplanned), environment)| Said {
             hour,
             status,
             version,
             hours_since_commit,
             unplanned,
+            environment,
         },
     )
 }
@@ -54,7 +58,7 @@ fn time(hour: i32) -> String {
 fn line(component: &str, said: &Said) -> String {
     let hour = said.hour.cast_signed();
     deployed(&json!({
-        "component": component, "environment": "production", "status": said.status,
+        "component": component, "environment": said.environment, "status": said.status,
         "version": said.version.to_string(), "finished_at": time(hour), "unplanned": said.unplanned,
         "committed_at": said.hours_since_commit.map(|hours| time(hour - hours)),
     }))
@@ -160,7 +164,7 @@ fn whatever_is_deployed_the_figures_of_every_window_are_those_of_the_model() {
         }));
         service.import(&lines.join("\n")).expect(201);
         service.record(&aborted);
-        let mut all: Vec<_> = said.iter().collect();
+        let mut all: Vec<_> = said.iter().filter(|said| said.environment == "production").collect();
         all.sort_by_key(|said| said.hour);
         for (since, length) in windows {
             let until = since + length;
