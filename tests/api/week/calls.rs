@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{SINCE, UNTIL, Week, text};
+use super::{SINCE, UNTIL, Week, generated, text};
+use crate::harness::Service;
 
 /// A time as the service answers it.
 const TIME: &str = r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"#;
@@ -150,4 +151,24 @@ fn prometheus_reads_when_each_last_deploy_finished() {
         }
     }
     assert!(week.pages(&format!("/api/deploys?since={UNTIL}")).len() < 5);
+}
+
+#[test]
+fn who_listens_is_told_of_every_record_at_its_own_times() {
+    let file = generated(&[], &[]);
+    let service = Service::start();
+    let mut connection = service.connect();
+    connection.send("GET /api/events?component=billing HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(connection.head().status, 200);
+    let mut told = String::from_utf8(connection.chunk().unwrap()).unwrap();
+    service.import(&file).expect(201);
+    let all = service.all();
+    let expected: Vec<_> = all.iter().filter(|record| record["component"] == "billing").collect();
+    assert!(expected.len() > 100);
+    while told.matches("event: recorded\n").count() < expected.len() || !told.ends_with("\n\n") {
+        told += &String::from_utf8(connection.chunk().unwrap()).unwrap();
+    }
+    let data = told.lines().filter_map(|line| line.strip_prefix("data: "));
+    let told: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(told.iter().collect::<Vec<_>>(), expected);
 }
