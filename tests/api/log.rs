@@ -4,11 +4,13 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::Child,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
 };
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Database, PrivateDirectory, Service, deployed, signal};
+use crate::harness::{Connection, Database, PrivateDirectory, Service, deployed, eventually, postmaster, signal};
 
 /// What starts a colour, ends a line, overwrites it, and turns the direction of writing; none of it is a control
 /// character to JSON from U+0085 on, and none from U+2028 on to Unicode.
@@ -20,22 +22,26 @@ const HOSTILE_NAME: &str = "evil \u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff
 struct Logging {
     child: Child,
     address: std::net::SocketAddr,
-    log: std::thread::JoinHandle<Vec<u8>>,
+    log: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
 }
 
 impl Logging {
     fn start(format: &str, environment: &[(&str, &str)]) -> Self {
         let mut child = Service::spawn(&["--log-level=debug", "--log-format", format], environment);
         let mut stderr = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut log = Vec::new();
-            stderr.read_to_end(&mut log).unwrap();
-            log
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let read = log.clone();
+        let reading = std::thread::spawn(move || {
+            let mut part = [0; 8192];
+            while let Ok(length @ 1..) = stderr.read(&mut part) {
+                read.lock().unwrap().extend_from_slice(&part[..length]);
+            }
         });
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let address = ready.trim_end().strip_prefix("ready on http://").expect("it is ready").parse().unwrap();
-        Self { child, address, log }
+        Self { child, address, log, reading }
     }
 
     fn send(&self, target: &[u8], header: &[u8]) {
@@ -44,11 +50,16 @@ impl Logging {
         connection.answer();
     }
 
+    fn has_logged(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).contains(text)
+    }
+
     /// Ends it: what it logged, each line without what ends it.
     fn stop(mut self) -> Vec<String> {
         signal(self.child.id(), "TERM");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        lines(self.log.join().unwrap())
+        self.reading.join().unwrap();
+        lines(std::mem::take(&mut self.log.lock().unwrap()))
     }
 }
 
@@ -132,5 +143,25 @@ fn what_ends_a_start_is_one_line_too() {
         let lines = lines(output.stderr);
         let told: Vec<_> = lines.iter().filter(|line| line.starts_with("deploylog: ")).collect();
         assert_eq!((told.len(), lines.len()), (count, count), "{lines:#?}");
+    }
+}
+
+#[test]
+fn what_postgresql_says_is_relayed_in_one_line_in_which_nothing_acts() {
+    let directory = PrivateDirectory::new();
+    // The whole of it, but for what ends a line: PostgreSQL's programs take no such path.
+    let place = directory.path().join(HOSTILE.replace(['\r', '\n'], ""));
+    for format in ["text", "json"] {
+        let service = Logging::start(format, &[("DEPLOYLOG_DATA_DIR", place.to_str().unwrap())]);
+        let settings = place.join("cluster/postgresql.conf");
+        let sound = std::fs::read(&settings).unwrap();
+        std::fs::write(&settings, [&sound, HOSTILE.as_bytes()].concat()).unwrap();
+        signal(postmaster(&place), "KILL");
+        // It names the file, and so the directory.
+        eventually("the refusal is told", || service.has_logged("contains errors"));
+        std::fs::write(&settings, &sound).unwrap();
+        let lines = service.stop();
+        let relayed: Vec<_> = lines.iter().filter(|line| line.contains("contains errors")).collect();
+        assert!(!relayed.is_empty() && relayed.iter().all(|line| line.contains("started again in")), "{lines:#?}");
     }
 }
