@@ -12,6 +12,7 @@ use deploylog::{
     app::App,
     config::{Config, Database, HELP, Invocation},
     embedded::{self, Cluster},
+    handlers::events::Readers,
     load::{
         self,
         options::{Options, Request},
@@ -23,7 +24,7 @@ use deploylog::{
     signal::Shutdown,
     store::{self, Store, connect_options},
 };
-use tokio::{net::TcpListener, runtime::Builder, sync::Semaphore, time::sleep};
+use tokio::{net::TcpListener, runtime::Builder, time::sleep};
 use tokio_postgres::NoTls;
 
 /// What ends the process early: the exit code, and the sentence for the operator.
@@ -152,7 +153,7 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
     let app = Arc::new(App {
         store: store.clone(),
         body_timeout: config.limits.body,
-        event_readers: Arc::new(Semaphore::new(config.limits.event_readers())),
+        event_readers: Readers::new(config.limits.event_readers()),
         requests: Requests::default(),
     });
     let requested = async {
