@@ -105,6 +105,7 @@ from page
                 and moment >= $3 and moment < $4
               union all
               -- What stood before the window: the last deploy of each version, as far back as two went to and fro,
+              -- twenty at most,
               select id, version, 'succeeded', moment, null, null, null, false
               from (
                 with recursive stood as (
@@ -133,7 +134,7 @@ from page
                       order by moment desc, id desc
                       limit 1
                     ) before
-                  where number < 1000 and (after_that is null or stood.version = after_that)
+                  where number < 20 and (after_that is null or stood.version = after_that)
                 )
                 select id, version, moment from stood
               ) stood
