@@ -191,9 +191,9 @@ impl Board {
         let is_late = lane.is_none();
         self.lanes[number] = lane.map_or(Lane::Free, Lane::Held);
         if is_late {
-            let (late, others): (VecDeque<_>, _) = self.blocked.drain(..).partition(|job| job.lane == number);
+            let (overdue, others): (VecDeque<_>, _) = self.blocked.drain(..).partition(|job| job.lane == number);
             self.blocked = others;
-            for job in late {
+            for job in overdue {
                 job.fail(&Failure::Overloaded("earlier writes of the component take too long".into()));
             }
         }
