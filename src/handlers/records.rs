@@ -92,11 +92,9 @@ pub async fn change(
     let draft = draft(payload, origin).await?;
     let headers = headers.clone();
     let record = store.change(id, move |record| {
-        if request::if_match(&headers, record) {
-            edit(record, draft.clone(), Utc::now()).map(Some).map_err(Error::Fields)
-        } else {
-            Err(Error::PreconditionFailed)
-        }
+        // A condition is of no account for a request that fails without it.
+        let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
+        if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
 }
