@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, health, metrics, records, reports},
+    handlers::{current, deploys, health, metrics, openapi, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -96,6 +96,7 @@ impl App {
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
             Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,
+            Route::Openapi => openapi::read(uri.query(), headers),
         }
     }
 }

@@ -4,5 +4,6 @@ pub mod current;
 pub mod deploys;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod records;
 pub mod reports;

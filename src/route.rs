@@ -31,11 +31,13 @@ pub enum Route {
     Ready,
     /// `GET /metrics`
     Metrics,
+    /// `GET /openapi.json`
+    Openapi,
 }
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 14] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
@@ -49,6 +51,7 @@ impl Route {
         "GET /livez",
         "GET /readyz",
         "GET /metrics",
+        "GET /openapi.json",
     ];
 
     /// Its place in [`Route::NAMES`].
@@ -68,6 +71,7 @@ impl Route {
             Self::Live => 10,
             Self::Ready => 11,
             Self::Metrics => 12,
+            Self::Openapi => 13,
         }
     }
 }
@@ -121,6 +125,7 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::GET, ["livez"]) => Route::Live,
         (&Method::GET, ["readyz"]) => Route::Ready,
         (&Method::GET, ["metrics"]) => Route::Metrics,
+        (&Method::GET, ["openapi.json"]) => Route::Openapi,
         (&Method::GET, ["api"] | ["api", ""]) => Route::ListRecords,
         (&Method::POST, ["api"] | ["api", ""]) => Route::CreateRecords,
         (&Method::GET, ["api", "deploys"]) => Route::ListDeploys,

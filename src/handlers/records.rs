@@ -68,7 +68,7 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
         return Err(Error::NotAcceptable("application/json"));
     }
     let record = store.read(id).await?;
-    if request::if_none_match(headers, &record) {
+    if request::if_none_match(headers, &record.etag()) {
         return Ok(reply::not_modified(&record.etag()));
     }
     whole(StatusCode::OK, &record)

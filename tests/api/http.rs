@@ -12,12 +12,13 @@ use crate::harness::{DEPLOYED, Service};
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Every path there is, and what it allows.
-const PATHS: [(&str, &str); 5] = [
+const PATHS: [(&str, &str); 6] = [
     ("/api/", "GET, HEAD, OPTIONS, POST"),
     ("/api", "GET, HEAD, OPTIONS, POST"),
     ("/api/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
     ("/livez", "GET, HEAD, OPTIONS"),
     ("/readyz", "GET, HEAD, OPTIONS"),
+    ("/openapi.json", "GET, HEAD, OPTIONS"),
 ];
 
 /// The methods of an Allow header in the order of the alphabet.
@@ -49,6 +50,7 @@ fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
         ("/api/1", "*/*"),
         ("/livez", "*/*"),
         ("/readyz", "*/*"),
+        ("/openapi.json", "*/*"),
         ("/api/7", "*/*"),
         ("/api/?colour=red", "*/*"),
         ("/none", "*/*"),
