@@ -9,8 +9,8 @@
 -- nothing where it does not stand as seen. It keeps its key within its component.
 with
   seen as materialized (
-    select id, component, deploy, moment
-    from records
+    select r.id, component, deploy, moment, to_jsonb(r) as before
+    from records r
     where id = $1 and component = $2 and updated_at = $3
     for update
   ),
@@ -60,6 +60,14 @@ with
     where $4 is null and r.id = s.id and r.component = s.component
     returning r.*
   ),
+  answer as (
+    select * from replaced union all select * from removed
+  ),
+  logged as (
+    insert into events (number, event, ids, before)
+    select nextval('event_number'), case when $4 is null then 'deleted' else 'changed' end, array[answer.id], before
+    from answer cross join seen
+  ),
   noted as (
     insert into second_looks (component, deploy, moment, id)
     select component, deploy, moment, id from seen where moment is not null
@@ -68,4 +76,4 @@ with
   )
 select id, component, version, owner, status, environment, run, stage, url, commit, committed_at, unplanned,
   started_at, finished_at, phase, start_id, recorded_at, updated_at
-from (select * from replaced union all select * from removed) answer
+from answer

@@ -113,6 +113,12 @@ with
     using written w
     where w.finishes_moment is not null and w.stage is null and u.moment = w.finishes_moment and u.id = w.last_id
   ),
+  logged as (
+    insert into events (number, event, ids)
+    select case when pg_current_xact_id() is not null then nextval('event_number') end, 'recorded', ids
+    from (select array_agg(id order by id) as ids from written) new
+    where ids is not null
+  ),
   noted as (
     insert into second_looks (component, deploy, moment, id)
     select component, deploy, moment, id

@@ -1,5 +1,5 @@
--- Looks again where clock records were written, changed or removed, gives those around the start that is theirs, and
--- keeps `unfinished_starts`.
+-- Looks again where clock records were written, changed or removed, gives those around the start that is theirs,
+-- and keeps `unfinished_starts`.
 --
 --   $1  the records whose notes are taken, whoever else is taking them
 --   $2  how many of the others, the oldest first, that nobody is taking
@@ -14,14 +14,14 @@ with
   ),
   -- The record itself, which comes just after what lies before it, and the one just after it.
   follower as materialized (
-    select distinct n.id, n.component, n.deploy, n.moment
+    select distinct n.id, n.component, n.deploy, n.moment, n.start_id, n.started_at
     from (
       select component, deploy, moment, id from due
       union all
       select component, deploy, moment, id - 1 from due
     ) touched
       cross join lateral (
-        select n.id, n.component, n.deploy, n.moment,
+        select n.id, n.component, n.deploy, n.moment, n.start_id, n.started_at,
           n.phase <> 'started' and (n.start_id is not null or n.started_at is null) as waits
         from records n
         where n.component = touched.component and n.deploy = touched.deploy and n.moment is not null
@@ -32,7 +32,7 @@ with
     where n.waits
   ),
   mend as materialized (
-    select f.*, before.start_id, before.started_at
+    select f.id, f.component, f.deploy, f.moment, before.start_id, before.started_at
     from follower f
       left join lateral (
         select case when b.phase = 'started' then b.id end as start_id,
@@ -43,7 +43,21 @@ with
         order by b.moment desc, b.id desc
         limit 1
       ) before on true
+    where f.start_id is distinct from before.start_id or f.started_at is distinct from before.started_at
     order by f.id -- in which rows are locked: the same for all
+  ),
+  locked as materialized (
+    select m.*, r.before
+    from mend m
+      cross join lateral (
+        select to_jsonb(r) as before
+        from records r
+        where r.id = m.id and r.component = m.component
+          and (r.start_id is distinct from m.start_id or r.started_at is distinct from m.started_at)
+          -- Unless a replica has changed it meanwhile: the second look at that change follows.
+          and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
+        for update
+      ) r
   ),
   mended as (
     update records r
@@ -51,12 +65,13 @@ with
       duration_seconds = duration_of(r.phase, m.started_at, r.finished_at),
       duration_missing = duration_missing_of(r.phase, m.started_at, r.finished_at),
       updated_at = greatest(now(), r.updated_at + interval '1 microsecond')
-    from mend m
+    from locked m
     where r.id = m.id and r.component = m.component
-      and (r.start_id is distinct from m.start_id or r.started_at is distinct from m.started_at)
-      -- Unless a replica has changed it meanwhile: the second look at that change follows.
-      and r.deploy = m.deploy and r.moment = m.moment and (r.start_id is not null or r.started_at is null)
-    returning r.component, r.deploy, r.moment, r.id
+    returning r.component, r.deploy, r.moment, r.id, m.before
+  ),
+  logged as (
+    insert into events (number, event, ids, before)
+    select nextval('event_number'), 'changed', array[id], before from mended
   ),
   -- Whatever happens at a place in a deploy, what follows a start changes only for the one there and the one before.
   start as materialized (

@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, health, metrics, openapi, records, reports},
+    handlers::{current, deploys, events, health, metrics, openapi, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -32,6 +32,8 @@ pub struct App {
     pub store: Store,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Who may read events at the same time.
+    pub event_readers: events::Readers,
     /// What is counted of every request.
     pub requests: Requests,
 }
@@ -93,9 +95,12 @@ impl App {
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
             Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
+            Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
-            Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,
+            Route::Metrics => {
+                metrics::read(&self.requests, self.event_readers.count(), &self.store, uri.query(), headers).await
+            }
             Route::Openapi => openapi::read(uri.query(), headers),
         }
     }

@@ -74,6 +74,14 @@ pub struct Limits {
     pub write: Duration,
 }
 
+impl Limits {
+    /// So many may read events at the same time; the rest of the connections stays for what comes and goes.
+    #[must_use]
+    pub fn event_readers(&self) -> usize {
+        self.connections - self.connections.div_ceil(5)
+    }
+}
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {

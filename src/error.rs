@@ -67,6 +67,8 @@ pub enum Error {
     NotImplemented,
     /// 503: the database does not answer; later it may.
     Unavailable(Cause),
+    /// 503: as many read events as may.
+    TooManyReaders,
     /// 500.
     Internal(Cause),
 }
@@ -106,7 +108,7 @@ impl Error {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::TooManyReaders => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -121,6 +123,7 @@ impl Error {
             }
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::TooManyReaders => (header::RETRY_AFTER, HeaderValue::from_static("30")),
             _ => return None,
         })
     }
@@ -156,6 +159,7 @@ impl Error {
             Self::UnsupportedCoding => "send the body without Content-Encoding".to_owned(),
             Self::NotImplemented => "this method is not known here".to_owned(),
             Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
+            Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
             Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
             Self::Lines(errors) | Self::KeysReused(errors) => of_lines(errors),

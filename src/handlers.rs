@@ -2,6 +2,7 @@
 
 pub mod current;
 pub mod deploys;
+pub mod events;
 pub mod health;
 pub mod metrics;
 pub mod openapi;

@@ -11,6 +11,7 @@
 //! - [`request`] and [`reply`]: bodies, queries and headers, in and out.
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
+//! - [`event`]: what is told of records as it happens. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
@@ -24,6 +25,7 @@ pub mod config;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
+pub mod event;
 pub mod handlers;
 pub mod load;
 pub mod metrics;

@@ -12,6 +12,7 @@ use deploylog::{
     app::App,
     config::{Config, Database, HELP, Invocation, Log},
     embedded::{self, Cluster},
+    handlers::events::Readers,
     load::{
         self,
         options::{Options, Request},
@@ -138,13 +139,21 @@ async fn serve(config: Config) -> Result<(), Failure> {
 
 async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
     let looks = tokio::spawn(store::second_looks(store.clone()));
-    let app = Arc::new(App { store: store.clone(), body_timeout: config.limits.body, requests: Requests::default() });
+    let forgetting = tokio::spawn(store::forget_events(store.clone()));
+    let app = Arc::new(App {
+        store: store.clone(),
+        body_timeout: config.limits.body,
+        event_readers: Readers::new(config.limits.event_readers()),
+        requests: Requests::default(),
+    });
     let requested = async {
         let signal = shutdown.requested().await;
         tracing::info!("{signal}: finishing what is in flight");
+        store.end_feed();
     };
     server::serve(listener, app, config.limits, requested).await;
     looks.abort();
+    forgetting.abort();
     store.close().await;
 }
 

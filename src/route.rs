@@ -25,6 +25,8 @@ pub enum Route {
     ReadDurations,
     /// `GET /api/dora`
     ReadDora,
+    /// `GET /api/events`
+    ReadEvents,
     /// `GET /livez`
     Live,
     /// `GET /readyz`
@@ -37,7 +39,7 @@ pub enum Route {
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
@@ -48,6 +50,7 @@ impl Route {
         "GET /api/current",
         "GET /api/durations",
         "GET /api/dora",
+        "GET /api/events",
         "GET /livez",
         "GET /readyz",
         "GET /metrics",
@@ -68,10 +71,11 @@ impl Route {
             Self::ListCurrent => 7,
             Self::ReadDurations => 8,
             Self::ReadDora => 9,
-            Self::Live => 10,
-            Self::Ready => 11,
-            Self::Metrics => 12,
-            Self::Openapi => 13,
+            Self::ReadEvents => 10,
+            Self::Live => 11,
+            Self::Ready => 12,
+            Self::Metrics => 13,
+            Self::Openapi => 14,
         }
     }
 }
@@ -132,6 +136,7 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::GET, ["api", "current"]) => Route::ListCurrent,
         (&Method::GET, ["api", "durations"]) => Route::ReadDurations,
         (&Method::GET, ["api", "dora"]) => Route::ReadDora,
+        (&Method::GET, ["api", "events"]) => Route::ReadEvents,
         (&Method::GET, ["api", id]) => Route::ReadRecord(record_id(id)?),
         (&Method::PUT, ["api", id]) => Route::ReplaceRecord(record_id(id)?),
         (&Method::PATCH, ["api", id]) => Route::PatchRecord(record_id(id)?),

@@ -10,6 +10,8 @@ mod connections;
 mod current;
 mod deploys;
 mod digest;
+mod events;
+mod feed;
 mod gauges;
 mod insert;
 mod lanes;
@@ -27,6 +29,8 @@ use tokio::time::timeout;
 pub use connections::connect_options;
 pub use current::{CurrentPage, Place};
 pub use deploys::{DeployCursor, DeployPage};
+pub use events::forget_events;
+pub use feed::{Batch, Hearing};
 pub use gauges::{Gauges, LastDeploy, MAX_PLACES};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
@@ -39,6 +43,7 @@ use crate::{
     record::{NewRecord, Record},
 };
 use connections::{Connections, Failure};
+use feed::Feed;
 use insert::{Insert, Outcome, Written};
 use lanes::Lanes;
 use readers::Readers;
@@ -85,6 +90,7 @@ pub struct Store {
     inner: Arc<Inner>,
     writers: Arc<Writers>,
     readers: Arc<Readers>,
+    feed: Arc<Feed>,
 }
 
 struct Inner {
@@ -117,7 +123,12 @@ impl Store {
             lane_wait: limits.wait,
             counts: gauges::Counts::default(),
         });
-        Ok(Self { writers: Arc::new(Writers::start(&inner)), readers: Arc::new(Readers::start(&inner)), inner })
+        Ok(Self {
+            writers: Arc::new(Writers::start(&inner)),
+            readers: Arc::new(Readers::start(&inner)),
+            feed: Feed::start(&inner),
+            inner,
+        })
     }
 
     /// Whether the database answers and its schema is this program's.

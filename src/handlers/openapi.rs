@@ -12,17 +12,19 @@ use crate::{
 };
 
 /// The calls, a file a resource: JSON objects whose keys are paths.
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 5] = [
     include_str!("../openapi/records.paths.json"),
     include_str!("../openapi/deploys.paths.json"),
     include_str!("../openapi/reports.paths.json"),
+    include_str!("../openapi/events.paths.json"),
     include_str!("../openapi/service.paths.json"),
 ];
 /// What they take and answer: JSON objects whose keys are names of schemas.
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 4] = [
     include_str!("../openapi/records.schemas.json"),
     include_str!("../openapi/deploys.schemas.json"),
     include_str!("../openapi/reports.schemas.json"),
+    include_str!("../openapi/events.schemas.json"),
 ];
 
 struct Document {

@@ -26,6 +26,27 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
+impl Filter {
+    /// Whether it lets a record pass.
+    #[must_use]
+    pub fn passes(&self, record: &Record) -> bool {
+        fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
+            wanted.is_none_or(|wanted| value == Some(wanted))
+        }
+        let said = &record.said;
+        is(self.component.as_ref(), Some(&said.component))
+            && is(self.version.as_ref(), Some(&said.version))
+            && is(self.owner.as_ref(), Some(&said.owner))
+            && is(self.status.as_ref(), Some(&said.status))
+            && self.phase.is_none_or(|phase| phase == said.phase)
+            && is(self.environment.as_ref(), said.environment.as_ref())
+            && is(self.run.as_ref(), said.run.as_ref())
+            && is(self.stage.as_ref(), said.stage.as_ref())
+            && self.since.is_none_or(|since| since <= record.recorded_at)
+            && self.until.is_none_or(|until| record.recorded_at < until)
+    }
+}
+
 /// The last record of a page: the next page begins behind it, whatever arrives meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {

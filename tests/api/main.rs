@@ -10,6 +10,7 @@ mod deploys;
 mod dora;
 mod durations;
 mod embedded;
+mod events;
 mod http;
 mod idempotency;
 mod import;

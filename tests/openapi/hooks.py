@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import re
 
 import schemathesis
 
 from document import parse, resolved, untold
 
 FORMS = itertools.cycle([None, "text/csv", "application/x-ndjson"])
-HAS_CONDITION = itertools.cycle([True, False, False])
+HAS_KEY = itertools.cycle([True, False, False])
+HAS_FILTER = itertools.cycle([True, False])
+FIRST = told = "1-0"
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -24,12 +27,30 @@ def of_lines(ctx, response):
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
+    is_positive = case.meta and case.meta.generation.mode.is_positive
     if case.operation.label == "GET /api/" and (form := next(FORMS)):
         case.headers["Accept"] = form
+    # A stream that has nothing to tell does not end: let there be more after what was told last, or a reset.
+    if case.operation.label == "GET /api/events" and "Last-Event-ID" not in case.headers:
+        if is_positive:
+            case.query = {}
+            case.headers["Last-Event-ID"] = told
+        else:
+            case.headers["Last-Event-ID"] = "none"
+    # What is filtered by made-up names is empty.
+    if is_positive and case.method == "GET" and not next(HAS_FILTER):
+        case.query = {}
     # A key that was used or a tag that is none hides what comes of the body.
-    if case.meta and case.meta.generation.mode.is_positive and not next(HAS_CONDITION):
+    if is_positive and not next(HAS_KEY):
         for name in ("Idempotency-Key", "If-Match"):
             case.headers.pop(name, None)
+
+
+@schemathesis.hook
+def after_call(ctx, case, response):
+    global told
+    if response.headers.get("content-type") == ["text/event-stream"] and b"event: reset" not in response.content:
+        told = next(iter(re.findall("^id: (.+)\ndata", response.content.decode(), re.MULTILINE)), FIRST)
 
 
 @schemathesis.check

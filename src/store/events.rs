@@ -1,0 +1,108 @@
+//! What happened, as the database keeps it.
+//!
+//! Every write logs what it did under a number that it draws while it holds the record. A transaction that draws a lower
+//! number may end later; so what is read goes up to a number only once every transaction has ended that may have drawn
+//! one till then.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    Inner, Store,
+    connections::Failure,
+    rows::{self, column},
+};
+use crate::{
+    error::{Cause, Error},
+    event::{Event, Kind, Position},
+};
+
+/// How often the old ones are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+/// As many as `sql/events_forget.sql` forgets at once.
+const FORGOTTEN: i64 = 10_000;
+/// How long those who wait for other transactions to end wait between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl Inner {
+    /// The number of the last event that is logged, or about to be.
+    pub async fn last_event(&self) -> Result<i64, Failure> {
+        let rows = self.by_key.read(include_str!("../../sql/event_last.sql"), &[]).await?;
+        Ok(number(&rows, 0)?.unwrap_or_default())
+    }
+
+    /// Waits until everything is there that had drawn a number before this was called.
+    pub async fn settle_events(&self) -> Result<(), Failure> {
+        let rows = self.by_key.read(include_str!("../../sql/event_barrier.sql"), &[]).await?;
+        let barrier: String = rows.first().map(|row| column(row, 0)).transpose().map_err(broken)?.unwrap_or_default();
+        let sql = include_str!("../../sql/events_are_settled.sql");
+        while !self.by_key.read(sql, &[&barrier]).await?.first().is_some_and(|row| row.try_get(0).unwrap_or_default()) {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// At most so many events behind a position up to another, till which all are settled; and how far that is.
+    pub async fn events(&self, after: Position, until: Position, most: i64) -> Result<(Vec<Event>, Position), Failure> {
+        let sql = include_str!("../../sql/events_since.sql");
+        let parameters: [&(dyn ToSql + Sync); 5] = [&after.number, &after.place, &until.number, &until.place, &most];
+        let rows = self.by_key.read(sql, &parameters).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
+        let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(broken)?;
+        let events = rows.iter().filter_map(|row| event(row).transpose()).collect::<Result<_, _>>().map_err(broken)?;
+        Ok((events, reached.unwrap_or(until)))
+    }
+
+    /// Whether all that lies behind a position is still there, and the position is one of this database.
+    pub async fn has_events_behind(&self, position: Position) -> Result<bool, Failure> {
+        let rows = self.by_key.read(include_str!("../../sql/events_kept.sql"), &[]).await?;
+        let (first, last) = (number(&rows, 0)?, number(&rows, 1)?);
+        Ok(first.is_some_and(|first| first <= position.number)
+            && last.is_some_and(|last| position <= Position::behind(last)))
+    }
+}
+
+/// Forgets what is older than the hour in which a reader may come back, for ever.
+pub async fn forget_events(store: Store) {
+    let mut tick = interval(FORGET);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        loop {
+            let sql = include_str!("../../sql/events_forget.sql");
+            match store.inner.by_key.query(sql, &[]).await.and_then(|rows| number(&rows, 0)) {
+                Ok(Some(FORGOTTEN)) => {}
+                Ok(_) => break,
+                Err(failure) => {
+                    tracing::debug!(error = %Error::from(failure), "old events are not forgotten yet");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn broken(cause: Cause) -> Failure {
+    Failure::Broken(cause)
+}
+
+fn number(rows: &[Row], index: usize) -> Result<Option<i64>, Failure> {
+    rows.first().map_or(Ok(None), |row| column(row, index)).map_err(broken)
+}
+
+fn position(row: &Row) -> Result<Position, Cause> {
+    Ok(Position { number: column(row, 18)?, place: column(row, 19)? })
+}
+
+/// Nothing where the record went in a way that nobody logged.
+fn event(row: &Row) -> Result<Option<Event>, Cause> {
+    if column::<Option<i64>>(row, 0)?.is_none() {
+        return Ok(None);
+    }
+    let kind: &str = column(row, 20)?;
+    let kind = Kind::named(kind).ok_or_else(|| format!("unknown event {kind}"))?;
+    let before = (kind == Kind::Changed).then(|| rows::record_from(row, 21)).transpose()?;
+    Ok(Some(Event { position: position(row)?, kind, record: rows::record(row)?, before }))
+}

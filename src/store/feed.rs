@@ -1,0 +1,229 @@
+//! What happens, told to everyone who listens: read from the database once, however many they are.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hyper::body::Bytes;
+use tokio::{
+    sync::{
+        Notify,
+        broadcast::{self, Receiver, Sender},
+        watch,
+    },
+    time::{sleep, timeout},
+};
+
+use super::{Filter, Inner};
+use crate::{
+    error::{Cause, Error},
+    event::{Event, Position},
+};
+
+/// Within this time it is told what happened; what happens meanwhile is read and told at once.
+const TICK: Duration = Duration::from_millis(100);
+/// Events read by a query.
+const PAGE: i64 = 500;
+/// A batch is not much longer.
+const BATCH_BYTES: usize = 128 << 10;
+/// A listener who is further behind is cut.
+const BATCHES: usize = 64;
+
+/// Events in their order, as text of which each is a part.
+#[derive(Debug)]
+pub struct Batch {
+    events: Vec<(Event, Range<usize>)>,
+    text: Bytes,
+}
+
+impl Batch {
+    /// Events in batches.
+    pub fn all(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
+        let (mut batches, mut batch, mut text) = (Vec::new(), Vec::new(), Vec::new());
+        for event in events {
+            let start = text.len();
+            event.write(&mut text)?;
+            batch.push((event, start..text.len()));
+            if text.len() >= BATCH_BYTES {
+                batches.push(Self { events: std::mem::take(&mut batch), text: std::mem::take(&mut text).into() });
+            }
+        }
+        if !batch.is_empty() {
+            batches.push(Self { events: batch, text: text.into() });
+        }
+        Ok(batches)
+    }
+
+    /// The last event.
+    pub fn last(&self) -> Option<Position> {
+        self.events.last().map(|(event, _)| event.position)
+    }
+
+    /// The text of those behind a position which the filter lets pass, after the event or before it.
+    pub fn text(&self, filter: &Filter, after: Position) -> Bytes {
+        let passes = |event: &Event| {
+            event.position > after
+                && (filter.passes(&event.record) || event.before.as_ref().is_some_and(|before| filter.passes(before)))
+        };
+        // Mostly all or nothing.
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for (_, range) in self.events.iter().filter(|(event, _)| passes(event)) {
+            match parts.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => parts.push(range.clone()),
+            }
+        }
+        match parts.as_slice() {
+            [one] => self.text.slice(one.clone()),
+            parts => parts.iter().map(|part| &self.text[part.clone()]).collect::<Vec<_>>().concat().into(),
+        }
+    }
+}
+
+/// What one hears.
+pub struct Hearing {
+    /// What comes; it may begin with what is told already.
+    pub batches: Receiver<Arc<Batch>>,
+    /// How far had been told then.
+    pub told: Position,
+}
+
+/// Who tells, and how far.
+pub struct Feed {
+    /// Gone once no more is told.
+    sender: Mutex<Option<Sender<Arc<Batch>>>>,
+    /// Nothing while nobody listens.
+    told: watch::Sender<Option<Position>>,
+    wanted: Notify,
+}
+
+impl Feed {
+    /// Starts one, which reads nothing while nobody listens.
+    pub fn start(inner: &Arc<Inner>) -> Arc<Self> {
+        let sender = Mutex::new(Some(broadcast::channel(BATCHES).0));
+        let feed = Arc::new(Self { sender, told: watch::channel(None).0, wanted: Notify::new() });
+        tokio::spawn(tell(inner.clone(), feed.clone()));
+        feed
+    }
+
+    /// Listens from now on: what was done before is in the database for everyone to see.
+    pub async fn listen(&self, patience: Duration) -> Result<Hearing, Error> {
+        let (batches, mut told) = {
+            let sender = self.sender();
+            let sender = sender.as_ref().ok_or_else(|| Error::Unavailable("the process ends".into()))?;
+            (sender.subscribe(), self.told.subscribe())
+        };
+        self.wanted.notify_one();
+        match timeout(patience, told.wait_for(Option::is_some)).await {
+            Ok(Ok(told)) if let Some(told) = *told => Ok(Hearing { batches, told }),
+            _ => Err(Error::Unavailable("the database did not say in time what happened last".into())),
+        }
+    }
+
+    /// Tells no more: who listens comes to the end.
+    pub fn end(&self) {
+        self.sender().take();
+        self.wanted.notify_one();
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Option<Sender<Arc<Batch>>>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.sender().is_none()
+    }
+
+    /// Whether nobody listens. Who begins to then waits for a new beginning: under the lock, so that nobody begins in
+    /// between.
+    fn rests(&self) -> bool {
+        let sender = self.sender();
+        let rests = sender.as_ref().is_none_or(|sender| sender.receiver_count() == 0);
+        if rests {
+            self.told.send_replace(None);
+        }
+        rests
+    }
+
+    /// How far comes first: who begins to listen in between skips the batch.
+    fn tell(&self, batch: Batch) {
+        self.told.send_replace(batch.last());
+        if let Some(sender) = &*self.sender() {
+            // Nobody listens: nobody missed it.
+            let _ = sender.send(Arc::new(batch));
+        }
+    }
+}
+
+async fn tell(inner: Arc<Inner>, feed: Arc<Feed>) {
+    while !feed.is_over() {
+        feed.wanted.notified().await;
+        let mut told = None;
+        while !feed.rests() {
+            let result = match told {
+                None => begin(&inner).await,
+                Some(position) => go_on(&inner, &feed, position).await,
+            };
+            match result {
+                Ok(position) => {
+                    feed.told.send_replace(Some(position));
+                    told = Some(position);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "nobody is told what happened for now");
+                    told = told.and(*feed.told.borrow());
+                }
+            }
+            sleep(TICK).await;
+        }
+    }
+}
+
+/// What nobody listened to is not told, but must be there for all to see.
+async fn begin(inner: &Inner) -> Result<Position, Error> {
+    let last = inner.last_event().await?;
+    inner.settle_events().await?;
+    Ok(Position::behind(last))
+}
+
+async fn go_on(inner: &Inner, feed: &Feed, told: Position) -> Result<Position, Error> {
+    let last = inner.last_event().await?;
+    let end = Position::behind(last);
+    let mut told = told;
+    if told < end {
+        inner.settle_events().await?;
+    }
+    while told < end {
+        let (events, reached) = inner.events(told, end, PAGE).await?;
+        for batch in Batch::all(events).map_err(Error::Internal)? {
+            feed.tell(batch);
+        }
+        told = reached;
+    }
+    Ok(told)
+}
+
+impl super::Store {
+    /// Listens to what happens from now on.
+    pub async fn listen(&self) -> Result<Hearing, Error> {
+        self.feed.listen(self.inner.lane_wait).await
+    }
+
+    /// What happened behind a position up to one that has been told, a page of it; and how far that is.
+    pub async fn happened(&self, after: Position, told: Position) -> Result<(Vec<Batch>, Position), Error> {
+        let (events, reached) = self.inner.events(after, told, PAGE).await?;
+        Ok((Batch::all(events).map_err(Error::Internal)?, reached))
+    }
+
+    /// Whether a reader may go on from a position.
+    pub async fn remembers(&self, position: Position) -> Result<bool, Error> {
+        Ok(self.inner.has_events_behind(position).await?)
+    }
+
+    /// Ends what its listeners hear.
+    pub fn end_feed(&self) {
+        self.feed.end();
+    }
+}
