@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, events, health, metrics, records, reports},
+    handlers::{current, deploys, events, health, metrics, openapi, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -101,6 +101,7 @@ impl App {
             Route::Metrics => {
                 metrics::read(&self.requests, self.event_readers.count(), &self.store, uri.query(), headers).await
             }
+            Route::Openapi => openapi::read(uri.query(), headers),
         }
     }
 }

@@ -74,7 +74,7 @@ pub fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 /// A body of any type.
 #[must_use]
-pub fn whole(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
+pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Either::Left(Full::new(body.into())));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -33,11 +33,13 @@ pub enum Route {
     Ready,
     /// `GET /metrics`
     Metrics,
+    /// `GET /openapi.json`
+    Openapi,
 }
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
@@ -52,6 +54,7 @@ impl Route {
         "GET /livez",
         "GET /readyz",
         "GET /metrics",
+        "GET /openapi.json",
     ];
 
     /// Its place in [`Route::NAMES`].
@@ -72,6 +75,7 @@ impl Route {
             Self::Live => 11,
             Self::Ready => 12,
             Self::Metrics => 13,
+            Self::Openapi => 14,
         }
     }
 }
@@ -94,8 +98,8 @@ const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PA
 
 /// Finds the call, or tells why there is none.
 pub fn find(method: &Method, path: &str) -> Result<Route, Miss> {
-    let known =
-        METHODS.contains(method) || [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::CONNECT].contains(method);
+    let others = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::CONNECT, Method::QUERY];
+    let known = METHODS.contains(method) || others.contains(method);
     if !known {
         return Err(Miss::UnknownMethod);
     }
@@ -125,6 +129,7 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::GET, ["livez"]) => Route::Live,
         (&Method::GET, ["readyz"]) => Route::Ready,
         (&Method::GET, ["metrics"]) => Route::Metrics,
+        (&Method::GET, ["openapi.json"]) => Route::Openapi,
         (&Method::GET, ["api"] | ["api", ""]) => Route::ListRecords,
         (&Method::POST, ["api"] | ["api", ""]) => Route::CreateRecords,
         (&Method::GET, ["api", "deploys"]) => Route::ListDeploys,

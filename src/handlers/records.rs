@@ -68,7 +68,7 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
         return Err(Error::NotAcceptable("application/json"));
     }
     let record = store.read(id).await?;
-    if request::if_none_match(headers, &record) {
+    if request::if_none_match(headers, &record.etag()) {
         return Ok(reply::not_modified(&record.etag()));
     }
     whole(StatusCode::OK, &record)
@@ -92,11 +92,9 @@ pub async fn change(
     let draft = draft(payload, origin).await?;
     let headers = headers.clone();
     let record = store.change(id, move |record| {
-        if request::if_match(&headers, record) {
-            edit(record, draft.clone(), Utc::now()).map(Some).map_err(Error::Fields)
-        } else {
-            Err(Error::PreconditionFailed)
-        }
+        // A condition is of no account for a request that fails without it.
+        let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
+        if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
 }

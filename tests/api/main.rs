@@ -20,6 +20,7 @@ mod load;
 mod log;
 mod measuring;
 mod metrics;
+mod openapi;
 mod process;
 mod readme;
 mod records;

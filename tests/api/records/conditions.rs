@@ -76,6 +76,18 @@ fn put_patch_and_delete_answer_412_where_if_match_does_not_name_the_record_as_it
 }
 
 #[test]
+fn a_body_that_cannot_be_is_a_400_whatever_if_match_names() {
+    let service = Service::start();
+    let (path, tag) = record(&service);
+    for tag in [tag.as_str(), "\"stale\""] {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        for (method, body) in [("PUT", "{}"), ("PUT", r#"{"staus":"x"}"#), ("PATCH", r#"{"owner":null}"#)] {
+            service.request(method, &path, &headers, Some(body)).problem(400);
+        }
+    }
+}
+
+#[test]
 fn if_match_on_a_record_that_is_not_there_is_a_404() {
     let service = Service::start();
     for method in CHANGES {

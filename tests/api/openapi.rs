@@ -1,0 +1,166 @@
+//! The document of every call: served, and true. What its schemas say is tried by `tests/openapi/run`.
+
+use serde_json::Value;
+
+use crate::harness::{Answer, DEPLOYED, OwnCluster, Service, deployed};
+
+fn document(service: &Service) -> Value {
+    service.get("/openapi.json").expect(200)
+}
+
+/// The value, or what its reference leads to.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("what is referred to"),
+        None => value,
+    }
+}
+
+/// Every call: its method, its path, and what is said of it.
+fn calls(document: &Value) -> Vec<(String, &str, &Value)> {
+    let items = document["paths"].as_object().unwrap().iter();
+    let calls = items.flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
+        methods.map(move |(method, call)| {
+            // A stream of events has no end: its head says all that is asked here.
+            let is_endless = call.pointer("/responses/200/content/text~1event-stream").is_some();
+            (if is_endless { "HEAD".to_owned() } else { method.to_uppercase() }, path.as_str(), call)
+        })
+    });
+    calls.collect()
+}
+
+fn statuses(call: &Value) -> Vec<u16> {
+    call["responses"].as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect()
+}
+
+/// The bodies that a call takes as examples, each with its type.
+fn examples(call: &Value) -> Vec<(&str, String)> {
+    let types = call["requestBody"]["content"].as_object().into_iter().flatten();
+    let bodies = types.flat_map(|(media_type, content)| {
+        let examples = content["examples"].as_object().expect("examples").values().map(|example| &example["value"]);
+        examples.map(move |value| match (media_type.as_str(), value) {
+            ("application/x-ndjson", Value::Array(lines)) => {
+                (media_type.as_str(), lines.iter().map(|line| format!("{line}\n")).collect())
+            }
+            (media_type, value) => (media_type, value.to_string()),
+        })
+    });
+    bodies.collect()
+}
+
+/// The path, with the examples of all its query parameters.
+fn target(document: &Value, path: &str, call: &Value) -> String {
+    let parameters = call["parameters"].as_array().into_iter().flatten().map(|one| resolved(document, one));
+    let examples = parameters.filter(|one| one["in"] == "query").filter_map(|one| {
+        let value = match one.get("example")? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some(format!("{}={}", one["name"].as_str().unwrap(), crate::harness::encoded(&value)))
+    });
+    format!("{path}?{}", examples.collect::<Vec<_>>().join("&"))
+}
+
+/// A request of this call that goes well, changed so that it is answered with this status.
+fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Answer {
+    let record = service.post(DEPLOYED);
+    let path = path.replace("/api/{id}", record.header("location").unwrap());
+    let (tag, json) = (record.header("etag").unwrap(), ("content-type", "application/json"));
+    let body = (!["GET", "HEAD", "DELETE"].contains(&method)).then_some(DEPLOYED);
+    let ask = |path: &str, headers: &[(&str, &str)], body| service.request(method, path, headers, body);
+    match status {
+        200 if method == "POST" => {
+            let keyed = [json, ("idempotency-key", "replayed")];
+            ask(&path, &keyed, body).expect(201);
+            ask(&path, &keyed, body)
+        }
+        200 | 201 | 204 => ask(&path, &[json], body),
+        304 => {
+            let now = service.get(&path);
+            ask(&path, &[("if-none-match", now.header("etag").unwrap_or(tag))], body)
+        }
+        400 => ask(&format!("{path}?colour=red"), &[json], body),
+        404 => ask("/api/9007199254740991", &[json], body),
+        406 => ask(&path, &[("accept", "image/png")], body),
+        411 => ask(&path, &[json], None),
+        412 => ask(&path, &[json, ("if-match", "\"stale\"")], body),
+        413 => ask(&path, &[json], Some(&" ".repeat(70_000))),
+        415 => ask(&path, &[("content-type", "text/plain")], body),
+        422 => {
+            let keyed = [json, ("idempotency-key", "reused")];
+            ask(&path, &keyed, body).expect(201);
+            ask(&path, &keyed, Some(&deployed(&serde_json::json!({ "version": "3" }))))
+        }
+        _ => panic!("{method} {path} has a status that this test cannot call forth: {status}"),
+    }
+}
+
+#[test]
+fn the_document_is_there_and_told_apart_by_its_etag() {
+    let service = Service::start();
+    let answer = service.get("/openapi.json");
+    assert_eq!(answer.expect(200)["openapi"], "3.1.0");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let tag = answer.header("etag").expect("an entity tag");
+    let known = service.request("GET", "/openapi.json", &[("if-none-match", tag)], None);
+    assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", Some(tag)));
+    let other = service.request("GET", "/openapi.json", &[("if-none-match", "\"other\"")], None);
+    assert_eq!(other.body, answer.body);
+}
+
+#[test]
+fn every_example_is_taken() {
+    let service = Service::start();
+    let document = document(&service);
+    for (method, path, call) in calls(&document) {
+        let path = path.replace("{id}", &service.record(DEPLOYED)["id"].to_string());
+        let target = target(&document, &path, call);
+        let bodies = examples(call);
+        assert_eq!(bodies.is_empty(), call.get("requestBody").is_none(), "{method} {path}");
+        let answers = if bodies.is_empty() {
+            vec![service.request(&method, &target, &[], None)]
+        } else {
+            let send = |(media_type, body): &(&str, String)| {
+                service.request(&method, &target, &[("content-type", *media_type)], Some(body))
+            };
+            bodies.iter().map(send).collect()
+        };
+        for answer in answers {
+            assert!((200..300).contains(&answer.status), "{method} {target}: {answer:?}");
+            assert!(statuses(call).contains(&answer.status), "{method} {target}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn every_status_that_is_told_can_be_called_forth() {
+    let service = Service::start();
+    let document = document(&service);
+    for (method, path, call) in calls(&document) {
+        // A slow body is tried in http/patience.rs, a database that is gone below; nothing should call forth a 500.
+        for status in statuses(call).into_iter().filter(|status| ![408, 500, 503].contains(status)) {
+            let answer = called_forth(&service, &method, path, status);
+            assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+            let response = resolved(&document, &call["responses"][status.to_string()]);
+            for (name, header) in response["headers"].as_object().into_iter().flatten() {
+                let is_required = resolved(&document, header)["required"] == true;
+                assert!(!is_required || answer.header(&name.to_lowercase()).is_some(), "{name} of {answer:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_needs_the_database_and_only_that_tells_of_a_503() {
+    let mut cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let document = document(&service);
+    cluster.stop();
+    for (method, path, call) in calls(&document) {
+        let body = call.get("requestBody").map(|_| DEPLOYED);
+        let answer =
+            service.request(&method, &path.replace("{id}", "1"), &[("content-type", "application/json")], body);
+        assert_eq!(answer.status == 503, statuses(call).contains(&503), "{method} {path}: {answer:?}");
+    }
+}
