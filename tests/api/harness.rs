@@ -46,7 +46,7 @@ pub fn encoded(text: &str) -> String {
 
 /// Asks until the answer is yes: for what happens soon, but not at once.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "never came about: {what}");
         std::thread::sleep(Duration::from_millis(10));
