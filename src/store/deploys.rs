@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 use super::{Filter, Store, connections::Connections, rows};
 use crate::{
@@ -40,6 +40,8 @@ impl DeployCursor {
     pub fn parse(text: &str) -> Option<Self> {
         let (micros, id) = text.strip_prefix('d')?.split_once('-')?;
         let moment = DateTime::from_timestamp_micros(from_hex(micros)?)?;
+        // The years that a record can have, and the database knows.
+        (0..=9999).contains(&moment.year()).then_some(())?;
         let cursor = Self { moment, id: from_hex(id)? };
         (cursor.to_string() == text).then_some(cursor)
     }
@@ -215,6 +217,10 @@ mod tests {
             let moment = chrono::DateTime::from_timestamp_micros(micros).unwrap();
             let cursor = DeployCursor { moment, id: 7 };
             assert_eq!(DeployCursor::parse(&cursor.to_string()), Some(cursor));
+        }
+        // Before the calendar of PostgreSQL, and behind that of RFC 3339.
+        for none in ["dff00000000000000-1", "d8d00000000000000-1", "d384440ccc736000-1", "d-1", "0-1", "d0-", "d00-1"] {
+            assert_eq!(DeployCursor::parse(none), None, "{none}");
         }
     }
 }
