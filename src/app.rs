@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, events, health, metrics, records, reports},
+    handlers::{current, deploys, events, health, metrics, page, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -101,6 +101,7 @@ impl App {
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
             Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,
+            Route::Page | Route::PageFile => page::read(uri.path(), headers),
         }
     }
 }

@@ -5,5 +5,6 @@ pub mod deploys;
 pub mod events;
 pub mod health;
 pub mod metrics;
+pub mod page;
 pub mod records;
 pub mod reports;

@@ -72,10 +72,10 @@ pub fn if_match(headers: &HeaderMap, record: &Record) -> bool {
     !headers.contains_key(header::IF_MATCH) || names(headers, header::IF_MATCH, |tag| tag == record.etag())
 }
 
-/// Whether `If-None-Match` says that the reader has this record already.
+/// Whether `If-None-Match` says that the reader has what this entity tag is of already.
 #[must_use]
-pub fn if_none_match(headers: &HeaderMap, record: &Record) -> bool {
-    names(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == record.etag())
+pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    names(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 fn names(headers: &HeaderMap, header: header::HeaderName, is_it: impl Fn(&str) -> bool) -> bool {

@@ -33,11 +33,15 @@ pub enum Route {
     Ready,
     /// `GET /metrics`
     Metrics,
+    /// `GET /`
+    Page,
+    /// `GET /page/…`: what the page loads. Which there are, its handler knows.
+    PageFile,
 }
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 16] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
@@ -52,6 +56,8 @@ impl Route {
         "GET /livez",
         "GET /readyz",
         "GET /metrics",
+        "GET /",
+        "GET /page/{file}",
     ];
 
     /// Its place in [`Route::NAMES`].
@@ -72,6 +78,8 @@ impl Route {
             Self::Live => 11,
             Self::Ready => 12,
             Self::Metrics => 13,
+            Self::Page => 14,
+            Self::PageFile => 15,
         }
     }
 }
@@ -122,6 +130,8 @@ pub fn find(method: &Method, path: &str) -> Result<Route, Miss> {
 fn exact(method: &Method, path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     Some(match (method, segments.as_slice()) {
+        (&Method::GET, [""]) => Route::Page,
+        (&Method::GET, ["page", _]) => Route::PageFile,
         (&Method::GET, ["livez"]) => Route::Live,
         (&Method::GET, ["readyz"]) => Route::Ready,
         (&Method::GET, ["metrics"]) => Route::Metrics,
