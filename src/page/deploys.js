@@ -28,6 +28,7 @@ export function show({ running, stale, deploys, next }, address) {
 	const isFiltered = Object.keys(filters(address)).length > 0 || address.cursor;
 	if (!isFiltered && !deploys.length && !running.length && !stale.length) return welcome();
 	return [
+		el("h1.unseen", "Deploys"),
 		address.cursor || address.state === "finished" || address.state === "superseded" ? null : open(running, stale, address),
 		last(deploys, next, address, isFiltered),
 	];
@@ -61,15 +62,30 @@ export function dated(caption, deploys) {
 	return table("deploys.dated", caption, COLUMNS, body("all", rows));
 }
 
+let copied = "Copy the call";
+
+export async function copyCall(button) {
+	const call = document.getElementById("call");
+	try {
+		await navigator.clipboard.writeText(call.textContent);
+	} catch {
+		// Without HTTPS there is no clipboard to write to.
+		getSelection().selectAllChildren(call);
+		document.execCommand("copy");
+	}
+	copied = "Copied";
+	button.textContent = copied;
+}
+
 function welcome() {
 	const call = [
 		'curl --header "Content-Type: application/json" --request POST \\',
 		`  --data '{"component":"server-interface","version":"2.1","owner":"aoliveira","status":"deployed"}' \\`,
 		`  ${new URL("api/", document.baseURI)}`,
 	].join("\n");
-	return section("welcome", "No deploy is recorded yet",
+	return [el("h1.unseen", "Deploys"), section("welcome", "No deploy is recorded yet",
 		el("p", "Record the first one. It appears here as it happens:"),
 		el("pre#call", { tabindex: "0", role: "region", "aria-label": "The call" }, el("code", call)),
-		el("p", el("button", { type: "button", "data-copies": "call" }, "Copy the call")),
-		none("Send the same with the status ", el("code", "started"), " before, and the deploy is measured."));
+		el("p", el("button#copy", { type: "button" }, copied)),
+		none("Send the same with the status ", el("code", "started"), " before, and the deploy is measured."))];
 }

@@ -5,7 +5,7 @@ import { to } from "./address.js";
 function make(namespace, tag, rest) {
 	const [[name, id], ...classes] = tag.split(".").map((part) => part.split("#"));
 	const node = document.createElementNS(namespace, name);
-	node.classList.add(...classes.flat());
+	if (classes.length) node.classList.add(...classes.flat());
 	if (id) node.id = id;
 	const isGiven = Object.getPrototypeOf(rest[0] ?? "") === Object.prototype;
 	for (const [attribute, value] of Object.entries(isGiven ? rest.shift() : {})) {
@@ -54,6 +54,9 @@ const isSame = (one, other) => one.nodeName === other.nodeName && key(one) === k
 
 // Makes the children of `old` what those of `fresh` are; what is there already stays the same element.
 export function morph(old, fresh) {
+	const kept = new Set([...fresh.children].map(key));
+	// What is gone goes first: an element that is moved loses the focus.
+	for (const child of [...old.children]) if (key(child) && !kept.has(key(child))) child.remove();
 	const keyed = new Map([...old.children].filter(key).map((child) => [key(child), child]));
 	let here = old.firstChild;
 	for (const next of [...fresh.childNodes]) {

@@ -59,7 +59,7 @@ function refresh() {
 function show() {
 	const main = at("main");
 	const waiting = state.problem ? "Nothing can be shown." : "Loading …";
-	const shown = state.data ? viewOf(state.here).show(state.data, state.here, main.clientWidth) : none(waiting);
+	const shown = state.data ? viewOf(state.here).show(state.data, state.here, main.clientWidth) : [el("h1.unseen", "deploylog"), none(waiting)];
 	main.classList.toggle("first", state.isFirst);
 	state.isFirst = !state.data;
 	morph(main, el("main", shown));
@@ -68,7 +68,7 @@ function show() {
 }
 
 function showState() {
-	const problem = state.problem ?? state.lost;
+	const problem = state.problem?.status ? state.problem : state.lost ?? state.problem;
 	at("lost").hidden = !problem;
 	at("lost-title").textContent = problem?.title;
 	at("lost-detail").textContent = problem?.detail;
@@ -105,7 +105,8 @@ const events = new Events({
 	open() {
 		Object.assign(state, { isLive: true, lost: undefined });
 		showState();
-		refresh();
+		if (state.problem) load();
+		else refresh();
 	},
 	event(name, record) {
 		// A stage changes what is shown of its run, and no more.
@@ -129,21 +130,9 @@ function tell() {
 	news = [];
 }
 
-async function copy(button) {
-	const source = at(button.dataset.copies);
-	try {
-		await navigator.clipboard.writeText(source.textContent);
-	} catch {
-		// Without HTTPS there is no clipboard to write to.
-		getSelection().selectAllChildren(source);
-		document.execCommand("copy");
-	}
-	button.textContent = "Copied";
-}
-
 document.addEventListener("click", (event) => {
-	const button = event.target.closest("[data-copies]");
-	if (button) copy(button);
+	const button = event.target.closest("#copy");
+	if (button) deploys.copyCall(button);
 	const link = event.target.closest("a");
 	const href = link?.getAttribute("href");
 	const isPlain = !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;

@@ -16,7 +16,8 @@ export async function load({ component, environment, cursor }, signal) {
 }
 
 export function show({ places, next }, address) {
-	return section("where", "What is where", places.length ? placesTable(places) : none("No deploy like this has succeeded."), pages(address, next));
+	return [el("h1.unseen", "What is where"),
+		section("where", "The last that succeeded", places.length ? placesTable(places) : none("No deploy like this has succeeded."), pages(address, next))];
 }
 
 function placesTable(places) {

@@ -18,6 +18,7 @@ mod list;
 mod load;
 mod measuring;
 mod metrics;
+mod page;
 mod process;
 mod readme;
 mod records;
