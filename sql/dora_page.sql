@@ -104,14 +104,40 @@ from page
                 and stage is null and phase in ('succeeded', 'failed', 'finished')
                 and moment >= $3 and moment < $4
               union all
-              -- What stood before the window, far enough back for any rollback,
-              (select id, version, phase, moment, null, null, null, false
-              from records
-              where component = page.component and coalesce(environment, '') = $2
-                and stage is null and phase = 'succeeded'
-                and moment < $3
-              order by moment desc, id desc
-              limit 10)
+              -- What stood before the window: the last deploy of each version, as far back as two went to and fro,
+              -- twenty at most,
+              select id, version, 'succeeded', moment, null, null, null, false
+              from (
+                with recursive stood as (
+                  (select id, version, moment, null::text as after, null::text as after_that, 1 as number
+                  from records
+                  where component = page.component and coalesce(environment, '') = $2
+                    and stage is null and phase = 'succeeded'
+                    and moment < $3
+                  order by moment desc, id desc
+                  limit 1)
+                  union all
+                  select before.id, before.version, before.moment, stood.version, stood.after, number + 1
+                  from stood
+                    cross join lateral (
+                      select id, version, moment
+                      from (
+                        select id, version, moment
+                        from records
+                        where component = page.component and coalesce(environment, '') = $2
+                          and stage is null and phase = 'succeeded'
+                          and (moment, id) < (stood.moment, stood.id)
+                        order by moment desc, id desc
+                        limit 1000 -- of one that is deployed again and again
+                      ) earlier
+                      where version <> stood.version
+                      order by moment desc, id desc
+                      limit 1
+                    ) before
+                  where number < 20 and (after_that is null or stood.version = after_that)
+                )
+                select id, version, moment from stood
+              ) stood
               union all
               -- and what came after it.
               (select id, version, phase, moment, null, null, null, false

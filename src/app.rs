@@ -15,8 +15,6 @@ use hyper::{
     http::{request::Parts, uri::Authority},
 };
 
-use tokio::sync::Semaphore;
-
 use crate::{
     error::Error,
     handlers::{current, deploys, events, health, metrics, page, records, reports},
@@ -34,8 +32,8 @@ pub struct App {
     pub store: Store,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// One for each who may read events at the same time.
-    pub event_readers: Arc<Semaphore>,
+    /// Who may read events at the same time.
+    pub event_readers: events::Readers,
     /// What is counted of every request.
     pub requests: Requests,
 }
@@ -100,7 +98,9 @@ impl App {
             Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
-            Route::Metrics => metrics::read(&self.requests, &self.store, uri.query(), headers).await,
+            Route::Metrics => {
+                metrics::read(&self.requests, self.event_readers.count(), &self.store, uri.query(), headers).await
+            }
             Route::Page | Route::PageFile => page::read(uri.path(), headers),
         }
     }

@@ -18,6 +18,7 @@
 //! - [`migrate`]: the schema.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
+//! - [`log`]: the log, one line an entry.
 //! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
 //! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
@@ -29,6 +30,7 @@ pub mod error;
 pub mod event;
 pub mod handlers;
 pub mod load;
+pub mod log;
 pub mod metrics;
 pub mod migrate;
 pub mod page;

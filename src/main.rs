@@ -10,19 +10,21 @@ use std::{
 
 use deploylog::{
     app::App,
-    config::{Config, Database, HELP, Invocation, Log},
+    config::{Config, Database, HELP, Invocation},
     embedded::{self, Cluster},
+    handlers::events::Readers,
     load::{
         self,
         options::{Options, Request},
     },
+    log,
     metrics::Requests,
     migrate::{self, MigrateError},
     probe, server,
     signal::Shutdown,
     store::{self, Store, connect_options},
 };
-use tokio::{net::TcpListener, runtime::Builder, sync::Semaphore, time::sleep};
+use tokio::{net::TcpListener, runtime::Builder, time::sleep};
 use tokio_postgres::NoTls;
 
 /// What ends the process early: the exit code, and the sentence for the operator.
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, sentence)) => {
-            let _ = writeln!(io::stderr(), "deploylog: {sentence}");
+            complain(&sentence);
             ExitCode::from(code)
         }
     }
@@ -61,7 +63,7 @@ fn command(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         Ok(Invocation::Healthcheck(listen)) => {
             run(async move { probe::ready(listen).await.map_err(|error| Failure(FAILED, error.to_string())) })
         }
-        Err(mistakes) => Err(bad_settings(&mistakes)),
+        Err(mistakes) => Err(bad_settings(mistakes)),
     }
 }
 
@@ -73,7 +75,7 @@ fn load(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
             say(load::options::HELP);
             Ok(())
         }
-        Err(mistakes) => Err(bad_settings(&mistakes)),
+        Err(mistakes) => Err(bad_settings(mistakes)),
     }
 }
 
@@ -83,8 +85,17 @@ async fn send_load(options: Options) -> Result<(), Failure> {
     outcome.complaint.map_or(Ok(()), |complaint| Err(Failure(FAILED, complaint)))
 }
 
-fn bad_settings(mistakes: &[String]) -> Failure {
-    Failure(BAD_SETTINGS, mistakes.join("\ndeploylog: "))
+fn bad_settings(mut mistakes: Vec<String>) -> Failure {
+    let last = mistakes.pop().unwrap_or_default();
+    for mistake in &mistakes {
+        complain(mistake);
+    }
+    Failure(BAD_SETTINGS, last)
+}
+
+/// One line for the operator.
+fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "deploylog: {}", log::escaped(sentence));
 }
 
 /// Whoever reads this may have gone: that ends nothing.
@@ -102,7 +113,7 @@ fn run_on(mut runtime: Builder, work: impl Future<Output = Result<(), Failure>>)
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    log_to_stderr(config.log);
+    log::to_stderr(config.log);
     let mut shutdown = Shutdown::catch().map_err(|error| Failure(FAILED, error.to_string()))?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -142,7 +153,7 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
     let app = Arc::new(App {
         store: store.clone(),
         body_timeout: config.limits.body,
-        event_readers: Arc::new(Semaphore::new(config.limits.event_readers())),
+        event_readers: Readers::new(config.limits.event_readers()),
         requests: Requests::default(),
     });
     let requested = async {
@@ -182,7 +193,7 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Store, F
 }
 
 async fn migrate(config: Config) -> Result<(), Failure> {
-    log_to_stderr(config.log);
+    log::to_stderr(config.log);
     let cluster = match &config.database {
         Database::External(_) => None,
         Database::Embedded(dir) => {
@@ -229,16 +240,5 @@ fn database(config: &Config, cluster: Option<&Cluster>) -> tokio_postgres::Confi
         (Database::External(database), _) => (**database).clone(),
         (Database::Embedded(_), Some(cluster)) => cluster.config(),
         (Database::Embedded(_), None) => tokio_postgres::Config::new(),
-    }
-}
-
-fn log_to_stderr(log: Log) {
-    // A log that nobody reads any more ends nothing.
-    let builder =
-        tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).log_internal_errors(false);
-    if log.json {
-        builder.json().init();
-    } else {
-        builder.with_ansi(false).init();
     }
 }

@@ -34,10 +34,30 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// When a reader may come back, in milliseconds: not all at once.
 const RETRY: std::ops::Range<u64> = 1_000..5_000;
 
+/// Who may read at the same time.
+pub struct Readers {
+    most: usize,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    /// So many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, places: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// How many there are at this moment.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.most - self.places.available_permits()
+    }
+}
+
 /// Answers what happens from now on, or behind `Last-Event-ID`, to records that the filter lets pass.
 pub async fn listen(
     store: &Store,
-    readers: &Arc<Semaphore>,
+    readers: &Readers,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Reply, Error> {
@@ -47,7 +67,7 @@ pub async fn listen(
     if preferred(headers, &["text/event-stream"]).is_none() {
         return Err(Error::NotAcceptable("text/event-stream"));
     }
-    let place = readers.clone().try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
+    let place = readers.places.clone().try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
     let hearing = store.listen().await?;
     let jitter = RandomState::new().hash_one(()) % (RETRY.end - RETRY.start);
     let mut greeting = format!("retry: {}\n", RETRY.start + jitter);

@@ -14,6 +14,7 @@ use crate::{
 /// Answers also while the database does not, then without what only it knows.
 pub async fn read(
     requests: &Requests,
+    event_readers: usize,
     store: &Store,
     query: Option<&str>,
     headers: &HeaderMap,
@@ -26,6 +27,7 @@ pub async fn read(
     out.family("deploylog_build_info", "gauge", "The version that runs.");
     out.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     requests.write(&mut out);
+    out.single("deploylog_event_readers", "gauge", "Who reads events at this moment.", event_readers);
     write_store(store, &mut out);
     write_deploys(store, &mut out).await;
     Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.into_text().into_bytes()))

@@ -66,7 +66,7 @@ export function durationsChart(deploys, { p50_seconds: p50, p95_seconds: p95 }, 
 		dayLabels(days, wide, height - 6, x),
 		levels.map(([value]) => across(y(value), width, "level")),
 		marks,
-		levels.map(([value, name]) => label(width - RIGHT, y(value) - 4, `${name} ${duration(value)}`, true)),
+		levels.map(([value, name]) => label(width - RIGHT, y(value) + (name === "p95" ? -4 : 13), `${name} ${duration(value)}`, true)),
 		svg("circle.pointed", { r: 0 }));
 	return { drawn, at, isLog };
 }

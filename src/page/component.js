@@ -92,7 +92,7 @@ function daysTable(perDay, days) {
 function stagesTable({ whole, stages, span }) {
 	const line = ({ name, window, before }, label) => {
 		const change = window.p50_seconds && before.p50_seconds ? window.p50_seconds / before.p50_seconds - 1 : 0;
-		const percents = `${change > 0 ? "+" : ""}${Math.round(change * 100)} %`;
+		const percents = `${change > 0 ? "+" : "−"}${Math.round(Math.abs(change) * 100)} %`;
 		return row({ "data-key": `s${label ? "" : name}` }, rowHeader("", label ?? named(name)), counted(window.count),
 			[window.p50_seconds, window.p95_seconds, window.max_seconds, before.p50_seconds].map(figure),
 			cell(`number${change > 0.2 ? " is-slower" : ""}`, Math.abs(change) < 0.05 ? "" : percents, change > 0.2 && " slower"));

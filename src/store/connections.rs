@@ -1,6 +1,7 @@
 //! Pooled connections: every wait has an end, and none that failed is used again.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -71,10 +72,17 @@ pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) ->
     config
 }
 
+/// A connection on which queries stand in line.
+struct Line {
+    client: ClientWrapper,
+    /// The turn of the one that the server works at; whether it did not answer in time.
+    turn: tokio::sync::Mutex<bool>,
+}
+
 /// A pool of like connections.
 pub struct Connections {
     pool: Pool,
-    line: Mutex<Option<Arc<ClientWrapper>>>,
+    line: Mutex<Option<Arc<Line>>>,
     wait: Duration,
     answer_within: Duration,
 }
@@ -120,22 +128,31 @@ impl Connections {
     /// Runs a query once, behind those that were sent this way before: on one connection, where the server finds the next
     /// as soon as it has answered one.
     pub async fn query_in_line(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
-        let standing = self.line().clone().filter(|client| !client.is_closed());
-        let client = if let Some(client) = standing {
-            client
+        let standing = self.line().clone().filter(|line| !line.client.is_closed());
+        let line = if let Some(line) = standing {
+            line
         } else {
-            let client = Arc::new(Object::take(self.connection().await?));
-            self.line().insert(client).clone()
+            let client = Object::take(self.connection().await?);
+            self.line().insert(Arc::new(Line { client, turn: tokio::sync::Mutex::default() })).clone()
         };
-        let result = self.run(&client, sql, parameters).await;
+        let mut answer = pin!(ask(&line.client, sql, parameters));
+        // It is sent at once; its time begins when those before it have had theirs.
+        let result = tokio::select! {
+            answer = &mut answer => answer,
+            mut is_silent = line.turn.lock() => {
+                let answer = if *is_silent { None } else { timeout(self.answer_within, answer).await.ok() };
+                *is_silent = answer.is_none();
+                answer.unwrap_or_else(|| Err(silent()))
+            }
+        };
         if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
-            self.line().take_if(|standing| Arc::ptr_eq(standing, &client));
+            self.line().take_if(|standing| Arc::ptr_eq(standing, &line));
             self.pool.retain(|_, _| false);
         }
         result
     }
 
-    fn line(&self) -> MutexGuard<'_, Option<Arc<ClientWrapper>>> {
+    fn line(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,16 +171,7 @@ impl Connections {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        let run = async {
-            let statement = client.prepare_cached(sql).await.map_err(|error| match failure(error) {
-                Failure::Lost(cause) => Failure::Undone(cause),
-                other => other,
-            })?;
-            client.query(&statement, parameters).await.map_err(failure)
-        };
-        timeout(self.answer_within, run)
-            .await
-            .unwrap_or_else(|_| Err(Failure::Silent("the database did not answer in time".into())))
+        timeout(self.answer_within, ask(client, sql, parameters)).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Runs a query that changes nothing; once more where the connection was of no use.
@@ -184,6 +192,18 @@ impl Connections {
         self.line().take();
         self.pool.close();
     }
+}
+
+async fn ask(client: &ClientWrapper, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+    let statement = client.prepare_cached(sql).await.map_err(|error| match failure(error) {
+        Failure::Lost(cause) => Failure::Undone(cause),
+        other => other,
+    })?;
+    client.query(&statement, parameters).await.map_err(failure)
+}
+
+fn silent() -> Failure {
+    Failure::Silent("the database did not answer in time".into())
 }
 
 fn failure(error: tokio_postgres::Error) -> Failure {

@@ -40,6 +40,11 @@ impl Lanes {
         self.lanes[lane].clone().try_lock_owned().ok()
     }
 
+    /// Waits for a lane.
+    pub async fn hold_one(&self, lane: usize) -> OwnedMutexGuard<()> {
+        self.lanes[lane].clone().lock_owned().await
+    }
+
     /// Waits for the lanes of all these components; in one order, so that no two wait for each other.
     pub async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Held {
         let mut wanted = [false; LANES];

@@ -12,15 +12,17 @@ use std::{
 
 use tokio::{
     sync::{
+        OwnedMutexGuard,
         mpsc::{self, Receiver, Sender},
         oneshot,
     },
     task::{self, JoinError, JoinSet},
+    time::timeout,
 };
 
 use super::{Delivery, Inner, connections::Failure, lanes::LANES};
 use crate::error::Error;
-use group::{Job, Outcome, write_alone, write_group};
+use group::{Job, Outcome, write_group};
 
 /// On one connection: the server finds the second as soon as it has answered the first, and a core is left to the others.
 /// On connections of their own three took half as much again of the database's time for each record.
@@ -58,7 +60,7 @@ impl Writers {
 }
 
 async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
-    let mut board = Board { is_taken: vec![false; LANES], ..Board::default() };
+    let mut board = Board { lanes: (0..LANES).map(|_| Lane::Free).collect(), ..Board::default() };
     loop {
         while board.has_room()
             && let Ok(job) = queue.try_recv()
@@ -71,10 +73,11 @@ async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
                 Some(job) => board.admit(job),
                 None => break,
             },
+            Some(waited) = board.waits.join_next() => board.step_in(waited),
             Some(landed) = board.flights.join_next_with_id() => {
                 if let Some(failure) = board.land(landed) {
                     // Those that wait by now would only wait for the same.
-                    for job in board.waiting.drain(..).chain(std::iter::from_fn(|| queue.try_recv().ok())) {
+                    for job in board.give_up().chain(std::iter::from_fn(|| queue.try_recv().ok())) {
                         job.fail(&failure);
                     }
                 }
@@ -83,18 +86,31 @@ async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
     }
 }
 
+/// Whose a lane is.
+enum Lane {
+    /// Nobody's here; an import or a change may have it.
+    Free,
+    /// Ours, for the next group.
+    Held(OwnedMutexGuard<()>),
+    /// A statement's in flight.
+    InFlight,
+    /// Somebody else's: it is waited for.
+    Waited,
+}
+
 /// Who waits, and what is in flight.
 #[derive(Default)]
 struct Board {
     waiting: VecDeque<Job>,
-    /// Those that a statement in flight stands in the way of: it writes records of the same lane.
+    /// Those whose lane is in flight or waited for.
     blocked: VecDeque<Job>,
     /// In tasks of their own: should one panic, its requests are told so, and the others go on.
     flights: JoinSet<Result<(), Failure>>,
     /// The lanes of each.
-    lanes: HashMap<task::Id, Vec<usize>>,
-    /// Whether one of them has this lane.
-    is_taken: Vec<bool>,
+    flown: HashMap<task::Id, Vec<usize>>,
+    lanes: Vec<Lane>,
+    /// Those who wait for a lane, one for all its records; and whether they got it in time.
+    waits: JoinSet<(usize, Option<OwnedMutexGuard<()>>)>,
     /// How many records the last one took along.
     last: usize,
 }
@@ -105,7 +121,8 @@ impl Board {
     }
 
     fn admit(&mut self, job: Job) {
-        if self.is_taken[job.lane] { &mut self.blocked } else { &mut self.waiting }.push_back(job);
+        let is_blocked = matches!(self.lanes[job.lane], Lane::InFlight | Lane::Waited);
+        if is_blocked { &mut self.blocked } else { &mut self.waiting }.push_back(job);
     }
 
     /// Lets a group go, where it is time.
@@ -119,15 +136,27 @@ impl Board {
         while group.len() < MAX_GROUP
             && let Some(job) = self.waiting.pop_front()
         {
-            if !self.is_taken[job.lane] {
-                let Some(lane) = inner.lanes.try_hold(job.lane) else {
-                    // An import or a change holds it: this one waits by itself.
-                    tokio::spawn(write_alone(inner.clone(), job));
-                    continue;
-                };
+            let taken = match std::mem::replace(&mut self.lanes[job.lane], Lane::InFlight) {
+                // This group's: those of others do not wait here.
+                Lane::InFlight => None,
+                Lane::Held(lane) => Some(lane),
+                lane => {
+                    let is_waited = matches!(lane, Lane::Waited);
+                    let free = if is_waited { None } else { inner.lanes.try_hold(job.lane) };
+                    if free.is_none() {
+                        self.lanes[job.lane] = Lane::Waited;
+                        if !is_waited {
+                            self.wait_for(inner, job.lane);
+                        }
+                        self.blocked.push_back(job);
+                        continue;
+                    }
+                    free
+                }
+            };
+            if let Some(lane) = taken {
                 held.push(lane);
                 lanes.push(job.lane);
-                self.is_taken[job.lane] = true;
             }
             // A key that the group has already waits for the next: there it finds its record.
             if job.key().is_none_or(|key| keys.insert(key)) {
@@ -145,8 +174,45 @@ impl Board {
             let _held = held;
             write_group(&inner, group).await
         });
-        self.lanes.insert(flight.id(), lanes);
+        self.flown.insert(flight.id(), lanes);
         for job in std::mem::take(&mut self.waiting) {
+            self.admit(job);
+        }
+    }
+
+    fn wait_for(&mut self, inner: &Arc<Inner>, lane: usize) {
+        let inner = inner.clone();
+        self.waits.spawn(async move { (lane, timeout(inner.lane_wait, inner.lanes.hold_one(lane)).await.ok()) });
+    }
+
+    /// Takes a lane that was waited for; where it was waited for too long, so have those who want it.
+    fn step_in(&mut self, waited: Result<(usize, Option<OwnedMutexGuard<()>>), JoinError>) {
+        let Ok((number, lane)) = waited else { return };
+        let is_late = lane.is_none();
+        self.lanes[number] = lane.map_or(Lane::Free, Lane::Held);
+        if is_late {
+            let (overdue, others): (VecDeque<_>, _) = self.blocked.drain(..).partition(|job| job.lane == number);
+            self.blocked = others;
+            for job in overdue {
+                job.fail(&Failure::Overloaded("earlier writes of the component take too long".into()));
+            }
+        }
+        self.admit_again();
+    }
+
+    /// All that could go at once, and their lanes with them.
+    fn give_up(&mut self) -> impl Iterator<Item = Job> {
+        for lane in &mut self.lanes {
+            if matches!(lane, Lane::Held(_)) {
+                *lane = Lane::Free;
+            }
+        }
+        self.waiting.drain(..)
+    }
+
+    fn admit_again(&mut self) {
+        self.blocked.append(&mut self.waiting);
+        for job in std::mem::take(&mut self.blocked) {
             self.admit(job);
         }
     }
@@ -157,13 +223,10 @@ impl Board {
             Ok((id, result)) => (id, result.err()),
             Err(panic) => (panic.id(), None),
         };
-        for lane in self.lanes.remove(&id).unwrap_or_default() {
-            self.is_taken[lane] = false;
+        for lane in self.flown.remove(&id).unwrap_or_default() {
+            self.lanes[lane] = Lane::Free;
         }
-        self.blocked.append(&mut self.waiting);
-        for job in std::mem::take(&mut self.blocked) {
-            self.admit(job);
-        }
+        self.admit_again();
         failure
     }
 }

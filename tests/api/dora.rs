@@ -1,6 +1,7 @@
 //! The five DORA metrics, against examples worked out by hand.
 
 mod edges;
+mod model;
 mod parameters;
 
 use serde_json::{Value, json};
@@ -51,8 +52,13 @@ fn ten_days(service: &Service) {
                 "2026-11-02T10:10:00Z",
                 json!({ "committed_at": "2026-11-02T08:10:00Z", "unplanned": false }),
             ),
-            // Across midnight: the 3rd in UTC, half past ten in the evening of the 2nd in New York.
-            ("1.2", "deployed", "2026-11-03T03:30:00Z", commit("2026-11-02T23:30:00Z")),
+            // Across midnight in UTC, by a sender in New York, where it is half past ten in the evening of the 2nd.
+            (
+                "1.2",
+                "deployed",
+                "2026-11-02T22:30:00-05:00",
+                json!({ "started_at": "2026-11-02T18:50:00-05:00", "committed_at": "2026-11-02T18:30:00-05:00" }),
+            ),
             // A redeploy.
             ("1.2", "deployed", "2026-11-03T15:00:00Z", commit("2026-11-02T23:30:00Z")),
             // Fails; the record that names it counts it once; the next attempt is aborted, the one after is well.
@@ -164,6 +170,28 @@ fn days_are_counted_in_the_time_zone_that_is_asked_for() {
     let two = "component=web&since=2026-10-31T04:00:00Z&until=2026-11-02T05:00:00Z";
     assert_eq!(report(&service, &format!("{two}&tz=America/New_York"))[FREQUENCY]["denominator"], 2.0);
     assert_eq!(report(&service, two)[FREQUENCY]["denominator"], 2.042);
+}
+
+#[test]
+fn a_window_has_days_also_where_the_clocks_go_back_or_forth() {
+    let service = Service::start();
+    finished(&service, [("1", "deployed", "2026-11-01T06:00:00Z", json!({}))]);
+    let frequency = |window: &str, zone: &str| {
+        let metric = &report(&service, &format!("{window}&tz={zone}"))[FREQUENCY];
+        json!([metric["value"], metric["denominator"]])
+    };
+    let new_york = "America/New_York";
+    // From a quarter to two till a quarter past one, when the clocks had gone back: half an hour is 1/48 of a day.
+    assert_eq!(frequency("since=2026-11-01T05:45:00Z&until=2026-11-01T06:15:00Z", new_york), json!([48.0, 0.021]));
+    // From half past one till half past one: an hour.
+    assert_eq!(frequency("since=2026-11-01T05:30:00Z&until=2026-11-01T06:30:00Z", new_york), json!([24.0, 0.042]));
+    // The thirty days before either half past one, though it is an hour from one to the other.
+    for until in ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"] {
+        assert_eq!(frequency(&format!("until={until}"), new_york)[1], 30.0, "{until}");
+    }
+    // A day of 23 hours, and the half of one of 24.
+    assert_eq!(frequency("since=2026-03-29T00:00:00Z&until=2026-03-29T23:00:00Z", "Europe/Lisbon")[1], 1.0);
+    assert_eq!(frequency("since=2026-03-29T00:00:00Z&until=2026-03-30T11:00:00Z", "Europe/Lisbon")[1], 1.5);
 }
 
 #[test]

@@ -33,7 +33,12 @@ fn week(service: &Service) {
         // Two that overlap.
         took(Some(80), "05T10:00:30", &none),
         took(Some(60), "05T10:00:20", &none),
-        took(Some(90), "07T00:00:10", &none),
+        // Across midnight in UTC, and not where it was sent from.
+        took(
+            None,
+            "07T00:00:10",
+            &of(json!({ "started_at": "2026-11-06T18:58:40-05:00", "finished_at": "2026-11-06T19:00:10-05:00" })),
+        ),
         took(Some(70), "08T23:59:59", &none),
         // Without a duration: nobody said when they started, or it was after they finished.
         took(None, "08T12:00:00", &of(json!({ "version": "lone" }))),

@@ -2,12 +2,14 @@
 
 mod at_once;
 mod client;
+mod events;
 mod postgres;
 mod service;
 mod session;
 
 pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
+pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
 pub use service::{PROGRAM, Service, signal};
 pub use session::Session;

@@ -1,7 +1,5 @@
 //! One group: each record of it is answered by itself, whatever becomes of its neighbours.
 
-use std::sync::Arc;
-
 use tokio::sync::oneshot;
 
 use crate::{
@@ -20,21 +18,12 @@ pub struct Job {
     pub answer: oneshot::Sender<Outcome>,
 }
 
-/// Writes one whose lane is not held yet.
-pub async fn write_alone(inner: Arc<Inner>, job: Job) {
-    match inner.hold(std::iter::once(job.delivery.record.component.as_str())).await {
-        // Its answer says what failed.
-        Ok(_lane) => drop(write_together(&inner, vec![job], false).await),
-        Err(failure) => job.fail(&failure),
-    }
-}
-
 /// Writes a group and answers each of it. Fails where there is no database to be had.
 pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> {
     // What the database refuses is only one of them: each is tried by itself.
-    let mut refused = write_together(inner, group, true).await?.into_iter();
+    let mut refused = write_together(inner, group).await?.into_iter();
     while let Some(job) = refused.next() {
-        if let Err(failure) = write_together(inner, vec![job], true).await {
+        if let Err(failure) = write_together(inner, vec![job]).await {
             refused.for_each(|job| job.fail(&failure));
             return Err(failure);
         }
@@ -43,10 +32,10 @@ pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> 
 }
 
 /// Writes all of these or none, their lanes held, and answers each; hands back those that the database refuses together.
-async fn write_together(inner: &Inner, mut jobs: Vec<Job>, in_line: bool) -> Result<Vec<Job>, Failure> {
+async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        match inner.deliver(&deliveries, in_line).await {
+        match inner.deliver(&deliveries, true).await {
             Ok(Ok(written)) => jobs = answer(inner, jobs, &written).await,
             // Nothing was written: once more without those whose key stands for something else.
             Ok(Err(reused)) => {

@@ -1,8 +1,10 @@
 //! Records that share a statement: each is answered by itself.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::{SENDERS, at_once, deployed, patient};
+use crate::harness::{DEPLOYED, Database, SENDERS, Service, Session, at_once, deployed, eventually, patient};
 
 /// How many statements wrote what the table holds: all that one writes is recorded at one moment.
 const STATEMENTS: &str = "select count(distinct recorded_at) from records";
@@ -38,4 +40,82 @@ fn what_the_database_refuses_of_one_costs_its_neighbours_nothing() {
         assert_eq!(answer.status, if number == 7 { 500 } else { 201 }, "{number}");
     }
     assert_eq!(service.all().len(), SENDERS - 1);
+}
+
+#[test]
+fn those_who_wait_for_a_change_of_their_component_share_a_statement_after_it() {
+    let (database, service) = patient();
+    service.record(DEPLOYED);
+    let session = Session::open(&database.url());
+    session.run("begin; select from records where id = 1 for update");
+    std::thread::scope(|scope| {
+        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
+        eventually("the change has its component and waits", || {
+            !database
+                .sql("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')")
+                .is_empty()
+        });
+        let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(|| service.post(DEPLOYED))).collect();
+        let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {SENDERS}\n");
+        eventually("they wait for the change", || service.get("/metrics").body.contains(&waiting));
+        // Another component's go on meanwhile.
+        service.record(&deployed(&json!({"component": "api"})));
+        session.run("commit");
+        change.join().unwrap().expect(200);
+        for sender in senders {
+            sender.join().unwrap().expect(201);
+        }
+    });
+    assert_eq!(database.sql(&format!("{STATEMENTS} where id > 1 and component = 'web'")), [["1"]]);
+}
+
+#[test]
+fn a_change_that_takes_too_long_turns_away_those_who_wait_for_it_and_no_others() {
+    let database = Database::new();
+    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.5")]);
+    service.record(DEPLOYED);
+    let session = Session::open(&database.url());
+    session.run("begin; select from records where id = 1 for update");
+    std::thread::scope(|scope| {
+        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
+        eventually("the change has its component and waits", || {
+            !database
+                .sql("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')")
+                .is_empty()
+        });
+        assert_eq!(service.post(DEPLOYED).header("retry-after"), Some("1"));
+        service.record(&deployed(&json!({"component": "api"})));
+        session.run("commit");
+        change.join().unwrap().expect(200);
+    });
+    service.record(DEPLOYED);
+    assert_eq!(service.all().len(), 3);
+}
+
+#[test]
+fn the_time_of_those_behind_others_begins_when_theirs_is_over() {
+    let database = Database::new();
+    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_STATEMENT_TIMEOUT", "3")]);
+    let session = Session::open(&database.url());
+    session.run("begin; lock table records in share mode");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| service.post(DEPLOYED));
+        eventually("the first waits to be written", || {
+            !database.sql("select from pg_locks where relation = 'records'::regclass and not granted").is_empty()
+        });
+        let others: Vec<_> = (0..SENDERS)
+            .map(|number| {
+                let record = deployed(&json!({"component": number.to_string()}));
+                scope.spawn(|| service.post(&{ record }))
+            })
+            .collect();
+        assert_eq!(first.join().unwrap().status, 503, "the database took too long over it");
+        // Four seconds after all were sent.
+        std::thread::sleep(Duration::from_millis(1_500));
+        session.run("commit");
+        for other in others {
+            other.join().unwrap().expect(201);
+        }
+    });
+    assert_eq!(service.all().len(), SENDERS, "what was refused is not there, and what was accepted is");
 }

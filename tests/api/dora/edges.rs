@@ -50,6 +50,24 @@ fn what_lies_beyond_the_window_decides_as_if_it_lay_within() {
 }
 
 #[test]
+fn a_rollback_is_known_as_one_however_often_a_version_was_deployed_before_the_window() {
+    let service = Service::start();
+    let deploys = |day: u32, version: &'static str, count: u32| {
+        (0..count).map(move |minute| (version, format!("2026-11-0{day}T12:{minute:02}:00Z")))
+    };
+    // A, B; then A is undone by nothing, because it is what undid B; and so on.
+    let all = [(1, "A", 1), (2, "B", 30), (3, "A", 30), (4, "B", 30), (5, "A", 30), (6, "B", 1)];
+    let all = all.into_iter().flat_map(|(day, version, count)| deploys(day, version, count));
+    let lines = all
+        .map(|(version, at)| deployed(&json!({ "environment": "production", "version": version, "finished_at": at })));
+    service.import(&lines.collect::<Vec<_>>().join("\n")).expect(201);
+    // The last B of the 2nd and of the 4th are undone; in each window that begins later as in the whole.
+    for (since, until, count) in [(1, 7, 2), (2, 3, 1), (3, 4, 0), (3, 7, 1), (4, 5, 1), (5, 6, 0), (5, 7, 0)] {
+        assert_eq!(failures(&service, since, until).0, json!(count), "{since} to {until}");
+    }
+}
+
+#[test]
 fn a_rolled_back_record_speaks_of_the_last_deploy_of_its_version_till_then() {
     let service = Service::start();
     let note = |version: &'static str, at: &'static str| (version, "rolled_back", at, json!({}));

@@ -114,13 +114,16 @@ fn the_page_is_used_with_the_keyboard_alone() {
 #[test]
 fn who_wants_no_motion_has_none() {
     let service = Service::start();
+    service.record(&of("first", &json!({"status": "deployed"})).to_string());
     let browser = Browser::open();
-    browser.wants_no_motion();
-    browser.go(&home(&service));
-    browser.until_in("#live", "Live");
-    service.record(&of("one", &json!({"status": "deployed"})).to_string());
-    browser.until_in("section.last", "one");
-    service.record(&of("two", &json!({"status": "deployed"})).to_string());
-    browser.until_in("section.last", "two");
-    assert_eq!(browser.see("document.getAnimations().length"), 0);
+    for (preference, animation) in [("no-preference", "fresh"), ("reduce", "none")] {
+        browser.prefers_motion(preference);
+        browser.go(&home(&service));
+        browser.until_in("#live", "Live");
+        browser.until_in("section.last", "first");
+        service.record(&of(preference, &json!({"status": "deployed"})).to_string());
+        browser.until_in("section.last .fresh", preference);
+        let name = browser.see("getComputedStyle(document.querySelector('section.last tr.fresh')).animationName");
+        assert_eq!(name, animation);
+    }
 }

@@ -96,8 +96,9 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": scheme}));
     }
 
-    pub fn wants_no_motion(&self) {
-        let motion = json!([{"name": "prefers-reduced-motion", "value": "reduce"}]);
+    /// `reduce`, or `no-preference`.
+    pub fn prefers_motion(&self, preference: &str) {
+        let motion = json!([{"name": "prefers-reduced-motion", "value": preference}]);
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": motion}));
     }
 

@@ -1,0 +1,137 @@
+//! `GET /api/events`.
+
+mod limits;
+mod order;
+mod resume;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{DEPLOYED, Database, Event, Listener, Service, deployed};
+
+/// One that waits for other tests' transactions in the same cluster to end.
+fn patient(database: &Database, settings: &[(&str, &str)]) -> Service {
+    let url = database.url();
+    let mut environment = vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_POOL_TIMEOUT", "30")];
+    environment.extend_from_slice(settings);
+    Service::with(&environment)
+}
+
+fn names_and_ids(events: &[Event]) -> Vec<(&str, &Value)> {
+    events.iter().map(|event| (event.name.as_str(), &event.data["id"])).collect()
+}
+
+#[test]
+fn what_happens_is_told_in_order_with_the_whole_record() {
+    let service = patient(&Database::new(), &[]);
+    let mut listener = Listener::start(&service, "/api/events");
+    assert_eq!(listener.head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(listener.head.header("cache-control"), Some("no-store"));
+
+    let first = service.record(DEPLOYED);
+    assert_eq!(listener.next().data, first);
+    assert!((1_000..5_000).contains(&listener.retry.expect("a time to wait before coming back")));
+    let second = service.record(&deployed(&json!({"component": "api"})));
+    let changed = service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
+    service.send("PUT", "/api/1", &deployed(&json!({"owner": "bob"}))).expect(200);
+    service.request("DELETE", "/api/2", &[], None);
+    let events = listener.take(3);
+    assert_eq!(
+        names_and_ids(&events),
+        [("recorded", &json!(2)), ("changed", &json!(1)), ("deleted", &json!(2))],
+        "a change that changes nothing is none"
+    );
+    assert_eq!((&events[0].data, &events[1].data, &events[2].data), (&second, &changed, &json!({"id": 2})));
+}
+
+#[test]
+fn a_finish_that_a_late_start_completes_is_told_and_so_is_one_that_loses_it() {
+    let service = patient(&Database::new(), &[]);
+    let mut listener = Listener::start(&service, "/api/events");
+    service.record(&deployed(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
+    service.record(&deployed(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})));
+    service.request("DELETE", "/api/2", &[], None);
+    let events = listener.take(5);
+    let one = json!(1);
+    let two = json!(2);
+    assert_eq!(
+        names_and_ids(&events),
+        [("recorded", &one), ("recorded", &two), ("changed", &one), ("deleted", &two), ("changed", &one)]
+    );
+    let durations: Vec<_> = events.iter().map(|event| &event.data["duration_seconds"]).collect();
+    assert_eq!(durations, [&Value::Null, &Value::Null, &json!(60.0), &Value::Null, &Value::Null]);
+    assert_eq!(events[2].data["start_id"], 2);
+    assert_eq!(events[4].data, service.read(&one));
+}
+
+#[test]
+fn a_line_of_an_import_is_an_event_and_a_replay_is_none() {
+    let service = patient(&Database::new(), &[]);
+    let mut listener = Listener::start(&service, "/api/events");
+    let line = |number: usize| {
+        format!("{}\n", deployed(&json!({"version": number.to_string(), "idempotency_key": number.to_string()})))
+    };
+    let lines: String = (1..=3).map(line).collect();
+    service.import(&lines).expect(201);
+    service.import(&lines).expect(201);
+    let last = service.record(DEPLOYED);
+    let events = listener.take(4);
+    assert_eq!(
+        events.iter().map(|event| event.data["version"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["1", "2", "3", "2.1"]
+    );
+    assert_eq!(events[3].data, last);
+}
+
+#[test]
+fn a_filter_lets_pass_what_a_record_is_or_was() {
+    let service = patient(&Database::new(), &[]);
+    let target = "/api/events?component=web&environment=production&phase=succeeded";
+    let mut listener = Listener::start(&service, target);
+    let production = json!({"environment": "production"});
+    for fields in
+        [json!({}), json!({"environment": "staging"}), json!({"component": "api", "environment": "production"})]
+    {
+        service.record(&deployed(&fields));
+    }
+    service.record(&deployed(&json!({"environment": "production", "status": "failed"})));
+    service.record(&deployed(&production));
+    service.send("PATCH", "/api/2", &production.to_string()).expect(200);
+    service.send("PATCH", "/api/5", r#"{"environment":"staging"}"#).expect(200);
+    service.request("DELETE", "/api/3", &[], None);
+    service.request("DELETE", "/api/2", &[], None);
+    let events = listener.take(4);
+    assert_eq!(
+        names_and_ids(&events),
+        [("recorded", &json!(5)), ("changed", &json!(2)), ("changed", &json!(5)), ("deleted", &json!(2))]
+    );
+    assert_eq!(events[2].data["environment"], "staging", "told as it is now: it has left");
+}
+
+#[test]
+fn who_hears_nothing_is_told_within_15_seconds_that_all_is_well_and_how_far_it_is() {
+    let service = patient(&Database::new(), &[]);
+    let mut listener = Listener::start(&service, "/api/events?component=api");
+    let mut busy = Listener::start(&service, "/api/events");
+    let before = listener.last_id.clone();
+    service.record(DEPLOYED);
+    busy.next();
+    listener.set_patience(Duration::from_secs(17));
+    listener.heartbeat();
+    assert_ne!(listener.last_id, before, "it need not hear of that again");
+    let resumed = Listener::resume(&service, "/api/events", &listener.last_id);
+    assert_eq!(resumed.last_id, listener.last_id);
+}
+
+#[test]
+fn what_the_call_cannot_do_it_says() {
+    let service = Service::start();
+    assert_eq!(service.get("/api/events?components=web&phase=done").bad_fields(400), ["phase", "components"]);
+    let answer = service.request("GET", "/api/events", &[("accept", "application/json")], None);
+    assert_eq!(answer.problem(406), "this is there as text/event-stream");
+    let answer = service.send("POST", "/api/events", "{}");
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    let answer = service.request("HEAD", "/api/events", &[], None);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")));
+}
