@@ -51,7 +51,7 @@ async function load() {
 function refresh() {
 	state.refresh ??= setTimeout(() => {
 		state.refresh = undefined;
-		if (state.loading) refresh();
+		if (state.loading || performance.now() < state.quietUntil) refresh();
 		else load();
 	}, Math.max(50, state.quietUntil - performance.now()));
 }

@@ -1,9 +1,11 @@
 //! What happens is seen without a reload, and so is that the connection is lost.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{browser::Browser, home, of};
-use crate::harness::{DEPLOYED, Database, Service};
+use crate::harness::{DEPLOYED, Database, Service, eventually};
 
 const OPEN: &str = "section.open";
 const LAST: &str = "section.last";
@@ -111,4 +113,57 @@ fn a_button_tries_again_at_once_and_a_reader_that_is_turned_away_is_told_so() {
     browser.run("window.fetch = window.real; document.getElementById('again').click()");
     browser.until_in("#live", "Live");
     browser.until("document.getElementById('lost').hidden");
+}
+
+#[test]
+fn a_burst_is_asked_after_at_most_about_once_a_second() {
+    let service = Service::start();
+    let browser = Browser::open();
+    browser.go(&home(&service));
+    browser.until_in("#live", "Live");
+    let began = Instant::now();
+    for number in 0.. {
+        service.record(&of(&format!("c{number}"), &json!({"status": "deployed"})).to_string());
+        if began.elapsed() > Duration::from_secs(4) {
+            service.record(&of("last", &json!({"status": "deployed"})).to_string());
+            break;
+        }
+    }
+    browser.until_in(LAST, "last");
+    let asked = browser.see(
+        "performance.getEntriesByType('resource').filter((one) => /deploys.limit/.test(one.name)).map((one) => one.startTime)",
+    );
+    let asked: Vec<f64> = serde_json::from_value(asked).unwrap();
+    assert!(asked.len() >= 3, "{asked:?}");
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] > 900.0), "{asked:?}");
+}
+
+#[test]
+fn a_page_that_nobody_sees_holds_no_connection_and_misses_nothing() {
+    let service = Service::start();
+    let readers = || {
+        let metrics = service.get("/metrics").body;
+        let line = metrics.lines().find(|line| line.starts_with("deploylog_event_readers ")).expect("the metric");
+        line.split(' ').nth(1).unwrap().to_owned()
+    };
+    let browser = Browser::open();
+    browser.go(&home(&service));
+    browser.until_in("#live", "Live");
+    assert_eq!(readers(), "1");
+    let is_seen = |state: &str| {
+        browser.run(&format!(
+            "Object.defineProperty(document, 'visibilityState', {{value: '{state}', configurable: true}});
+             document.dispatchEvent(new Event('visibilitychange'))"
+        ));
+    };
+    is_seen("hidden");
+    // That a reader has gone the service learns when it tells it something.
+    eventually("the reader is gone", || {
+        service.record(&of("meanwhile", &json!({"status": "deployed"})).to_string());
+        readers() == "0"
+    });
+    is_seen("visible");
+    browser.until_in(LAST, "meanwhile");
+    eventually("the reader is back", || readers() == "1");
+    browser.was_quiet(&home(&service));
 }
