@@ -20,7 +20,6 @@ mod load;
 mod log;
 mod measuring;
 mod metrics;
-mod page;
 mod process;
 mod readme;
 mod records;

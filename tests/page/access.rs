@@ -4,12 +4,12 @@ use std::{path::PathBuf, process::Command, sync::OnceLock};
 
 use serde_json::{Value, json};
 
-use super::{
+use crate::harness::Service;
+use crate::{
     ago,
     browser::{Browser, SCREENS},
     component_view, days_of, home, lines, of, run_of,
 };
-use crate::harness::Service;
 
 const VERSION: &str = "4.14.1";
 

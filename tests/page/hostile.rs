@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{ago, browser::Browser, home, lines};
 use crate::harness::{Service, encoded};
+use crate::{ago, browser::Browser, home, lines};
 
 #[test]
 fn names_are_text_whatever_they_hold() {

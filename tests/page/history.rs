@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::at;
+use crate::at;
 
 const COMPONENTS: [(&str, f64); 12] = [
     ("checkout-api", 180.0),

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{browser::Browser, home, of};
 use crate::harness::{DEPLOYED, Database, Service, eventually};
+use crate::{browser::Browser, home, of};
 
 const OPEN: &str = "section.open";
 const LAST: &str = "section.last";

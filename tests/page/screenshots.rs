@@ -1,13 +1,13 @@
-//! Pictures of every view, to be looked at: `cargo test --test api screenshots -- --ignored` writes them beside what
+//! Pictures of every view, to be looked at: `cargo test --test page screenshots -- --ignored` writes them beside what
 //! cargo builds.
 
 use std::path::PathBuf;
 
-use super::{
+use crate::harness::{Service, encoded};
+use crate::{
     browser::{Browser, SCREENS},
     component_view, history, home,
 };
-use crate::harness::{Service, encoded};
 
 #[test]
 #[ignore = "for people to look at"]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{ago, at, browser::Browser, component_view, days_of, history, home, lines, of, proxy, run_of};
 use crate::harness::{Service, encoded};
+use crate::{ago, at, browser::Browser, component_view, days_of, history, home, lines, of, proxy, run_of};
 
 const ROWS: &str = "section.last tbody tr:not(.day)";
 
