@@ -62,7 +62,7 @@ export function durationsChart(deploys, { p50_seconds: p50, p95_seconds: p95 }, 
 	const failed = deploys.filter((deploy) => deploy.phase === "failed").length;
 	const drawn = chart("durations", width, height, `Durations of ${deploys.length} deploys, ${failed} of them failed${p50 ? `; half took up to ${duration(p50)}` : ""}.`,
 		lines.map((line) => [across(y(line), width, "grid"), label(LEFT - 8, y(line) + 4, line ? duration(line) : "0", true)]),
-		deploys.some((deploy) => deploy.duration_seconds === undefined) && label(LEFT - 8, floor + 18, "unknown", true),
+		deploys.some((deploy) => deploy.duration_seconds === undefined) && label(LEFT - 8, floor + 18, "none", true),
 		dayLabels(days, wide, height - 6, x),
 		levels.map(([value]) => across(y(value), width, "level")),
 		marks,

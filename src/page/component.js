@@ -63,8 +63,9 @@ function charts({ deploys, whole, days, isCut }, width) {
 	marks = at;
 	return section("durations", ["Durations", isLog && el("small", " logarithmic")],
 		isCut && none(`The newest ${number(deploys.length)} deploys; there are more.`),
-		drawn,
-		el("div#pointer", legend()),
+		deploys.some((deploy) => deploy.duration_seconds >= 0)
+			? [drawn, el("div#pointer", legend())]
+			: none("None is known: record when a deploy starts, too."),
 		el("h2", "Deploys a day"),
 		daysChart(perDay, days, width),
 		el("details", el("summary", "The same as a table"), daysTable(perDay, days)));

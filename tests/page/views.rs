@@ -179,6 +179,14 @@ fn a_component_has_its_durations_its_deploys_a_day_and_the_five_metrics_with_the
     let crosses =
         browser.see("document.querySelector('[data-chart] .mark.is-failed').getAttribute('d').split('M').length - 1");
     assert_eq!(crosses, 2);
+    browser.run(
+        "const chart = document.querySelector('[data-chart]');
+         const box = chart.getBoundingClientRect();
+         const [, x, y] = /M([\\d.]+) ([\\d.]+)/.exec(chart.querySelector('.mark.is-failed').getAttribute('d'));
+         chart.dispatchEvent(new PointerEvent('pointermove',
+           {bubbles: true, clientX: box.left + Number(x), clientY: box.top + Number(y)}))",
+    );
+    browser.until_in("#pointer", "2.1 failed, no start record, ");
     browser.click("section.durations summary");
     let by_day = browser.texts("section.durations tbody tr");
     assert_eq!(by_day.len(), 30);
@@ -200,6 +208,17 @@ fn a_component_has_its_durations_its_deploys_a_day_and_the_five_metrics_with_the
     browser.click("nav[aria-label=Environment] a:last-child");
     browser.until("location.search === '?view=component&days=30&component=web&environment=staging'");
     browser.until_in(".tiles > li", "it needs a failure in the window");
+    browser.was_quiet(&home(&service));
+}
+
+#[test]
+fn a_component_without_durations_or_environments_says_what_is_missing() {
+    let service = Service::start();
+    service.record(r#"{"component":"web","version":"1","owner":"ann","status":"deployed"}"#);
+    let browser = Browser::open();
+    browser.go(&component_view(&service, "web"));
+    browser.until_in("section.durations", "None is known: record when a deploy starts, too.");
+    browser.until_in("section.dora", "They are of one environment, and these deploys name none.");
     browser.was_quiet(&home(&service));
 }
 
