@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, events, health, metrics, openapi, records, reports},
+    handlers::{current, deploys, events, health, metrics, openapi, page, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -102,6 +102,7 @@ impl App {
                 metrics::read(&self.requests, self.event_readers.count(), &self.store, uri.query(), headers).await
             }
             Route::Openapi => openapi::read(uri.query(), headers),
+            Route::Page | Route::PageFile => page::read(uri.path(), headers),
         }
     }
 }

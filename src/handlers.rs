@@ -6,5 +6,6 @@ pub mod events;
 pub mod health;
 pub mod metrics;
 pub mod openapi;
+pub mod page;
 pub mod records;
 pub mod reports;

@@ -12,6 +12,7 @@
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`event`]: what is told of records as it happens. No I/O.
+//! - [`page`]: the page's files. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
@@ -32,6 +33,7 @@ pub mod load;
 pub mod log;
 pub mod metrics;
 pub mod migrate;
+pub mod page;
 pub mod probe;
 pub mod record;
 pub mod reply;

@@ -35,11 +35,15 @@ pub enum Route {
     Metrics,
     /// `GET /openapi.json`
     Openapi,
+    /// `GET /`
+    Page,
+    /// `GET /page/…`: what the page loads. Which there are, its handler knows.
+    PageFile,
 }
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 17] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
@@ -55,6 +59,8 @@ impl Route {
         "GET /readyz",
         "GET /metrics",
         "GET /openapi.json",
+        "GET /",
+        "GET /page/{file}",
     ];
 
     /// Its place in [`Route::NAMES`].
@@ -76,6 +82,8 @@ impl Route {
             Self::Ready => 12,
             Self::Metrics => 13,
             Self::Openapi => 14,
+            Self::Page => 15,
+            Self::PageFile => 16,
         }
     }
 }
@@ -126,6 +134,8 @@ pub fn find(method: &Method, path: &str) -> Result<Route, Miss> {
 fn exact(method: &Method, path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     Some(match (method, segments.as_slice()) {
+        (&Method::GET, [""]) => Route::Page,
+        (&Method::GET, ["page", _]) => Route::PageFile,
         (&Method::GET, ["livez"]) => Route::Live,
         (&Method::GET, ["readyz"]) => Route::Ready,
         (&Method::GET, ["metrics"]) => Route::Metrics,

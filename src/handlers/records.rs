@@ -68,8 +68,9 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
         return Err(Error::NotAcceptable("application/json"));
     }
     let record = store.read(id).await?;
-    if request::if_none_match(headers, &record.etag()) {
-        return Ok(reply::not_modified(&record.etag()));
+    let etag = record.etag();
+    if request::if_none_match(headers, &etag) {
+        return Ok(reply::not_modified(&etag));
     }
     whole(StatusCode::OK, &record)
 }

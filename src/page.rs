@@ -1,0 +1,81 @@
+//! The page's files, as they are in the binary. No I/O.
+
+use std::sync::LazyLock;
+
+use hyper::body::Bytes;
+use sha2::{Digest as _, Sha256};
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The page itself, and what it loads from `page/` beside it.
+const FILES: [(&str, &str, &str); 18] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/page/address.js", SCRIPT, include_str!("page/address.js")),
+    ("/page/api.js", SCRIPT, include_str!("page/api.js")),
+    ("/page/chart.js", SCRIPT, include_str!("page/chart.js")),
+    ("/page/component.js", SCRIPT, include_str!("page/component.js")),
+    ("/page/deploy.js", SCRIPT, include_str!("page/deploy.js")),
+    ("/page/deploys.js", SCRIPT, include_str!("page/deploys.js")),
+    ("/page/dom.js", SCRIPT, include_str!("page/dom.js")),
+    ("/page/dora.js", SCRIPT, include_str!("page/dora.js")),
+    ("/page/events.js", SCRIPT, include_str!("page/events.js")),
+    ("/page/filters.js", SCRIPT, include_str!("page/filters.js")),
+    ("/page/format.js", SCRIPT, include_str!("page/format.js")),
+    ("/page/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/page/run.js", SCRIPT, include_str!("page/run.js")),
+    ("/page/usual.js", SCRIPT, include_str!("page/usual.js")),
+    ("/page/where.js", SCRIPT, include_str!("page/where.js")),
+];
+
+/// One of the page's files.
+#[derive(Debug)]
+pub struct File {
+    /// Its path from the service's root.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// All of it, without the comments and the indentation that only its sources need.
+    pub text: Bytes,
+    /// Its entity tag: another one whenever the text is another.
+    pub etag: String,
+}
+
+static TAGGED: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let files = FILES.iter().map(|&(path, content_type, source)| {
+        let lines = source.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+        let digest: String = Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        File { path, content_type, text: text.into(), etag: format!("\"{digest}\"") }
+    });
+    files.collect()
+});
+
+/// The file at a path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static File> {
+    TAGGED.iter().find(|file| file.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILES, TAGGED};
+
+    #[test]
+    fn all_of_the_page_is_under_60_kilobytes() {
+        let bytes: usize = TAGGED.iter().map(|file| file.text.len()).sum();
+        assert!(bytes < 60_000, "{bytes}");
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/page")).unwrap();
+        let names: Vec<_> = sources.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        for name in names.iter().filter(|name| *name != "index.html") {
+            assert!(FILES.iter().any(|(path, ..)| *path == format!("/page/{name}")), "{name}");
+        }
+        assert_eq!(names.len(), FILES.len());
+    }
+}
