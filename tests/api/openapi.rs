@@ -65,7 +65,7 @@ fn target(document: &Value, path: &str, call: &Value) -> String {
 /// A request of this call that goes well, changed so that it is answered with this status.
 fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Answer {
     let record = service.post(DEPLOYED);
-    let path = path.replace("/api/{id}", record.header("location").unwrap());
+    let path = path.replace("/api/{id}", record.header("location").unwrap()).replace("{file}", "page.css");
     let (tag, json) = (record.header("etag").unwrap(), ("content-type", "application/json"));
     let body = (!["GET", "HEAD", "DELETE"].contains(&method)).then_some(DEPLOYED);
     let ask = |path: &str, headers: &[(&str, &str)], body| service.request(method, path, headers, body);
@@ -81,6 +81,7 @@ fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Ans
             ask(&path, &[("if-none-match", now.header("etag").unwrap_or(tag))], body)
         }
         400 => ask(&format!("{path}?colour=red"), &[json], body),
+        404 if path.starts_with("/page/") => ask("/page/none.css", &[], body),
         404 => ask("/api/9007199254740991", &[json], body),
         406 => ask(&path, &[("accept", "image/png")], body),
         411 => ask(&path, &[json], None),
@@ -114,7 +115,7 @@ fn every_example_is_taken() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
-        let path = path.replace("{id}", &service.record(DEPLOYED)["id"].to_string());
+        let path = path.replace("{id}", &service.record(DEPLOYED)["id"].to_string()).replace("{file}", "page.css");
         let target = target(&document, &path, call);
         let bodies = examples(call);
         assert_eq!(bodies.is_empty(), call.get("requestBody").is_none(), "{method} {path}");
