@@ -123,11 +123,13 @@ fn options(allow: &str) -> Reply {
     reply
 }
 
-async fn unless_it_panics(handled: impl Future<Output = Result<Reply, Error>>) -> Result<Reply, Error> {
-    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Err(Error::Internal(format!("panicked: {}", text.unwrap_or_default()).into()))
+fn unless_it_panics(handled: impl Future<Output = Result<Reply, Error>>) -> impl Future<Output = Result<Reply, Error>> {
+    AssertUnwindSafe(handled).catch_unwind().map(|result| {
+        result.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            Err(Error::Internal(format!("panicked: {}", text.unwrap_or_default()).into()))
+        })
     })
 }
 

@@ -290,11 +290,14 @@ async fn again<T, R: Future<Output = Result<T, Failure>>>(run: impl Fn() -> R) -
 }
 
 /// Runs to its end whatever becomes of the request that asked for it.
-async fn in_its_own_task<T: Send + 'static>(
+fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(work).await.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(stopped) => Err(Error::Unavailable(stopped.into())),
-    })
+) -> impl Future<Output = Result<T, Error>> {
+    let task = tokio::spawn(work);
+    async move {
+        task.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(stopped) => Err(Error::Unavailable(stopped.into())),
+        })
+    }
 }

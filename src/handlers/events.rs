@@ -136,7 +136,8 @@ impl Reader {
                     }
                     Err(_) => format!(":\nid: {}\n\n", self.position).into(),
                 },
-                None => match self.catch_up().await {
+                // Boxed: few who read for hours are ever behind.
+                None => match Box::pin(self.catch_up()).await {
                     Ok(text) => text,
                     Err(error) => {
                         tracing::warn!(%error, "a reader of events cannot go on");
