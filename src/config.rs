@@ -133,7 +133,7 @@ fn config(
 ) -> Option<Config> {
     let listen = listen(settings);
     let database = database(settings, environment, is_root);
-    let size = settings.get("pool-size", "a number from 2 to 1000", |v| number(v, 2, 1000));
+    let size = settings.get("pool-size", "a number from 3 to 1000", |v| number(v, 3, 1000));
     let wait = settings.seconds("pool-timeout");
     let connect = settings.seconds("connect-timeout");
     let statement = settings.seconds("statement-timeout");

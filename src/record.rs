@@ -78,6 +78,12 @@ impl Phase {
         Self::ALL[self as usize].1
     }
 
+    /// Whether it starts or stops the clock.
+    #[must_use]
+    pub fn is_clock(self) -> bool {
+        self == Self::Started || self.stops()
+    }
+
     /// Whether it stops the clock.
     #[must_use]
     pub fn stops(self) -> bool {

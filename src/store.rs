@@ -109,7 +109,8 @@ impl Store {
     /// Makes this process known to its replicas and opens the store. The schema must be there.
     pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
         let for_lists = (limits.size / 3).max(1);
-        let by_key = Connections::new(database, limits, limits.size - for_lists, "force_generic_plan")?;
+        // One is that on which groups of records stand in line.
+        let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan")?;
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
         let replica = replicas::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
@@ -133,7 +134,7 @@ impl Store {
 
     /// Whether the database answers and its schema is this program's.
     pub async fn ping(&self) -> Result<(), Error> {
-        let rows = self.inner.by_filter.read(include_str!("../sql/schema_last.sql"), &[]).await;
+        let rows = self.inner.by_key.read(include_str!("../sql/schema_last.sql"), &[]).await;
         let is_current =
             rows.map_err(|failure| Error::Unavailable(failure.share().into()))?.first().is_some_and(|row| {
                 let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());

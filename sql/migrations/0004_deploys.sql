@@ -19,6 +19,7 @@ create table unfinished_starts (
 ) with (autovacuum_vacuum_scale_factor = 0.01); -- rows come and go, and few stay
 
 create index unfinished_starts_by_moment on unfinished_starts (moment, id);
+create index unfinished_starts_by_component on unfinished_starts (component, moment, id);
 
 insert into unfinished_starts (component, moment, id)
 select s.component, s.moment, s.id

@@ -27,7 +27,7 @@ const MAKE_CLUSTER: &str = r#"
 "#;
 
 /// On the command line, where the cluster's configuration file cannot overrule them.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     // No TCP, and the socket is its owner's only.
     "listen_addresses=",
     "unix_socket_permissions=0700",
@@ -35,6 +35,8 @@ const SETTINGS: [&str; 5] = [
     "logging_collector=on",
     "log_filename=postgresql-%a.log",
     "log_truncate_on_rotation=on",
+    // A refused row's detail is the sender's text.
+    "log_error_verbosity=terse",
 ];
 
 /// How long the last backends of a killed postmaster may take to notice.

@@ -11,6 +11,9 @@ use crate::{
     store::{DeployCursor, Store},
 };
 
+/// How many deploys are answered with their stages, of which each may have 1,000.
+const MAX_WITH_STAGES: u32 = 100;
+
 /// `GET /api/deploys`: the newest first, with a link to the next page.
 pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     if preferred(headers, &["application/json"]).is_none() {
@@ -24,6 +27,9 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let stages = query.take("stages", |text| text.parse().map_err(|_| "must be true or false".to_owned()));
     let after = query.take("cursor", |text| DeployCursor::parse(text).ok_or_else(|| "is none of this call".to_owned()));
     let limit = page_limit(&mut query);
+    if stages == Some(true) && limit > MAX_WITH_STAGES {
+        query.refuse("limit".to_owned(), format!("must be a number from 1 to {MAX_WITH_STAGES} with stages"));
+    }
     query.finish()?;
     let page = store.deploys(&filter, state, stages.unwrap_or(false), after, limit).await?;
     let mut reply = reply::json(StatusCode::OK, &page.deploys)?;

@@ -134,11 +134,15 @@ impl Reader {
                         tracing::debug!("a reader of events is too slow");
                         return None;
                     }
-                    Err(_) => format!(":\nid: {}\n\n", self.position).into(),
+                    Err(_) => self.heartbeat(),
                 },
                 // Boxed: few who read for hours are ever behind.
                 None => match Box::pin(self.catch_up()).await {
-                    Ok(text) => text,
+                    Ok(Some(text)) => text,
+                    Ok(None) => {
+                        tracing::debug!("a reader of events is further behind than they are kept");
+                        return None;
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a reader of events cannot go on");
                         return None;
@@ -148,7 +152,15 @@ impl Reader {
             if !text.is_empty() {
                 return Some(text);
             }
+            // Also who catches up with what its filter does not let pass.
+            if Instant::now() >= self.silent_until {
+                return Some(self.heartbeat());
+            }
         }
+    }
+
+    fn heartbeat(&self) -> Bytes {
+        format!(":\nid: {}\n\n", self.position).into()
     }
 
     fn hear(&mut self, batch: &Batch) -> Bytes {
@@ -157,17 +169,20 @@ impl Reader {
         text
     }
 
-    /// Reads a page of what others have been told, or listens with them from then on.
-    async fn catch_up(&mut self) -> Result<Bytes, Error> {
+    /// Reads a page of what others have been told, or listens with them from then on. Nothing where some of it is
+    /// forgotten by now: the reader is told so when it comes back.
+    async fn catch_up(&mut self) -> Result<Option<Bytes>, Error> {
         let hearing = self.store.listen().await?;
         if hearing.told <= self.position {
             self.batches = Some(hearing.batches);
-            return Ok(Bytes::new());
+            return Ok(Some(Bytes::new()));
         }
         drop(hearing.batches);
-        let (batches, reached) = self.store.happened(self.position, hearing.told).await?;
+        let Some((batches, reached)) = self.store.happened(self.position, hearing.told).await? else {
+            return Ok(None);
+        };
         let text = batches.iter().flat_map(|batch| batch.text(&self.filter, self.position)).collect();
         self.position = reached;
-        Ok(text)
+        Ok(Some(text))
     }
 }

@@ -38,7 +38,7 @@ fn write_store(store: &Store, out: &mut Exposition) {
     out.family(
         "deploylog_queue_requests",
         "gauge",
-        "Requests that wait for their turn at the database, and its answer.",
+        "Single records, and reads of one, that wait for their turn at the database and its answer.",
     );
     out.sample("", &[("queue", "write")], gauges.writing);
     out.sample("", &[("queue", "read")], gauges.reading);
@@ -70,7 +70,8 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
     let help = "Whether the database answered for the metrics of deploys.";
     out.single("deploylog_database_up", "gauge", help, u8::from(figures.is_ok()));
     let Ok((running, deploys)) = figures else { return };
-    let help = "Deploys that started within the last day and have not finished.";
+    let help =
+        "Deploys that started within the last day and have not finished; of the newest 1000 starts without a finish.";
     out.single("deploylog_deploys_running", "gauge", help, running);
     let help = "1 where there are more components and environments than have metrics of their own.";
     out.single("deploylog_places_left_out", "gauge", help, u8::from(deploys.len() > MAX_PLACES));

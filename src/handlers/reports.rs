@@ -6,7 +6,7 @@ mod metrics;
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 pub use dora::dora;
 pub use durations::durations;
 use hyper::{HeaderMap, header};
@@ -86,6 +86,9 @@ async fn window(store: &Store, bounds: &Bounds) -> Result<Window, Error> {
     }
     if window.until - window.since > longest {
         return refuse(format!("is more than {MAX_DAYS} days before until"));
+    }
+    if window.before().year() < 0 {
+        return refuse("is too early".to_owned());
     }
     Ok(window)
 }

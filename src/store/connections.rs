@@ -185,6 +185,12 @@ impl Connections {
         }
     }
 
+    /// The same of the one on which queries stand in line.
+    pub fn line_status(&self) -> deadpool_postgres::Status {
+        let size = usize::from(self.line().is_some());
+        deadpool_postgres::Status { max_size: 1, size, available: 0, waiting: 0 }
+    }
+
     /// How many there are, and wait.
     pub fn status(&self) -> deadpool_postgres::Status {
         self.pool.status()

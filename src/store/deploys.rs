@@ -29,6 +29,8 @@ pub struct DeployPage {
 
 /// How many that run are read at once, to find those that are stale, or are not.
 const RUNNING: u32 = 1000;
+/// How often; then the next page goes on.
+const ROUNDS: usize = 20;
 
 impl DeployCursor {
     fn of(attempt: &Attempt) -> Option<Self> {
@@ -90,9 +92,10 @@ async fn read(
     // Which of those that run are stale the database is not asked: what is usual is asked for once a component, and
     // only where it matters.
     let at_once = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
-    loop {
+    let mut is_last = false;
+    for _ in 0..ROUNDS {
         let (mut attempts, now) = attempts(reading, filter, state, after, at_once).await?;
-        let is_last = attempts.len() < at_once as usize;
+        is_last = attempts.len() < at_once as usize;
         after = attempts.last().and_then(DeployCursor::of);
         mark_stale(reading, &mut attempts, now, &mut usual).await?;
         found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
@@ -100,9 +103,12 @@ async fn read(
             break;
         }
     }
-    let has_more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| has_more).and_then(DeployCursor::of);
+    let next = if found.len() > limit as usize {
+        found.truncate(limit as usize);
+        found.last().and_then(DeployCursor::of)
+    } else {
+        after.filter(|_| !is_last)
+    };
     Ok(DeployPage { deploys: found.into_iter().map(|attempt| Deploy { attempt, stages: None }).collect(), next })
 }
 
@@ -115,7 +121,11 @@ async fn attempts(
     count: u32,
 ) -> Result<(Vec<Attempt>, Option<DateTime<Utc>>), Error> {
     let phase = filter.phase.or_else(|| filter.status.as_deref().map(Phase::of_status));
-    let wants = |wanted: &[State]| state.is_none_or(|state| wanted.contains(&state));
+    // What can have none of a phase is not looked through for it.
+    let wants = |wanted: &[State]| {
+        let is_phase = |phase: Phase| phase.stops() == (wanted == [State::Finished]) && phase.is_clock();
+        state.is_none_or(|state| wanted.contains(&state)) && phase.is_none_or(is_phase)
+    };
     let rows = reading
         .read(
             include_str!("../../sql/deploys_page.sql"),

@@ -23,8 +23,10 @@ use crate::{
 const FORGET: Duration = Duration::from_secs(60);
 /// As many as `sql/events_forget.sql` forgets at once.
 const FORGOTTEN: i64 = 10_000;
-/// How long those who wait for other transactions to end wait between two looks.
-const LOOK: Duration = Duration::from_millis(5);
+/// How long who waits for others waits between two looks, at first.
+pub const LOOK: Duration = Duration::from_millis(5);
+/// And after a while.
+const LONG_LOOK: Duration = Duration::from_millis(100);
 
 impl Inner {
     /// The number of the last event that is logged, or about to be.
@@ -38,8 +40,10 @@ impl Inner {
         let rows = self.by_key.read(include_str!("../../sql/event_barrier.sql"), &[]).await?;
         let barrier: String = rows.first().map(|row| column(row, 0)).transpose().map_err(broken)?.unwrap_or_default();
         let sql = include_str!("../../sql/events_are_settled.sql");
+        let mut pause = LOOK;
         while !self.by_key.read(sql, &[&barrier]).await?.first().is_some_and(|row| row.try_get(0).unwrap_or_default()) {
-            sleep(LOOK).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(LONG_LOOK);
         }
         Ok(())
     }
@@ -55,7 +59,7 @@ impl Inner {
         Ok((events, reached.unwrap_or(until)))
     }
 
-    /// Whether all that lies behind a position is still there, and the position is one of this database.
+    /// Whether all that lies behind a position is still there, and the position is none that is yet to come.
     pub async fn has_events_behind(&self, position: Position) -> Result<bool, Failure> {
         let rows = self.by_key.read(include_str!("../../sql/events_kept.sql"), &[]).await?;
         let (first, last) = (number(&rows, 0)?, number(&rows, 1)?);

@@ -9,14 +9,14 @@ use std::{
 use hyper::body::Bytes;
 use tokio::{
     sync::{
-        Notify,
+        Notify, Semaphore,
         broadcast::{self, Receiver, Sender},
         watch,
     },
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{Filter, Inner};
+use super::{Filter, Inner, events::LOOK};
 use crate::{
     error::{Cause, Error},
     event::{Event, Position},
@@ -30,6 +30,10 @@ const PAGE: i64 = 500;
 const BATCH_BYTES: usize = 128 << 10;
 /// A listener who is further behind is cut.
 const BATCHES: usize = 64;
+/// Half as far behind, one is waited for, for so long at most in a tick: a burst is nobody's fault.
+const GRACE: Duration = Duration::from_secs(1);
+/// So many read at the same time what was told before they came.
+const CATCHING_UP: usize = 2;
 
 /// Events in their order, as text of which each is a part.
 #[derive(Debug)]
@@ -97,13 +101,20 @@ pub struct Feed {
     /// Nothing while nobody listens.
     told: watch::Sender<Option<Position>>,
     wanted: Notify,
+    /// One for each of those who read at the same time what was told before.
+    turns: Semaphore,
 }
 
 impl Feed {
     /// Starts one, which reads nothing while nobody listens.
     pub fn start(inner: &Arc<Inner>) -> Arc<Self> {
         let sender = Mutex::new(Some(broadcast::channel(BATCHES).0));
-        let feed = Arc::new(Self { sender, told: watch::channel(None).0, wanted: Notify::new() });
+        let feed = Arc::new(Self {
+            sender,
+            told: watch::channel(None).0,
+            wanted: Notify::new(),
+            turns: Semaphore::new(CATCHING_UP),
+        });
         tokio::spawn(tell(inner.clone(), feed.clone()));
         feed
     }
@@ -147,6 +158,11 @@ impl Feed {
         rests
     }
 
+    /// Whether somebody who listens is half as far behind as one may be.
+    fn is_far_ahead(&self) -> bool {
+        self.sender().as_ref().is_some_and(|sender| sender.len() > BATCHES / 2)
+    }
+
     /// How far comes first: who begins to listen in between skips the batch.
     fn tell(&self, batch: Batch) {
         self.told.send_replace(batch.last());
@@ -160,7 +176,7 @@ impl Feed {
 async fn tell(inner: Arc<Inner>, feed: Arc<Feed>) {
     while !feed.is_over() {
         feed.wanted.notified().await;
-        let mut told = None;
+        let (mut told, mut is_well) = (None, true);
         while !feed.rests() {
             let result = match told {
                 None => begin(&inner).await,
@@ -170,9 +186,12 @@ async fn tell(inner: Arc<Inner>, feed: Arc<Feed>) {
                 Ok(position) => {
                     feed.told.send_replace(Some(position));
                     told = Some(position);
+                    is_well = true;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "nobody is told what happened for now");
+                    if std::mem::take(&mut is_well) {
+                        tracing::warn!(%error, "nobody is told what happens for now");
+                    }
                     told = told.and(*feed.told.borrow());
                 }
             }
@@ -195,8 +214,12 @@ async fn go_on(inner: &Inner, feed: &Feed, told: Position) -> Result<Position, E
     if told < end {
         inner.settle_events().await?;
     }
+    let patience = Instant::now() + GRACE;
     while told < end {
         let (events, reached) = inner.events(told, end, PAGE).await?;
+        while feed.is_far_ahead() && Instant::now() < patience {
+            sleep(LOOK).await;
+        }
         for batch in Batch::all(events).map_err(Error::Internal)? {
             feed.tell(batch);
         }
@@ -211,10 +234,16 @@ impl super::Store {
         self.feed.listen(self.inner.lane_wait).await
     }
 
-    /// What happened behind a position up to one that has been told, a page of it; and how far that is.
-    pub async fn happened(&self, after: Position, told: Position) -> Result<(Vec<Batch>, Position), Error> {
+    /// What happened behind a position up to one that has been told, a page of it; and how far that is. Nothing where
+    /// some of it is forgotten.
+    pub async fn happened(&self, after: Position, told: Position) -> Result<Option<(Vec<Batch>, Position)>, Error> {
+        // However many come back at once, they leave the connections to others.
+        let _turn = self.feed.turns.acquire().await.map_err(|closed| Error::Unavailable(closed.into()))?;
         let (events, reached) = self.inner.events(after, told, PAGE).await?;
-        Ok((Batch::all(events).map_err(Error::Internal)?, reached))
+        if !self.inner.has_events_behind(after).await? {
+            return Ok(None);
+        }
+        Ok(Some((Batch::all(events).map_err(Error::Internal)?, reached)))
     }
 
     /// Whether a reader may go on from a position.

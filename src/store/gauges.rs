@@ -18,7 +18,7 @@ pub struct Gauges {
     /// Requests that wait for a record to be read by its id.
     pub reading: usize,
     /// The connections, by what they are for.
-    pub pools: [(&'static str, deadpool_postgres::Status); 2],
+    pub pools: [(&'static str, deadpool_postgres::Status); 3],
     /// Records written since the start, in the order of [`Phase::ALL`].
     pub recorded: [u64; Phase::ALL.len()],
 }
@@ -78,21 +78,25 @@ impl Store {
         Gauges {
             writing: counts.writing.0.load(Relaxed),
             reading: counts.reading.0.load(Relaxed),
-            pools: [("keys", self.inner.by_key.status()), ("lists", self.inner.by_filter.status())],
+            pools: [
+                ("records", self.inner.by_key.line_status()),
+                ("keys", self.inner.by_key.status()),
+                ("lists", self.inner.by_filter.status()),
+            ],
             recorded: counts.recorded.each_ref().map(|count| count.load(Relaxed)),
         }
     }
 
     /// How many deploys started within the last day and have not finished.
     pub async fn running(&self) -> Result<i64, Error> {
-        let rows = self.inner.by_filter.read(include_str!("../../sql/deploys_running.sql"), &[]).await?;
+        let rows = self.inner.by_key.read(include_str!("../../sql/deploys_running.sql"), &[]).await?;
         rows.first().map_or(Ok(0), |row| rows::column(row, 0)).map_err(Error::Internal)
     }
 
     /// The last deploy of every component and environment, by name; one more than [`MAX_PLACES`] where there are more.
     pub async fn last_deploys(&self) -> Result<Vec<LastDeploy>, Error> {
         let most = i32::try_from(MAX_PLACES + 1).unwrap_or(i32::MAX);
-        let rows = self.inner.by_filter.read(include_str!("../../sql/deploys_last.sql"), &[&most]).await?;
+        let rows = self.inner.by_key.read(include_str!("../../sql/deploys_last.sql"), &[&most]).await?;
         let deploy = |row| -> Result<_, Cause> {
             Ok(LastDeploy {
                 component: rows::column(row, 0)?,

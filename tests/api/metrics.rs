@@ -99,7 +99,8 @@ fn queue_and_pool_are_told() {
     service.record(DEPLOYED);
     let idle = metrics(&service);
     assert_eq!(value(&idle, r#"deploylog_queue_requests{queue="write"}"#), Some(0.0));
-    assert_eq!(value(&idle, r#"deploylog_pool_connections_max{pool="keys"}"#), Some(6.0));
+    assert_eq!(value(&idle, r#"deploylog_pool_connections_max{pool="keys"}"#), Some(5.0));
+    assert_eq!(value(&idle, r#"deploylog_pool_connections{pool="records",state="used"}"#), Some(1.0));
     assert_eq!(value(&idle, r#"deploylog_pool_connections_max{pool="lists"}"#), Some(3.0));
     assert_eq!(value(&idle, r#"deploylog_pool_waiting{pool="keys"}"#), Some(0.0));
 }
@@ -114,7 +115,7 @@ fn a_write_that_waits_for_the_database_is_told() {
         let post = scope.spawn(|| service.post(DEPLOYED).status);
         let of_writes = r#"deploylog_queue_requests{queue="write"}"#;
         eventually("it waits", || value(&metrics(&service), of_writes) == Some(1.0));
-        let used = r#"deploylog_pool_connections{pool="keys",state="used"}"#;
+        let used = r#"deploylog_pool_connections{pool="records",state="used"}"#;
         eventually("it has a connection", || value(&metrics(&service), used).is_some_and(|used| used >= 1.0));
         lock.run("commit");
         assert_eq!(post.join().unwrap(), 201);

@@ -69,7 +69,7 @@ fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
     let directory = PrivateDirectory::new();
     let count = counting_proxy(directory.path(), &database.socket_dir());
     let url = database.url().replace(database.socket_dir().to_str().unwrap(), directory.text());
-    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "2")]);
+    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
     let post = |run: usize, status: &str| {
         service.record(
             &json!({"component": "web", "version": "1", "owner": "ann", "run": run.to_string(), "status": status})

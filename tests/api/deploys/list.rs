@@ -268,3 +268,26 @@ fn the_list_is_there_as_json_by_get_and_head_alone() {
         assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")), "{path}");
     }
 }
+
+#[test]
+fn the_filter_for_what_started_finds_what_runs_and_no_deploy_has_a_phase_that_no_clock_has() {
+    let service = Service::start();
+    running(&service, "1", "09:00:00");
+    finished(&service, "2", "10:00:00");
+    service.record(&deployed(&json!({"status": "queued"})));
+    assert_eq!(pages(&service, "phase=started", || ()), [["1"]]);
+    assert_eq!(pages(&service, "status=started", || ()), [["1"]]);
+    assert_eq!(pages(&service, "phase=succeeded", || ()), [["2"]]);
+    for nothing in ["phase=noted", "phase=skipped", "status=queued", "phase=started&state=finished"] {
+        assert!(pages(&service, nothing, || ())[0].is_empty(), "{nothing}");
+    }
+}
+
+#[test]
+fn with_stages_a_page_is_shorter() {
+    let service = Service::start();
+    let answer = service.get("/api/deploys?stages=true&limit=101");
+    assert_eq!(answer.problem(400), "limit must be a number from 1 to 100 with stages");
+    service.get("/api/deploys?stages=true&limit=100").expect(200);
+    service.get("/api/deploys?stages=false&limit=1000").expect(200);
+}

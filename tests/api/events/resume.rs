@@ -83,3 +83,31 @@ fn what_is_older_than_an_hour_is_forgotten_and_resets_its_reader() {
     let mut resumed = Listener::resume(&service, "/api/events", &ids[3]);
     assert_eq!(names_and_ids(&resumed.take(2)), [("recorded", &json!(5)), ("recorded", &json!(6))]);
 }
+
+#[test]
+fn who_is_behind_and_reads_more_slowly_than_events_are_forgotten_is_cut_and_then_reset() {
+    let database = Database::new();
+    let service = patient(&database, &[]);
+    let mut listener = Listener::start(&service, "/api/events?component=api");
+    let start = listener.last_id.clone();
+    // More than fit between the two of them, of which the first are read.
+    let run = "r".repeat(1_000);
+    let lines: String = (0..2_000)
+        .map(|n| format!("{}\n", deployed(&json!({"run": run, "stage": run, "version": n.to_string()}))))
+        .collect();
+    for _ in 0..8 {
+        service.import(&lines).expect(201);
+    }
+    service.record(&deployed(&json!({"component": "api"})));
+    assert_eq!(listener.next().data["component"], "api", "all of it is told by now");
+    let mut slow = Listener::resume(&service, "/api/events", &start);
+    slow.next();
+    // As an hour and more would.
+    database.sql("delete from events where number < (select max(number) from events)");
+    let mut heard = 1;
+    while slow.try_next().is_ok() {
+        heard += 1;
+    }
+    assert!(heard < 16_001, "{heard}");
+    assert_resets(&service, &slow.last_id);
+}

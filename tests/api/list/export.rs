@@ -164,7 +164,7 @@ fn a_reader_that_leaves_amid_an_export_or_reads_slowly_stands_in_nobodys_way() {
     let database = Database::new();
     let service = Service::set(&[
         ("DATABASE_URL", &database.url()),
-        ("DEPLOYLOG_POOL_SIZE", "2"),
+        ("DEPLOYLOG_POOL_SIZE", "3"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
     ]);
     fill(&database, 5_000);
