@@ -157,8 +157,9 @@ fn without_retry_a_service_that_goes_is_told_and_the_run_goes_on() {
     signal(load.id(), "INT");
     let (code, result) = result(load);
     assert_eq!(code, 1, "{result}");
-    let errors = ["closed", "connect"].map(|kind| result["errors"][kind].as_u64().unwrap());
-    assert!(errors.iter().all(|count| *count > 0), "{result}");
+    // Which of the two is told depends on what was under way.
+    let errors = ["closed", "connect"].map(|kind| result["errors"][kind].as_u64().unwrap_or(0));
+    assert!(errors.iter().sum::<u64>() > 0, "{result}");
     assert_eq!(result["verify"]["lost"], 0, "{result}");
 }
 

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use crate::harness::{Database, PrivateDirectory, Service};
 
-/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of the replicas'
-/// regular tick do not count.
+/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of the regular
+/// ticks do not count.
 fn counting_proxy(directory: &Path, server: &Path) -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
     let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
@@ -49,7 +49,9 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) 
             let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
             match head[0] {
                 b'P' => {
-                    is_tick = String::from_utf8_lossy(second).contains("Keeps this process known");
+                    let sql = String::from_utf8_lossy(second);
+                    is_tick =
+                        ["Keeps this process known", "Forgets up to 10,000 events"].iter().any(|of| sql.contains(of));
                     queries.insert(first.to_vec(), is_tick);
                 }
                 b'B' => is_tick = queries[second],
