@@ -1,10 +1,13 @@
 //! Records that share a statement: each is answered by itself.
 
-use std::time::Duration;
+use std::{
+    thread::{Scope, ScopedJoinHandle},
+    time::Duration,
+};
 
 use serde_json::json;
 
-use crate::harness::{DEPLOYED, Database, SENDERS, Service, Session, at_once, deployed, eventually, patient};
+use crate::harness::{Answer, DEPLOYED, Database, SENDERS, Service, Session, at_once, deployed, eventually, patient};
 
 /// How many statements wrote what the table holds: all that one writes is recorded at one moment.
 const STATEMENTS: &str = "select count(distinct recorded_at) from records";
@@ -42,19 +45,29 @@ fn what_the_database_refuses_of_one_costs_its_neighbours_nothing() {
     assert_eq!(service.all().len(), SENDERS - 1);
 }
 
+/// Sends a change of the first record, which the session locks: it waits, and its component is its own meanwhile.
+fn change_that_waits<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    database: &Database,
+    service: &'scope Service,
+    session: &Session,
+) -> ScopedJoinHandle<'scope, Answer> {
+    session.run("begin; select from records where id = 1 for update");
+    let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
+    let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
+    eventually("the change has its component and waits", || {
+        !database.sql(&format!("select from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))")).is_empty()
+    });
+    change
+}
+
 #[test]
 fn those_who_wait_for_a_change_of_their_component_share_a_statement_after_it() {
     let (database, service) = patient();
     service.record(DEPLOYED);
     let session = Session::open(&database.url());
-    session.run("begin; select from records where id = 1 for update");
     std::thread::scope(|scope| {
-        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
-        eventually("the change has its component and waits", || {
-            !database
-                .sql("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')")
-                .is_empty()
-        });
+        let change = change_that_waits(scope, &database, &service, &session);
         let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(|| service.post(DEPLOYED))).collect();
         let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {SENDERS}\n");
         eventually("they wait for the change", || service.get("/metrics").body.contains(&waiting));
@@ -75,14 +88,8 @@ fn a_change_that_takes_too_long_turns_away_those_who_wait_for_it_and_no_others()
     let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.5")]);
     service.record(DEPLOYED);
     let session = Session::open(&database.url());
-    session.run("begin; select from records where id = 1 for update");
     std::thread::scope(|scope| {
-        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
-        eventually("the change has its component and waits", || {
-            !database
-                .sql("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')")
-                .is_empty()
-        });
+        let change = change_that_waits(scope, &database, &service, &session);
         assert_eq!(service.post(DEPLOYED).header("retry-after"), Some("1"));
         service.record(&deployed(&json!({"component": "api"})));
         session.run("commit");
