@@ -20,6 +20,7 @@ mod readers;
 mod replicas;
 mod reports;
 mod rows;
+mod usual;
 mod writers;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -99,6 +100,7 @@ struct Inner {
     /// For what is filtered: a plan for the values.
     by_filter: Connections,
     turns: reports::Turns,
+    usual: usual::Usual,
     lanes: Lanes,
     replica: String,
     lane_wait: Duration,
@@ -119,6 +121,7 @@ impl Store {
             by_key,
             by_filter,
             turns,
+            usual: usual::Usual::default(),
             lanes,
             replica,
             lane_wait: limits.wait,

@@ -1,10 +1,10 @@
 //! Deploys, a page at a time, and the stages of their runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Datelike as _, Utc};
 
-use super::{Filter, Store, connections::Connections, rows};
+use super::{Filter, Store, connections::Connections, rows, usual::Usual};
 use crate::{
     deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
     error::{Cause, Error},
@@ -71,7 +71,7 @@ impl Store {
         after: Option<DeployCursor>,
         limit: u32,
     ) -> Result<DeployPage, Error> {
-        let mut page = read(&self.inner.by_filter, filter, state, after, limit).await?;
+        let mut page = read(&self.inner.by_filter, &self.inner.usual, filter, state, after, limit).await?;
         if with_stages {
             add_stages(&self.inner.by_filter, &mut page.deploys).await?;
         }
@@ -82,12 +82,12 @@ impl Store {
 /// Reads one deploy more than asked for, to know whether there is a next page.
 async fn read(
     reading: &Connections,
+    usual: &Usual,
     filter: &Filter,
     state: Option<State>,
     mut after: Option<DeployCursor>,
     limit: u32,
 ) -> Result<DeployPage, Error> {
-    let mut usual = HashMap::new();
     let mut found: Vec<Attempt> = Vec::new();
     // Which of those that run are stale the database is not asked: what is usual is asked for once a component, and
     // only where it matters.
@@ -97,7 +97,7 @@ async fn read(
         let (mut attempts, now) = attempts(reading, filter, state, after, at_once).await?;
         is_last = attempts.len() < at_once as usize;
         after = attempts.last().and_then(DeployCursor::of);
-        mark_stale(reading, &mut attempts, now, &mut usual).await?;
+        mark_stale(reading, &mut attempts, now, usual).await?;
         found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
         if is_last || found.len() > limit as usize {
             break;
@@ -155,30 +155,20 @@ async fn attempts(
     Ok((attempts, now))
 }
 
-/// Finds those that run for too long. `usual` keeps what is usual for a component, in seconds.
+/// Finds those that run for too long.
 async fn mark_stale(
     reading: &Connections,
     attempts: &mut [Attempt],
     now: Option<DateTime<Utc>>,
-    usual: &mut HashMap<String, Option<f64>>,
+    usual: &Usual,
 ) -> Result<(), Error> {
     let age = |attempt: &Attempt| now.zip(attempt.moment()).map(|(now, began)| now - began);
     let mut old: Vec<_> = attempts
         .iter_mut()
         .filter(|attempt| attempt.state == State::Running && age(attempt).is_some_and(|age| age > LEAST_PATIENCE))
         .collect();
-    let unknown: HashSet<_> = old
-        .iter()
-        .map(|attempt| attempt.record.said.component.as_str())
-        .filter(|component| !usual.contains_key(*component))
-        .collect();
-    if !unknown.is_empty() {
-        let unknown: Vec<_> = unknown.into_iter().collect();
-        for row in reading.read(include_str!("../../sql/durations_usual.sql"), &[&unknown]).await? {
-            let component = rows::column(&row, 0).map_err(Error::Internal)?;
-            usual.insert(component, rows::column(&row, 1).map_err(Error::Internal)?);
-        }
-    }
+    let components: HashSet<_> = old.iter().map(|attempt| attempt.record.said.component.clone()).collect();
+    let usual = usual.of(reading, components).await?;
     for attempt in &mut old {
         let usual = usual.get(&attempt.record.said.component).copied().flatten();
         if age(attempt).is_some_and(|age| age > patience(usual)) {
