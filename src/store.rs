@@ -5,6 +5,7 @@
 //! together in one. Two statements in flight together do not see each other: within this process [`lanes`] keep those of
 //! one component apart, and what races with another replica gets a second look ([`replicas`]).
 
+mod attempts;
 mod change;
 mod connections;
 mod current;
@@ -43,6 +44,7 @@ use crate::{
     migrate,
     record::{NewRecord, Record},
 };
+use attempts::again;
 use connections::{Connections, Failure};
 use feed::Feed;
 use insert::{Insert, Outcome, Written};
@@ -276,20 +278,6 @@ impl Inner {
         timeout(self.lane_wait, self.lanes.hold(components))
             .await
             .map_err(|_| Failure::Overloaded("earlier writes of the component take too long".into()))
-    }
-}
-
-/// Runs a writing statement, again where another replica stood in its way.
-async fn again<T, R: Future<Output = Result<T, Failure>>>(run: impl Fn() -> R) -> Result<T, Failure> {
-    // How often the server may take nothing of it and it is said again: a useless connection has taken its fellows
-    // along, so once is enough.
-    let (mut collisions, mut useless) = (0..10, 0..1);
-    loop {
-        match run().await {
-            Err(Failure::Collided(_)) if collisions.next().is_some() => {}
-            Err(Failure::Undone(_)) if useless.next().is_some() => {}
-            result => return result,
-        }
     }
 }
 

@@ -120,7 +120,7 @@ async fn attempts(
     after: Option<DeployCursor>,
     count: u32,
 ) -> Result<(Vec<Attempt>, Option<DateTime<Utc>>), Error> {
-    let phase = filter.phase.or_else(|| filter.status.as_deref().map(Phase::of_status));
+    let phase = filter.phase_asked();
     // What can have none of a phase is not looked through for it.
     let wants = |wanted: &[State]| {
         let is_phase = |phase: Phase| phase.stops() == (wanted == [State::Finished]) && phase.is_clock();

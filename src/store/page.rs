@@ -27,6 +27,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The phase that is asked for: a status word is of one, and there is an index of the rare ones.
+    #[must_use]
+    pub fn phase_asked(&self) -> Option<Phase> {
+        self.phase.or_else(|| self.status.as_deref().map(Phase::of_status))
+    }
+
     /// Whether it lets a record pass.
     #[must_use]
     pub fn passes(&self, record: &Record) -> bool {
@@ -87,8 +93,6 @@ impl std::fmt::Display for Cursor {
 /// Reads one record more than asked for, to know whether there is a next page.
 pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
     let sql = include_str!("../../sql/records_page.sql");
-    // A status word is of one phase, and there is an index of the rare ones.
-    let phase = filter.phase.or_else(|| filter.status.as_deref().map(Phase::of_status));
     let rows = reading
         .read(
             sql,
@@ -97,7 +101,7 @@ pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>,
                 &filter.version,
                 &filter.owner,
                 &filter.status,
-                &phase.map(Phase::name),
+                &filter.phase_asked().map(Phase::name),
                 &filter.environment,
                 &filter.run,
                 &filter.stage,

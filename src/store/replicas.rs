@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{
-    Inner, Store, again,
+    Inner, Store,
+    attempts::again,
     connections::{Connections, Failure},
     rows,
 };
