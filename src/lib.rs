@@ -4,6 +4,7 @@
 //! works out, in the database, which start a finish belongs to. In reading order:
 //!
 //! - [`config`]: what can be set, by flag and environment.
+//! - [`commands`]: what the process can be asked to do, serving first of all.
 //! - [`server`]: connections: how many, how long, and how they end.
 //! - [`app`]: one request in, one response out.
 //! - [`route`]: which call a method and a path are.
@@ -23,6 +24,7 @@
 //! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
 pub mod app;
+pub mod commands;
 pub mod config;
 pub mod deploy;
 pub mod embedded;

@@ -1,0 +1,70 @@
+//! The database that a command works on.
+
+use tokio_postgres::NoTls;
+
+use super::{Failure, NO_DATABASE};
+use crate::{
+    config::{Config, Database},
+    embedded::Cluster,
+    migrate::{self, MigrateError},
+    store::connect_options,
+};
+
+/// The named database, or the private one: that of the service which runs beside, else started for the command.
+pub struct Opened {
+    /// How to connect.
+    pub config: tokio_postgres::Config,
+    cluster: Option<Cluster>,
+}
+
+impl Opened {
+    pub async fn open(settings: &Config) -> Result<Self, Failure> {
+        let cluster = match &settings.database {
+            Database::External(_) => None,
+            Database::Embedded(dir) => {
+                Some(Cluster::join_or_start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?)
+            }
+        };
+        let config = connect_options(&config(&settings.database, cluster.as_ref()), settings.pool);
+        Ok(Self { config, cluster })
+    }
+
+    /// Stops what was started for it.
+    pub async fn close(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+/// How to connect to it.
+pub fn config(database: &Database, cluster: Option<&Cluster>) -> tokio_postgres::Config {
+    match (database, cluster) {
+        (Database::External(config), _) => (**config).clone(),
+        (Database::Embedded(_), Some(cluster)) => cluster.config(),
+        (Database::Embedded(_), None) => tokio_postgres::Config::new(),
+    }
+}
+
+/// Why the database cannot be used: for now, or as things are.
+pub enum Attempt {
+    Again(String),
+    Never(String),
+}
+
+impl From<MigrateError> for Attempt {
+    fn from(error: MigrateError) -> Self {
+        let sentence = error.to_string();
+        if error.is_passing() { Self::Again(sentence) } else { Self::Never(sentence) }
+    }
+}
+
+/// Brings the schema up to date. Answers how many steps were taken.
+pub async fn migrate(database: &tokio_postgres::Config) -> Result<usize, Attempt> {
+    let (mut client, connection) = database.connect(NoTls).await.map_err(MigrateError::from)?;
+    let connection = tokio::spawn(connection);
+    let steps = migrate::run(&mut client).await;
+    drop(client);
+    let _ = connection.await;
+    Ok(steps?)
+}

@@ -1,0 +1,23 @@
+//! `deploylog migrate`.
+
+use super::{
+    Failure, NO_DATABASE,
+    database::{self, Attempt, Opened},
+    say,
+};
+use crate::{config::Config, log};
+
+/// Brings the schema up to date.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    log::to_stderr(config.log);
+    let database = Opened::open(&config).await?;
+    let result = database::migrate(&database.config).await;
+    database.close().await;
+    match result {
+        Ok(0) => say("the schema was up to date\n"),
+        Ok(1) => say("the schema is up to date: 1 migration was run\n"),
+        Ok(steps) => say(&format!("the schema is up to date: {steps} migrations were run\n")),
+        Err(Attempt::Never(sentence) | Attempt::Again(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
+    }
+    Ok(())
+}
