@@ -102,8 +102,12 @@ pub struct OwnCluster {
 
 impl OwnCluster {
     pub fn start() -> Self {
+        Self::start_in(PrivateDirectory::new())
+    }
+
+    pub fn start_in(directory: PrivateDirectory) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut own = Self { directory: PrivateDirectory::new(), runtime, cluster: None };
+        let mut own = Self { directory, runtime, cluster: None };
         own.resume();
         own
     }

@@ -54,7 +54,8 @@ impl Service {
 
     /// A process with these arguments and variables and nothing of the test's own surroundings but the path.
     pub fn spawn(arguments: &[&str], environment: &[(&str, &str)]) -> Child {
-        let mut command = Command::new(PROGRAM);
+        // Another build of it, where one is named.
+        let mut command = Command::new(std::env::var_os("DEPLOYLOG_BIN").unwrap_or_else(|| PROGRAM.into()));
         command.args(arguments).env_clear().env("DEPLOYLOG_LISTEN", "127.0.0.1:0");
         for kept in ["PATH", "HOME", "TMPDIR"] {
             if let Some(value) = std::env::var_os(kept) {

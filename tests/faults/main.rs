@@ -1,0 +1,131 @@
+//! Faults under load, one after the other, each checked: `tests/faults/run` says how it is called.
+//!
+//! - [`scene`]: a service, load on it, and what is looked at afterwards; [`witness`] sees it from a sender's side.
+//! - [`kills`], [`network`], [`shortages`]: the faults.
+//! - [`sweep`]: every database message of every call.
+//! - [`postgres`] and [`proxy`]: what is broken.
+//! - [`table`]: what came of it. [`random`]: when.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+#[path = "../api"]
+mod api {
+    #[allow(dead_code, unused_imports, reason = "shared with the tests of the interface, which use it all")]
+    pub mod harness;
+}
+
+mod kills;
+mod postgres;
+mod random;
+mod scene;
+mod table;
+mod witness;
+
+use std::{
+    ops::Range,
+    process::ExitCode,
+    time::{Duration, Instant, SystemTime},
+};
+
+use api::harness::PrivateDirectory;
+use postgres::Postgres;
+use random::Random;
+use scene::Scene;
+use table::{Row, Table};
+
+type Fault = fn(&mut Lab) -> Row;
+
+/// Each with how often it is tried in a round of a long run.
+const FAULTS: [(&str, usize, Fault); 7] = [
+    ("the service is killed", 5, kills::service),
+    ("a PostgreSQL backend is killed", 1, kills::backend),
+    ("its checkpointer is killed", 1, kills::checkpointer),
+    ("its postmaster is killed", 1, kills::postmaster),
+    ("all of PostgreSQL is killed", 1, kills::all_of_it),
+    ("PostgreSQL is stopped for a while", 1, kills::stopped),
+    ("a second replica comes and goes", 1, kills::replica),
+];
+
+/// What the faults share.
+pub struct Lab<'a> {
+    pub postgres: &'a Postgres,
+    pub random: Random,
+    /// Whether each fault lasts as long as it should.
+    is_long: bool,
+}
+
+impl<'a> Lab<'a> {
+    /// One service on a schema of its own.
+    pub fn scene(&self) -> Scene<'a> {
+        let mut scene = Scene::new(self.postgres, None);
+        let service = scene.serve(None, &[]);
+        scene.services.push(service);
+        scene
+    }
+
+    /// How often something short strikes.
+    pub fn often(&self) -> u64 {
+        if self.is_long { 5 } else { 2 }
+    }
+
+    /// How long something long lasts.
+    pub fn seconds(&self, long: u64, short: u64) -> Duration {
+        Duration::from_secs(if self.is_long { long } else { short })
+    }
+
+    /// Lets the load run for some milliseconds: nobody knows where it is then.
+    pub fn pause(&mut self, millis: Range<u64>) {
+        std::thread::sleep(Duration::from_millis(self.random.within(millis)));
+    }
+}
+
+fn main() -> ExitCode {
+    let mut random_seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let mut minutes = None;
+    let mut only = String::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let mut number = || arguments.next().and_then(|value| value.parse::<u64>().ok());
+        let is_known = match flag.as_str() {
+            "--seed" => number().map(|seed| random_seed = seed).is_some(),
+            "--minutes" => number().map(|number| minutes = Some(number)).is_some(),
+            "--only" => {
+                only = arguments.next().unwrap_or_default();
+                true
+            }
+            _ => false,
+        };
+        if !is_known {
+            eprintln!("usage: tests/faults/run [--seed N] [--minutes M]");
+            return ExitCode::from(64);
+        }
+    }
+    let began = Instant::now();
+    println!("seed {random_seed}");
+    let postgres = Postgres::start(PrivateDirectory::new());
+    let mut lab = Lab { postgres: &postgres, random: Random::new(random_seed), is_long: minutes.is_some() };
+    let mut table = Table::default();
+    let mut round = 0;
+    while round == 0 || began.elapsed() < Duration::from_secs(60 * minutes.unwrap_or_default()) {
+        round += 1;
+        for (number, (name, often, fault)) in FAULTS.iter().enumerate() {
+            if !name.contains(&only) {
+                continue;
+            }
+            for _ in 0..if lab.is_long { *often } else { 1 } {
+                let start = Instant::now();
+                let row = fault(&mut lab);
+                println!(
+                    "{:>6.0} s  round {round}: {name}: {:.1} s: {row:?}",
+                    began.elapsed().as_secs_f64(),
+                    start.elapsed().as_secs_f64()
+                );
+                table.add(number, name, row);
+            }
+        }
+    }
+    print!("\n{table}");
+    let total = table.total();
+    println!("\nseed {random_seed}, {:.0} s", began.elapsed().as_secs_f64());
+    if total.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

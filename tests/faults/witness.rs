@@ -1,0 +1,95 @@
+//! One sender that sees every fault from its own side: what it was answered, when, and how long that took.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::api::harness::{Answer, Connection};
+
+const PAUSE: Duration = Duration::from_millis(5);
+/// Of its records.
+pub const COMPONENT: &str = "witness";
+
+#[derive(Clone, Copy)]
+pub struct Sight {
+    pub began: Instant,
+    pub ended: Instant,
+    pub is_success: bool,
+}
+
+#[derive(Default)]
+struct Seen {
+    sights: Vec<Sight>,
+    acknowledged: Vec<i64>,
+}
+
+/// Sends starts and finishes in turn, each until it is acknowledged, to each of the services in turn.
+pub struct Witness {
+    seen: Arc<Mutex<Seen>>,
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Witness {
+    pub fn start(services: Vec<SocketAddr>) -> Self {
+        let (seen, is_over) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
+        let (writes, ends) = (seen.clone(), is_over.clone());
+        let thread = thread::spawn(move || {
+            let mut services = services.into_iter().cycle();
+            for number in 0.. {
+                for status in ["started", "deployed"] {
+                    while !ends.load(Ordering::Relaxed) {
+                        let began = Instant::now();
+                        let answer = post(services.next().unwrap(), number, status);
+                        let id = answer.ok().filter(|answer| answer.status / 100 == 2).map(|answer| answer.json());
+                        let mut seen = writes.lock().unwrap();
+                        seen.sights.push(Sight { began, ended: Instant::now(), is_success: id.is_some() });
+                        let is_success = id.is_some();
+                        seen.acknowledged.extend(id.map(|record| record["id"].as_i64().unwrap()));
+                        drop(seen);
+                        thread::sleep(PAUSE);
+                        if is_success {
+                            break;
+                        }
+                    }
+                }
+                if ends.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        Self { seen, is_over, thread }
+    }
+
+    /// What was sent since then, or was on its way then.
+    pub fn sights(&self, since: Instant) -> Vec<Sight> {
+        self.seen.lock().unwrap().sights.iter().filter(|sight| sight.ended >= since).copied().collect()
+    }
+
+    /// Ends it, and answers the ids of what was acknowledged and how often it asked.
+    pub fn end(self) -> (Vec<i64>, u64) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap());
+        (seen.acknowledged, seen.sights.len() as u64)
+    }
+}
+
+fn post(service: SocketAddr, number: u64, status: &str) -> io::Result<Answer> {
+    let mut connection = Connection::try_open(service)?;
+    let body = format!(r#"{{"component":"{COMPONENT}","version":"{number}","owner":"ann","status":"{status}"}}"#);
+    write!(
+        connection.stream(),
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nidempotency-key: {number}-{status}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    connection.try_answer()
+}
