@@ -74,8 +74,7 @@ pub fn stopped(lab: &mut Lab) -> Row {
 /// A second replica is killed, or asked to end, and comes again, under load of its own.
 pub fn replica(lab: &mut Lab) -> Row {
     let mut scene = lab.scene();
-    let second = scene.serve(None, &[]);
-    scene.services.push(second);
+    scene.add_service();
     scene.begin();
     for round in 0..lab.often() {
         lab.pause(100..900);

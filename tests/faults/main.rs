@@ -1,9 +1,9 @@
 //! Faults under load, one after the other, each checked: `tests/faults/run` says how it is called.
 //!
 //! - [`scene`]: a service, load on it, and what is looked at afterwards; [`witness`] sees it from a sender's side.
-//! - [`kills`], [`network`], [`shortages`]: the faults.
+//! - [`kills`], [`network`], [`shortages`], [`clock`]: the faults.
 //! - [`sweep`]: every database message of every call.
-//! - [`postgres`] and [`proxy`]: what is broken.
+//! - [`postgres`] and [`proxy`], which reads the [`protocol`]: what is broken.
 //! - [`table`]: what came of it. [`random`]: when.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
@@ -14,10 +14,15 @@ mod api {
     pub mod harness;
 }
 
+mod clock;
 mod kills;
+mod network;
 mod postgres;
+mod protocol;
+mod proxy;
 mod random;
 mod scene;
+mod shortages;
 mod table;
 mod witness;
 
@@ -29,6 +34,7 @@ use std::{
 
 use api::harness::PrivateDirectory;
 use postgres::Postgres;
+use proxy::Proxy;
 use random::Random;
 use scene::Scene;
 use table::{Row, Table};
@@ -36,13 +42,24 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run.
-const FAULTS: [(&str, usize, Fault); 7] = [
+const FAULTS: [(&str, usize, Fault); 18] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 1, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
     ("its postmaster is killed", 1, kills::postmaster),
     ("all of PostgreSQL is killed", 1, kills::all_of_it),
     ("PostgreSQL is stopped for a while", 1, kills::stopped),
+    ("the network stands still, then goes on", 1, network::still),
+    ("the network swallows everything", 1, network::swallowing),
+    ("the network is cut", 1, network::cut),
+    ("the network is 2 s late", 1, network::late),
+    ("the network resets amid a message", 1, network::reset),
+    ("PostgreSQL's disk is full", 1, shortages::disk),
+    ("its table is locked", 1, shortages::table_lock),
+    ("its rows are locked", 1, shortages::row_locks),
+    ("the service's clock jumps by a day", 1, clock::jumps),
+    ("the service has no more memory", 1, shortages::memory_of_service),
+    ("PostgreSQL has no more memory", 1, shortages::memory_of_postgres),
     ("a second replica comes and goes", 1, kills::replica),
 ];
 
@@ -58,8 +75,15 @@ impl<'a> Lab<'a> {
     /// One service on a schema of its own.
     pub fn scene(&self) -> Scene<'a> {
         let mut scene = Scene::new(self.postgres, None);
-        let service = scene.serve(None, &[]);
-        scene.services.push(service);
+        scene.add_service();
+        scene
+    }
+
+    /// The same, with a network in between.
+    pub fn scene_behind(&self, proxy: &Proxy) -> Scene<'a> {
+        let mut scene = Scene::new(self.postgres, Some(proxy.address));
+        scene.add_service();
+        proxy.knows_own_questions();
         scene
     }
 

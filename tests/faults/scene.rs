@@ -68,6 +68,10 @@ impl<'a> Scene<'a> {
         Service::with(&all)
     }
 
+    pub fn add_service(&mut self) {
+        self.services.push(self.serve(None, &[]));
+    }
+
     /// Begins the load on every service, and waits until it is taken.
     pub fn begin(&mut self) {
         for service in &self.services {
@@ -94,9 +98,14 @@ impl<'a> Scene<'a> {
         self.row.complaints.push(complaint);
     }
 
-    /// Runs SQL in the schema, past every fault.
+    /// The schema, past every fault.
+    pub fn url(&self) -> String {
+        self.own(&self.postgres.url())
+    }
+
+    /// Runs SQL there.
     pub fn sql(&self, sql: &str) -> Vec<Vec<String>> {
-        harness::sql(&self.own(&self.postgres.url()), sql)
+        harness::sql(&self.url(), sql)
     }
 
     /// In the schema.
