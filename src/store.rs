@@ -17,6 +17,7 @@ mod gauges;
 mod insert;
 mod lanes;
 mod page;
+mod pulse;
 mod readers;
 mod replicas;
 mod reports;
@@ -50,6 +51,7 @@ use feed::Feed;
 use insert::{Insert, Outcome, Written};
 use lanes::Lanes;
 use readers::Readers;
+use replicas::Replica;
 use writers::Writers;
 
 /// What a sender delivers: a record, and the key that makes a repetition of it known.
@@ -104,7 +106,7 @@ struct Inner {
     turns: reports::Turns,
     usual: usual::Usual,
     lanes: Lanes,
-    replica: String,
+    replica: Replica,
     lane_wait: Duration,
     counts: gauges::Counts,
 }
@@ -114,9 +116,10 @@ impl Store {
     pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
         let for_lists = (limits.size / 3).max(1);
         // One is that on which groups of records stand in line.
-        let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan")?;
-        let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan")?;
-        let replica = replicas::join(&by_key, limits.statement).await?;
+        let pulse = connections::pulse(database, limits)?;
+        let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan", &pulse)?;
+        let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan", &pulse)?;
+        let replica = Replica::join(&by_key, limits).await?;
         let lanes = Lanes::default();
         let turns = reports::Turns::new(for_lists, limits.wait);
         let inner = Arc::new(Inner {
@@ -195,7 +198,9 @@ impl Store {
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
                 let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                if let Some(record) = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await? {
+                inner.replica.current(&inner.by_key).await?;
+                let changed = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await;
+                if let Some(record) = inner.replica.heeds(changed)? {
                     inner.look_again_at(&[id]).await;
                     return Ok(record);
                 }
@@ -213,7 +218,7 @@ impl Store {
     /// Closes every connection, and lets the replicas know that this one has gone.
     pub async fn close(&self) {
         // Else they forget it after a minute.
-        let _ = timeout(GOODBYE, replicas::leave(&self.inner.by_key, &self.inner.replica)).await;
+        let _ = timeout(GOODBYE, self.inner.replica.leave(&self.inner.by_key)).await;
         self.inner.by_key.close();
         self.inner.by_filter.close();
     }
@@ -233,7 +238,9 @@ impl Inner {
         if !insert.reused.is_empty() {
             return Ok(Err(insert.reused));
         }
-        match again(|| insert.run(&self.by_key, &self.replica, in_line)).await? {
+        let replica = self.replica.current(&self.by_key).await?;
+        let written = again(|| insert.run(&self.by_key, &replica, in_line)).await;
+        match self.replica.heeds(written)? {
             Outcome::Written(written) => {
                 for (delivery, written) in deliveries.iter().zip(&written) {
                     if matches!(written, Written::New(_)) {

@@ -1,17 +1,19 @@
 //! Pooled connections: every wait has an end, and none that failed is used again.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolBuilder, PoolError, RecyclingMethod,
+    Runtime,
 };
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
 
+use super::pulse::Pulse;
 use crate::{
     config::PoolLimits,
     error::{Cause, Chained, Error},
@@ -85,11 +87,32 @@ pub struct Connections {
     line: Mutex<Option<Arc<Line>>>,
     wait: Duration,
     answer_within: Duration,
+    pulse: Arc<Pulse>,
+}
+
+/// A pool of so many, none opened yet.
+fn pool(database: &tokio_postgres::Config, limits: PoolLimits, size: usize) -> PoolBuilder {
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
+        .runtime(Runtime::Tokio1)
+        .max_size(size)
+}
+
+/// Feels whether this database moves.
+pub fn pulse(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Arc<Pulse>, Error> {
+    let pool = pool(database, limits, 1).build().map_err(|error| Error::Internal(error.into()))?;
+    Ok(Arc::new(Pulse::new(pool)))
 }
 
 impl Connections {
     /// Opens none yet. `plans` is PostgreSQL's `plan_cache_mode` for them.
-    pub fn new(database: &tokio_postgres::Config, limits: PoolLimits, size: usize, plans: &str) -> Result<Self, Error> {
+    pub fn new(
+        database: &tokio_postgres::Config,
+        limits: PoolLimits,
+        size: usize,
+        plans: &str,
+        pulse: &Arc<Pulse>,
+    ) -> Result<Self, Error> {
         // Statistics are never good enough to choose a plan by: an empty table has none, and it grows. Every query
         // here is one that an index answers row by row.
         let settings = format!(
@@ -101,16 +124,11 @@ impl Connections {
             let settings = settings.clone();
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
-        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
-            .runtime(Runtime::Tokio1)
-            .max_size(size)
-            .post_create(set)
-            .build()
-            .map_err(|error| Error::Internal(error.into()))?;
+        let pool =
+            pool(database, limits, size).post_create(set).build().map_err(|error| Error::Internal(error.into()))?;
         // The server ends a statement first, where it still can.
         let answer_within = limits.statement + Duration::from_secs(1);
-        Ok(Self { pool, line: Mutex::default(), wait: limits.wait, answer_within })
+        Ok(Self { pool, line: Mutex::default(), wait: limits.wait, answer_within, pulse: pulse.clone() })
     }
 
     /// Runs a query once, on a connection of its own for the time.
@@ -140,9 +158,9 @@ impl Connections {
         let result = tokio::select! {
             answer = &mut answer => answer,
             mut is_silent = line.turn.lock() => {
-                let answer = if *is_silent { None } else { timeout(self.answer_within, answer).await.ok() };
-                *is_silent = answer.is_none();
-                answer.unwrap_or_else(|| Err(silent()))
+                let answer = if *is_silent { Err(silent()) } else { self.in_time(answer).await };
+                *is_silent = matches!(answer, Err(Failure::Silent(_)));
+                answer
             }
         };
         if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
@@ -171,7 +189,16 @@ impl Connections {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        timeout(self.answer_within, ask(client, sql, parameters)).await.unwrap_or_else(|_| Err(silent()))
+        self.in_time(pin!(ask(client, sql, parameters))).await
+    }
+
+    /// An answer, unless the database stands still.
+    async fn in_time<T>(&self, mut answer: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            _ = timeout(self.answer_within, self.pulse.stops()) => Err(silent()),
+        }
     }
 
     /// Runs a query that changes nothing; once more where the connection was of no use.
@@ -200,6 +227,7 @@ impl Connections {
     pub fn close(&self) {
         self.line().take();
         self.pool.close();
+        self.pulse.close();
     }
 }
 

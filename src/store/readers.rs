@@ -1,13 +1,14 @@
 //! Reads by id that arrive while one is in flight share the next.
 
-use std::sync::Arc;
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt as _;
 use tokio::sync::{
     mpsc::{self, Receiver, Sender},
     oneshot,
 };
 
-use super::Inner;
+use super::{Inner, connections::Failure};
 use crate::{error::Error, record::Record};
 
 /// While the answers of one are given, the other keeps the database busy.
@@ -51,14 +52,49 @@ impl Readers {
 async fn read(inner: Arc<Inner>, mut queue: Receiver<Job>) {
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, MAX_GROUP).await > 0 {
-        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
-        let read = inner.records(&ids).await;
-        for Job { id, answer } in jobs.drain(..) {
-            // The client may have left: then nobody listens.
-            let _ = answer.send(match &read {
-                Ok(records) => records.get(&id).cloned().ok_or(Error::NotFound),
-                Err(failure) => Err(failure.share()),
-            });
+        // Should one panic, its requests are told so, and the others go on.
+        let group = AssertUnwindSafe(read_group(&inner, std::mem::take(&mut jobs)));
+        if let Ok(Some(failure)) = group.catch_unwind().await {
+            // Those that wait by now would only wait for the same.
+            while let Ok(job) = queue.try_recv() {
+                job.answer(Err(failure.share()));
+            }
         }
+    }
+}
+
+/// Answers each. Answers why there is no database to be had, where that is so.
+async fn read_group(inner: &Inner, jobs: Vec<Job>) -> Option<Failure> {
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    match inner.records(&ids).await {
+        Ok(records) => jobs.into_iter().for_each(|job| job.find(&records)),
+        // It is only one of them that cannot be read.
+        Err(Failure::Broken(_)) if jobs.len() > 1 => {
+            for job in jobs {
+                match inner.records(&[job.id]).await {
+                    Ok(records) => job.find(&records),
+                    Err(failure) => job.answer(Err(failure.share())),
+                }
+            }
+        }
+        Err(failure) => {
+            for job in jobs {
+                job.answer(Err(failure.share()));
+            }
+            return Some(failure).filter(|failure| matches!(failure, Failure::Unreachable(_) | Failure::Silent(_)));
+        }
+    }
+    None
+}
+
+impl Job {
+    fn find(self, records: &HashMap<i64, Record>) {
+        let record = records.get(&self.id).cloned();
+        self.answer(record.ok_or(Error::NotFound));
+    }
+
+    /// The client may have left: then nobody listens.
+    fn answer(self, read: Result<Record, Error>) {
+        let _ = self.answer.send(read);
     }
 }

@@ -3,7 +3,13 @@
 //! While several are known, each notes where it touched a clock, and each takes second looks at what is noted: a look
 //! that begins after two writes have ended sees both. With one process nothing is noted and nothing is looked at.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -13,7 +19,7 @@ use super::{
     connections::{Connections, Failure},
     rows,
 };
-use crate::error::Error;
+use crate::{config::PoolLimits, error::Error};
 
 /// Well within the two seconds in which replicas come to agree.
 const TICK: Duration = Duration::from_millis(300);
@@ -21,29 +27,84 @@ const TICK: Duration = Duration::from_millis(300);
 const LOOKS: i64 = 500;
 const STATEMENTS: usize = 20;
 
-/// Makes this process known, and waits until every statement in flight elsewhere knows it. Answers its id.
-pub async fn join(writing: &Connections, statement_timeout: Duration) -> Result<String, Error> {
-    let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[]).await?;
-    let row = rows.first().ok_or_else(|| Error::Internal("a replica has no id".into()))?;
-    let column = |index| rows::column(row, index).map_err(Error::Internal);
+/// Who this process is to the others.
+///
+/// Of a write whose connection was lost, or that was not answered in time, nobody knows whether and when it is carried
+/// out. So it is left to the name that it was sent under: this process takes another one, and both note what they write
+/// for as long as the old one is remembered.
+pub struct Replica {
+    id: Mutex<Arc<str>>,
+    /// Whether a write is out under this name of which nobody knows.
+    is_spent: AtomicBool,
+    renewing: tokio::sync::Mutex<()>,
+    patience: Duration,
+}
+
+impl Replica {
+    /// Makes this process known, and waits until every statement in flight elsewhere knows it.
+    pub async fn join(writing: &Connections, limits: PoolLimits) -> Result<Self, Error> {
+        let id = join(writing, None, limits.statement).await?;
+        let (id, is_spent) = (Mutex::new(id), AtomicBool::new(false));
+        Ok(Self { id, is_spent, renewing: tokio::sync::Mutex::default(), patience: limits.wait })
+    }
+
+    /// Its name for what is written now.
+    pub async fn current(&self, writing: &Connections) -> Result<Arc<str>, Failure> {
+        if self.is_spent.load(Ordering::Acquire) {
+            let _turn = self.renewing.lock().await;
+            if self.is_spent.swap(false, Ordering::AcqRel) {
+                match join(writing, Some(&self.id()), self.patience).await {
+                    Ok(id) => *self.lock() = id,
+                    Err(failure) => {
+                        self.is_spent.store(true, Ordering::Release);
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+        Ok(self.id())
+    }
+
+    /// Takes note where a write has an unknown end.
+    pub fn heeds<T>(&self, written: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(Failure::Lost(_) | Failure::Silent(_)) = &written {
+            self.is_spent.store(true, Ordering::Release);
+        }
+        written
+    }
+
+    /// Lets the others know that this process has gone.
+    pub async fn leave(&self, writing: &Connections) {
+        if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&&*self.id()]).await {
+            tracing::debug!(error = %Error::from(failure), "the replicas were not told of the end");
+        }
+    }
+
+    fn id(&self) -> Arc<str> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<str>> {
+        self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a name known, and waits until every statement in flight knows it, those under the former name too.
+async fn join(writing: &Connections, former: Option<&str>, patience: Duration) -> Result<Arc<str>, Failure> {
+    let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[&former]).await?;
+    let row = rows.first().ok_or_else(|| Failure::Broken("a replica has no id".into()))?;
+    let column = |index| rows::column(row, index).map_err(Failure::Broken);
     let (replica, transaction): (String, String) = (column(0)?, column(1)?);
     let known = async {
         let sql = include_str!("../../sql/replica_is_known.sql");
         while !is_so(&writing.query(sql, &[&replica, &transaction]).await?) {
             sleep(Duration::from_millis(10)).await;
         }
-        Ok::<_, Error>(())
+        Ok(())
     };
     // No statement of a replica lasts longer than this: what still runs then is somebody else's.
-    timeout(statement_timeout, known).await.unwrap_or(Ok(()))?;
-    Ok(replica)
-}
-
-/// Lets the others know that this process has gone.
-pub async fn leave(writing: &Connections, replica: &str) {
-    if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&replica]).await {
-        tracing::debug!(error = %Error::from(failure), "the replicas were not told of the end");
-    }
+    timeout(patience, known).await.unwrap_or(Ok(()))?;
+    Ok(replica.into())
 }
 
 /// Keeps this process known and takes second looks, for ever.
@@ -60,7 +121,7 @@ pub async fn second_looks(store: Store) {
 
 async fn look(inner: &Inner) -> Result<(), Error> {
     for _ in 0..STATEMENTS {
-        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica]).await?;
+        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&&*inner.replica.id()]).await?;
         if !is_so(&rows) {
             break;
         }
@@ -72,7 +133,7 @@ async fn look(inner: &Inner) -> Result<(), Error> {
 /// Takes the second looks at these records, and so many others.
 pub async fn take_looks(inner: &Inner, ids: &[i64], others: i64) -> Result<(), Failure> {
     let sql = include_str!("../../sql/second_looks_take.sql");
-    inner.by_key.query(sql, &[&ids, &others, &inner.replica]).await.map(drop)
+    inner.by_key.query(sql, &[&ids, &others, &&*inner.replica.id()]).await.map(drop)
 }
 
 /// The answer to a question.

@@ -23,6 +23,7 @@ mod proxy;
 mod random;
 mod scene;
 mod shortages;
+mod sweep;
 mod table;
 mod witness;
 
@@ -42,7 +43,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run.
-const FAULTS: [(&str, usize, Fault); 18] = [
+const FAULTS: [(&str, usize, Fault); 19] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 1, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
@@ -54,6 +55,7 @@ const FAULTS: [(&str, usize, Fault); 18] = [
     ("the network is cut", 1, network::cut),
     ("the network is 2 s late", 1, network::late),
     ("the network resets amid a message", 1, network::reset),
+    ("any message of any call fails", 1, sweep::all),
     ("PostgreSQL's disk is full", 1, shortages::disk),
     ("its table is locked", 1, shortages::table_lock),
     ("its rows are locked", 1, shortages::row_locks),

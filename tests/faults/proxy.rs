@@ -24,7 +24,7 @@ pub enum Network {
     Whole,
     /// Nothing arrives until it is whole again; then all of it does.
     Still,
-    /// Nothing arrives, ever: connections of that time are of no more use.
+    /// Nothing arrives, ever, and nobody says so: connections of that time are of no more use.
     Swallowing,
     /// Connections are cut, and new ones too.
     Cut,
@@ -119,12 +119,9 @@ impl Line {
     async fn carry(&self, service: TcpStream) {
         let mut network = self.network.subscribe();
         let broken = async {
-            let seen = tokio::select! {
-                seen = network.wait_for(|now| matches!(now, Network::Cut | Network::Swallowing)) => *seen.unwrap(),
-                () = self.cut.notified() => Network::Cut,
-            };
-            if seen == Network::Swallowing {
-                let _ = network.wait_for(|now| *now != Network::Swallowing).await;
+            tokio::select! {
+                _ = network.wait_for(|now| *now == Network::Cut) => {}
+                () = self.cut.notified() => {}
             }
         };
         let Ok(server) = UnixStream::connect(&self.socket).await else { return };
@@ -173,9 +170,8 @@ impl Line {
         let network = *self.network.borrow();
         match network {
             Network::Late(delay) if !is_burst => sleep(delay).await,
-            Network::Still | Network::Swallowing => {
-                let _ = self.network.subscribe().wait_for(|now| *now == Network::Whole).await;
-            }
+            Network::Still => drop(self.network.subscribe().wait_for(|now| *now != Network::Still).await),
+            Network::Swallowing => std::future::pending().await,
             _ => {}
         }
         if conversation.lock().unwrap().is_own {

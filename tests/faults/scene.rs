@@ -148,28 +148,34 @@ impl<'a> Scene<'a> {
         for load in std::mem::take(&mut self.loads) {
             self.take_verdict(load);
         }
-        self.settles("select count(*) from second_looks", "second looks are left");
-        let wrong = self.settles(WRONG, "durations are wrong");
-        self.row.wrong += wrong;
         let ids: Vec<_> = acknowledged.iter().map(i64::to_string).collect();
-        let lost = format!(
+        self.row.lost += self.number(&format!(
             "select count(*) from unnest('{{{}}}'::bigint[]) id where not exists (select from records r where r.id = id)",
             ids.join(",")
-        );
-        self.row.lost += self.number(&lost);
-        let doubled =
-            format!("select count(*) - count(distinct (version, status)) from records where component = '{COMPONENT}'");
-        self.row.doubled += self.number(&doubled);
-        let of_ours = format!("from pg_stat_activity where application_name = '{}'", self.name);
-        self.settles(
-            &format!("select count(*) {of_ours} and state like 'idle in transaction%'"),
-            "transactions are left open",
-        );
-        let most = POOL_SIZE * self.services.len() as u64;
-        self.settles(&format!("select greatest(count(*) - {most}, 0) {of_ours}"), "connections are too many");
+        ));
+        self.row.doubled += self.number(&format!(
+            "select count(*) - count(distinct (version, status)) from records where component = '{COMPONENT}'"
+        ));
+        self.leave()
+    }
+
+    /// Looks at what is left behind, and ends the services.
+    pub fn leave(mut self) -> Row {
+        self.settles("select count(*) from second_looks", "second looks are left");
+        self.row.wrong += self.settles(WRONG, "durations are wrong");
+        self.has_clean_pool();
         self.services.clear();
         self.sql(&format!("drop schema {} cascade", self.name));
         self.row
+    }
+
+    /// No transaction is left open, and no more connections are there than may be.
+    pub fn has_clean_pool(&mut self) {
+        let of_ours = format!("from pg_stat_activity where application_name = '{}'", self.name);
+        let open = format!("select count(*) {of_ours} and state like 'idle in transaction%'");
+        self.settles(&open, "transactions are left open");
+        let most = POOL_SIZE * self.services.len() as u64;
+        self.settles(&format!("select greatest(count(*) - {most}, 0) {of_ours}"), "connections are too many");
     }
 
     fn take_verdict(&mut self, load: Child) {

@@ -27,7 +27,7 @@ impl Row {
         self.lost + self.doubled + self.wrong == 0 && self.complaints.is_empty()
     }
 
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.times += other.times;
         self.requests += other.requests;
         self.acknowledged += other.acknowledged;

@@ -1,0 +1,51 @@
+//! Whether the database moves at all, which is asked of it once an answer takes long: one that takes its time for a
+//! statement still answers the smallest question.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// From then on an answer takes long.
+const LONG: Duration = Duration::from_secs(1);
+/// For the smallest question, a new connection included. Together: who asks is answered within three seconds.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Asks on a connection of its own, which is opened when it is first needed.
+pub struct Pulse(Pool);
+
+impl Pulse {
+    /// By this pool of one.
+    pub fn new(pool: Pool) -> Self {
+        Self(pool)
+    }
+
+    /// Waits until the database stands still, beginning with a question that was asked just now.
+    pub async fn stops(&self) {
+        sleep(LONG).await;
+        // Boxed: few questions take so long, and each has room for this.
+        while Box::pin(self.is_felt()).await {
+            sleep(LONG).await;
+        }
+    }
+
+    async fn is_felt(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let client = match timeout_at(deadline, self.0.get()).await {
+            Ok(Ok(client)) => client,
+            // It says that it has no connection to give.
+            Ok(Err(_)) => return true,
+            Err(_) => return false,
+        };
+        let is_felt = timeout_at(deadline, client.simple_query("")).await.is_ok();
+        if !is_felt {
+            drop(Object::take(client));
+        }
+        is_felt
+    }
+
+    /// Closes the connection, and lets none be opened.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
