@@ -119,7 +119,7 @@ impl Store {
         let pulse = connections::pulse(database, limits)?;
         let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan", &pulse)?;
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan", &pulse)?;
-        let replica = Replica::join(&by_key, limits).await?;
+        let replica = Replica::join(&by_key, limits.statement).await?;
         let lanes = Lanes::default();
         let turns = reports::Turns::new(for_lists, limits.wait);
         let inner = Arc::new(Inner {
@@ -239,7 +239,7 @@ impl Inner {
             return Ok(Err(insert.reused));
         }
         let replica = self.replica.current(&self.by_key).await?;
-        let written = again(|| insert.run(&self.by_key, &replica, in_line)).await;
+        let written = again(|| insert.run(&self.by_key, &replica.id, in_line)).await;
         match self.replica.heeds(written)? {
             Outcome::Written(written) => {
                 for (delivery, written) in deliveries.iter().zip(&written) {

@@ -25,8 +25,8 @@ flags, each with the environment variable that does the same (the flag wins)
   --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
   --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
   --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]
-  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] a second more if the
-                         database stands still: then 503
+  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] then 503; within 3 s if
+                         the database does not move at all
   --max-connections N    DEPLOYLOG_MAX_CONNECTIONS    [10000] further ones wait
   --header-timeout S     DEPLOYLOG_HEADER_TIMEOUT     [30] also ends idle connections
   --body-timeout S       DEPLOYLOG_BODY_TIMEOUT       [30] then 408

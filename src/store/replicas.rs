@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     Inner, Store,
@@ -19,7 +19,7 @@ use super::{
     connections::{Connections, Failure},
     rows,
 };
-use crate::{config::PoolLimits, error::Error};
+use crate::error::Error;
 
 /// Well within the two seconds in which replicas come to agree.
 const TICK: Duration = Duration::from_millis(300);
@@ -33,28 +33,44 @@ const STATEMENTS: usize = 20;
 /// out. So it is left to the name that it was sent under: this process takes another one, and both note what they write
 /// for as long as the old one is remembered.
 pub struct Replica {
-    id: Mutex<Arc<str>>,
+    name: Mutex<Arc<Name>>,
     /// Whether a write is out under this name of which nobody knows.
     is_spent: AtomicBool,
     renewing: tokio::sync::Mutex<()>,
-    patience: Duration,
+    statement_timeout: Duration,
+}
+
+/// What a process is known by.
+pub struct Name {
+    /// As it is noted.
+    pub id: String,
+    /// The transaction that made it known.
+    transaction: String,
+    /// No statement of a replica that does not know it lasts longer: what still runs then is somebody else's.
+    until: Instant,
+    /// Whether every statement in flight knows it.
+    is_known: AtomicBool,
 }
 
 impl Replica {
     /// Makes this process known, and waits until every statement in flight elsewhere knows it.
-    pub async fn join(writing: &Connections, limits: PoolLimits) -> Result<Self, Error> {
-        let id = join(writing, None, limits.statement).await?;
-        let (id, is_spent) = (Mutex::new(id), AtomicBool::new(false));
-        Ok(Self { id, is_spent, renewing: tokio::sync::Mutex::default(), patience: limits.wait })
+    pub async fn join(writing: &Connections, statement_timeout: Duration) -> Result<Self, Error> {
+        let name = Mutex::new(Arc::new(Name::make_known(writing, None, statement_timeout).await?));
+        let replica =
+            Self { name, is_spent: AtomicBool::new(false), renewing: tokio::sync::Mutex::default(), statement_timeout };
+        while !replica.is_known(writing).await? {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(replica)
     }
 
     /// Its name for what is written now.
-    pub async fn current(&self, writing: &Connections) -> Result<Arc<str>, Failure> {
+    pub async fn current(&self, writing: &Connections) -> Result<Arc<Name>, Failure> {
         if self.is_spent.load(Ordering::Acquire) {
             let _turn = self.renewing.lock().await;
             if self.is_spent.swap(false, Ordering::AcqRel) {
-                match join(writing, Some(&self.id()), self.patience).await {
-                    Ok(id) => *self.lock() = id,
+                match Name::make_known(writing, Some(&self.name().id), self.statement_timeout).await {
+                    Ok(name) => *self.lock() = Arc::new(name),
                     Err(failure) => {
                         self.is_spent.store(true, Ordering::Release);
                         return Err(failure);
@@ -62,7 +78,7 @@ impl Replica {
                 }
             }
         }
-        Ok(self.id())
+        Ok(self.name())
     }
 
     /// Takes note where a write has an unknown end.
@@ -75,36 +91,44 @@ impl Replica {
 
     /// Lets the others know that this process has gone.
     pub async fn leave(&self, writing: &Connections) {
-        if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&&*self.id()]).await {
+        if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&self.name().id]).await {
             tracing::debug!(error = %Error::from(failure), "the replicas were not told of the end");
         }
     }
 
-    fn id(&self) -> Arc<str> {
+    /// Whether every statement in flight knows it.
+    async fn is_known(&self, writing: &Connections) -> Result<bool, Failure> {
+        let name = self.name();
+        if !name.is_known.load(Ordering::Relaxed) {
+            let sql = include_str!("../../sql/replica_is_known.sql");
+            let is_known =
+                Instant::now() > name.until || is_so(&writing.query(sql, &[&name.id, &name.transaction]).await?);
+            name.is_known.store(is_known, Ordering::Relaxed);
+        }
+        Ok(name.is_known.load(Ordering::Relaxed))
+    }
+
+    fn name(&self) -> Arc<Name> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<str>> {
-        self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Arc<Name>> {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes a name known, and waits until every statement in flight knows it, those under the former name too.
-async fn join(writing: &Connections, former: Option<&str>, patience: Duration) -> Result<Arc<str>, Failure> {
-    let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[&former]).await?;
-    let row = rows.first().ok_or_else(|| Failure::Broken("a replica has no id".into()))?;
-    let column = |index| rows::column(row, index).map_err(Failure::Broken);
-    let (replica, transaction): (String, String) = (column(0)?, column(1)?);
-    let known = async {
-        let sql = include_str!("../../sql/replica_is_known.sql");
-        while !is_so(&writing.query(sql, &[&replica, &transaction]).await?) {
-            sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
-    };
-    // No statement of a replica lasts longer than this: what still runs then is somebody else's.
-    timeout(patience, known).await.unwrap_or(Ok(()))?;
-    Ok(replica.into())
+impl Name {
+    async fn make_known(
+        writing: &Connections,
+        former: Option<&str>,
+        statement_timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let rows = writing.query(include_str!("../../sql/replica_insert.sql"), &[&former]).await?;
+        let row = rows.first().ok_or_else(|| Failure::Broken("a replica has no id".into()))?;
+        let column = |index| rows::column(row, index).map_err(Failure::Broken);
+        let until = Instant::now() + statement_timeout;
+        Ok(Self { id: column(0)?, transaction: column(1)?, until, is_known: AtomicBool::new(false) })
+    }
 }
 
 /// Keeps this process known and takes second looks, for ever.
@@ -120,8 +144,12 @@ pub async fn second_looks(store: Store) {
 }
 
 async fn look(inner: &Inner) -> Result<(), Error> {
+    // A look that begins before a write has ended does not see it.
+    if !inner.replica.is_known(&inner.by_key).await? {
+        return Ok(());
+    }
     for _ in 0..STATEMENTS {
-        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&&*inner.replica.id()]).await?;
+        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica.name().id]).await?;
         if !is_so(&rows) {
             break;
         }
@@ -133,7 +161,7 @@ async fn look(inner: &Inner) -> Result<(), Error> {
 /// Takes the second looks at these records, and so many others.
 pub async fn take_looks(inner: &Inner, ids: &[i64], others: i64) -> Result<(), Failure> {
     let sql = include_str!("../../sql/second_looks_take.sql");
-    inner.by_key.query(sql, &[&ids, &others, &&*inner.replica.id()]).await.map(drop)
+    inner.by_key.query(sql, &[&ids, &others, &inner.replica.name().id]).await.map(drop)
 }
 
 /// The answer to a question.

@@ -18,8 +18,9 @@ use crate::{
 
 /// Of the service, for each of its processes.
 const POOL_SIZE: u64 = 10;
-/// In which what a fault left behind is tidied up: the connections of a killed process, what replicas measure anew.
-const TIDY: Duration = Duration::from_secs(2);
+/// In which what a fault left behind is tidied up: the connections of a killed process, and what is measured anew, which
+/// waits for statements that were lost and may still run.
+const TIDY: Duration = Duration::from_secs(5);
 
 /// Every record that stops the clock and has not the start that the README's rules give it.
 const WRONG: &str = "select count(*) from (

@@ -91,13 +91,13 @@ pub fn memory_of_service(lab: &mut Lab) -> Row {
     scene.begin();
     for _ in 0..lab.often() {
         lab.pause(100..900);
-        let mut starved = scene.services.remove(0);
+        let starved = scene.services.remove(0);
         limit_memory(starved.pid(), true);
         let patience = Instant::now() + Duration::from_secs(10);
-        while starved.is_running() && Instant::now() < patience {
+        while listens(&starved) && Instant::now() < patience {
             import(&starved);
         }
-        if starved.is_running() {
+        if listens(&starved) {
             scene.complain("nobody felt that memory is short".to_owned());
         }
         let address = starved.address;
@@ -132,6 +132,10 @@ pub fn memory_of_postgres(lab: &mut Lab) -> Row {
         scene.recovers(Instant::now(), BACK);
     }
     scene.end()
+}
+
+fn listens(service: &Service) -> bool {
+    Connection::try_open(service.address).is_ok()
 }
 
 /// To what the process has now, or no more.

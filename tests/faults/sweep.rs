@@ -80,7 +80,7 @@ impl<'a> Sweep<'a> {
         for is_cold in if is_long { &[false, true][..] } else { &[false] } {
             for side in [Side::Service, Side::PostgreSql] {
                 for fault in [Fault::Reset, Fault::Cut, Fault::Delay, Fault::Gone] {
-                    if fault == Fault::Delay && !is_long {
+                    if fault != Fault::Reset && !is_long {
                         let n = usize::try_from(random.within(1..4)).unwrap();
                         self.try_out(side, n, fault, *is_cold);
                         continue;

@@ -40,12 +40,24 @@ impl Row {
     }
 }
 
+impl fmt::Display for Row {
+    /// For those who wait.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { times, acknowledged, lost, doubled, wrong, .. } = self;
+        write!(f, "{times} times, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {wrong} wrong")?;
+        self.complaints.iter().try_for_each(|complaint| write!(f, "\n          {complaint}"))
+    }
+}
+
 /// The faults in the order of their numbers.
 #[derive(Default)]
 pub struct Table(BTreeMap<(usize, &'static str), Row>);
 
 impl Table {
-    pub fn add(&mut self, number: usize, fault: &'static str, row: Row) {
+    pub fn add(&mut self, number: usize, fault: &'static str, mut row: Row) {
+        for complaint in &mut row.complaints {
+            *complaint = format!("{fault}: {complaint}");
+        }
         self.0.entry((number, fault)).or_default().add(row);
     }
 
@@ -65,20 +77,17 @@ impl fmt::Display for Table {
             "{:<44} {:>6} {:>9} {:>12} {:>5} {:>8} {:>6} {:>10}",
             "fault", "times", "requests", "acknowledged", "lost", "doubled", "wrong", "recovered"
         )?;
-        let total = ((0, "in all"), self.total());
-        let rows = self.0.iter().map(|(name, row)| (*name, row.clone()));
-        for ((_, fault), row) in rows.chain([total]) {
+        let total = self.total();
+        let rows = self.0.iter().map(|((_, fault), row)| (*fault, row));
+        for (fault, row) in rows.chain([("in all", &total)]) {
             let Row { times, requests, acknowledged, lost, doubled, wrong, .. } = row;
-            let recovered = match row.recovery {
-                Some(recovery) => format!("{:.2} s", recovery.as_secs_f64()),
-                None => String::new(),
-            };
+            let recovered = row.recovery.map(|took| format!("{:.2} s", took.as_secs_f64())).unwrap_or_default();
             write!(
                 f,
                 "{fault:<44} {times:>6} {requests:>9} {acknowledged:>12} {lost:>5} {doubled:>8} {wrong:>6} {recovered:>10}"
             )?;
             writeln!(f, "{}", if row.skipped > 0 { "  SKIPPED" } else { "" })?;
         }
-        Ok(())
+        total.complaints.iter().try_for_each(|complaint| writeln!(f, "{complaint}"))
     }
 }

@@ -16,6 +16,9 @@ use crate::api::harness::{Answer, Connection};
 const PAUSE: Duration = Duration::from_millis(5);
 /// Of its records.
 pub const COMPONENT: &str = "witness";
+/// Of those of its careless fellow, who sends a finish whatever became of the start, and neither with a key: a start that
+/// was given up and is carried out later still belongs to its finish.
+const CARELESS: &str = "careless";
 
 #[derive(Clone, Copy)]
 pub struct Sight {
@@ -34,20 +37,33 @@ struct Seen {
 pub struct Witness {
     seen: Arc<Mutex<Seen>>,
     is_over: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    threads: [JoinHandle<()>; 2],
 }
 
 impl Witness {
     pub fn start(services: Vec<SocketAddr>) -> Self {
         let (seen, is_over) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
         let (writes, ends) = (seen.clone(), is_over.clone());
-        let thread = thread::spawn(move || {
+        let (first, ends_too) = (services[0], is_over.clone());
+        let careless = thread::spawn(move || {
+            for number in 0.. {
+                for status in ["started", "deployed"] {
+                    let _ = post(first, CARELESS, number, status, "");
+                }
+                thread::sleep(PAUSE);
+                if ends_too.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let careful = thread::spawn(move || {
             let mut services = services.into_iter().cycle();
             for number in 0.. {
                 for status in ["started", "deployed"] {
                     while !ends.load(Ordering::Relaxed) {
                         let began = Instant::now();
-                        let answer = post(services.next().unwrap(), number, status);
+                        let key = format!("idempotency-key: {number}-{status}\r\n");
+                        let answer = post(services.next().unwrap(), COMPONENT, number, status, &key);
                         let id = answer.ok().filter(|answer| answer.status / 100 == 2).map(|answer| answer.json());
                         let mut seen = writes.lock().unwrap();
                         seen.sights.push(Sight { began, ended: Instant::now(), is_success: id.is_some() });
@@ -65,7 +81,7 @@ impl Witness {
                 }
             }
         });
-        Self { seen, is_over, thread }
+        Self { seen, is_over, threads: [careful, careless] }
     }
 
     /// What was sent since then, or was on its way then.
@@ -76,20 +92,21 @@ impl Witness {
     /// Ends it, and answers the ids of what was acknowledged and how often it asked.
     pub fn end(self) -> (Vec<i64>, u64) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap();
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
         (seen.acknowledged, seen.sights.len() as u64)
     }
 }
 
-fn post(service: SocketAddr, number: u64, status: &str) -> io::Result<Answer> {
+fn post(service: SocketAddr, component: &str, number: u64, status: &str, key: &str) -> io::Result<Answer> {
     let mut connection = Connection::try_open(service)?;
-    let body = format!(r#"{{"component":"{COMPONENT}","version":"{number}","owner":"ann","status":"{status}"}}"#);
+    let body = format!(r#"{{"component":"{component}","version":"{number}","owner":"ann","status":"{status}"}}"#);
+    let length = body.len();
     write!(
         connection.stream(),
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nidempotency-key: {number}-{status}\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}",
     )?;
     connection.try_answer()
 }

@@ -45,6 +45,30 @@ fn what_the_database_refuses_of_one_costs_its_neighbours_nothing() {
     assert_eq!(service.all().len(), SENDERS - 1);
 }
 
+#[test]
+fn a_record_that_cannot_be_read_costs_its_neighbours_nothing() {
+    let (database, service) = patient();
+    for _ in 0..SENDERS {
+        service.record(DEPLOYED);
+    }
+    database.sql("update records set recorded_at = 'infinity' where id = 7");
+    let session = Session::open(&database.url());
+    session.run("begin; lock table records in access exclusive mode");
+    std::thread::scope(|scope| {
+        let service = &service;
+        let reads: Vec<_> =
+            (1..=SENDERS).map(|id| scope.spawn(move || service.get(&format!("/api/{id}")).status)).collect();
+        eventually("both readers wait", || {
+            let waiting = "select from pg_locks where relation = 'records'::regclass and not granted";
+            database.sql(waiting).len() == 2
+        });
+        drop(session);
+        for (id, read) in (1..).zip(reads) {
+            assert_eq!(read.join().unwrap(), if id == 7 { 500 } else { 200 }, "{id}");
+        }
+    });
+}
+
 /// Sends a change of the first record, which the session locks: it waits, and its component is its own meanwhile.
 fn change_that_waits<'scope>(
     scope: &'scope Scope<'scope, '_>,

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -98,6 +98,7 @@ pub struct OwnCluster {
     directory: PrivateDirectory,
     runtime: Runtime,
     cluster: Option<Cluster>,
+    _guard: Child,
 }
 
 impl OwnCluster {
@@ -107,7 +108,8 @@ impl OwnCluster {
 
     pub fn start_in(directory: PrivateDirectory) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut own = Self { directory, runtime, cluster: None };
+        let guard = guard(directory.path());
+        let mut own = Self { directory, runtime, cluster: None, _guard: guard };
         own.resume();
         own
     }
@@ -181,6 +183,8 @@ fn guard(directory: &Path) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // Who interrupts the run does not mean it.
+        .process_group(0)
         .spawn()
         .unwrap();
     guard.stdin.as_mut().unwrap().flush().unwrap();

@@ -79,11 +79,6 @@ impl Service {
         signal(self.pid(), name);
     }
 
-    /// Whether the process has not ended.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for the process to end.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
