@@ -120,14 +120,12 @@ impl Store {
         let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan", &pulse)?;
         let by_filter = Connections::new(database, limits, for_lists, "force_custom_plan", &pulse)?;
         let replica = Replica::join(&by_key, limits.statement).await?;
-        let lanes = Lanes::default();
-        let turns = reports::Turns::new(for_lists, limits.wait);
         let inner = Arc::new(Inner {
             by_key,
             by_filter,
-            turns,
+            turns: reports::Turns::new(for_lists, limits.wait),
             usual: usual::Usual::default(),
-            lanes,
+            lanes: Lanes::default(),
             replica,
             lane_wait: limits.wait,
             counts: gauges::Counts::default(),

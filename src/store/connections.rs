@@ -2,7 +2,10 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -88,6 +91,9 @@ pub struct Connections {
     wait: Duration,
     answer_within: Duration,
     pulse: Arc<Pulse>,
+    /// Whether the database stood still when it was last asked: then nobody waits long for a connection, behind others
+    /// who have waited.
+    is_still: AtomicBool,
 }
 
 /// A pool of so many, none opened yet.
@@ -128,7 +134,14 @@ impl Connections {
             pool(database, limits, size).post_create(set).build().map_err(|error| Error::Internal(error.into()))?;
         // The server ends a statement first, where it still can.
         let answer_within = limits.statement + Duration::from_secs(1);
-        Ok(Self { pool, line: Mutex::default(), wait: limits.wait, answer_within, pulse: pulse.clone() })
+        Ok(Self {
+            pool,
+            line: Mutex::default(),
+            wait: limits.wait,
+            answer_within,
+            pulse: pulse.clone(),
+            is_still: AtomicBool::new(false),
+        })
     }
 
     /// Runs a query once, on a connection of its own for the time.
@@ -138,7 +151,7 @@ impl Connections {
         if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
             // Its fellows are as old as it is, and most likely as useless.
             drop(Object::take(client));
-            self.pool.retain(|_, _| false);
+            self.drop_idle(&result);
         }
         result
     }
@@ -154,20 +167,28 @@ impl Connections {
             self.line().insert(Arc::new(Line { client, turn: tokio::sync::Mutex::default() })).clone()
         };
         let mut answer = pin!(ask(&line.client, sql, parameters));
+        let mut stops = pin!(self.pulse.stops());
         // It is sent at once; its time begins when those before it have had theirs.
         let result = tokio::select! {
             answer = &mut answer => answer,
+            () = &mut stops => Err(silent()),
             mut is_silent = line.turn.lock() => {
-                let answer = if *is_silent { Err(silent()) } else { self.in_time(answer).await };
+                let answer = if *is_silent { Err(silent()) } else { self.in_time(answer, stops).await };
                 *is_silent = matches!(answer, Err(Failure::Silent(_)));
                 answer
             }
         };
         if let Err(Failure::Undone(_) | Failure::Lost(_) | Failure::Silent(_)) = &result {
             self.line().take_if(|standing| Arc::ptr_eq(standing, &line));
-            self.pool.retain(|_, _| false);
+            self.drop_idle(&result);
         }
         result
+    }
+
+    /// Closes those that are as old as the one that failed so.
+    fn drop_idle<T>(&self, result: &Result<T, Failure>) {
+        self.is_still.fetch_or(matches!(result, Err(Failure::Silent(_))), Ordering::Relaxed);
+        self.pool.retain(|_, _| false);
     }
 
     fn line(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
@@ -175,8 +196,12 @@ impl Connections {
     }
 
     async fn connection(&self) -> Result<Object, Failure> {
-        match timeout(self.wait, self.pool.get()).await {
-            Ok(Ok(client)) => Ok(client),
+        let wait = if self.is_still.load(Ordering::Relaxed) { self.wait / 2 } else { self.wait };
+        match timeout(wait, self.pool.get()).await {
+            Ok(Ok(client)) => {
+                self.is_still.store(false, Ordering::Relaxed);
+                Ok(client)
+            }
             Ok(Err(PoolError::Backend(error))) => Err(Failure::Unreachable(error.into())),
             Ok(Err(error)) => Err(Failure::Unreachable(error.into())),
             Err(_) => Err(Failure::Unreachable("no connection to the database was to be had in time".into())),
@@ -189,15 +214,19 @@ impl Connections {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        self.in_time(pin!(ask(client, sql, parameters))).await
+        self.in_time(pin!(ask(client, sql, parameters)), pin!(self.pulse.stops())).await
     }
 
-    /// An answer, unless the database stands still.
-    async fn in_time<T>(&self, mut answer: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
+    /// An answer, unless it takes too long or the database stops.
+    async fn in_time<T>(
+        &self,
+        answer: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+        stops: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            answer = &mut answer => answer,
-            _ = timeout(self.answer_within, self.pulse.stops()) => Err(silent()),
+            answer = answer => answer,
+            _ = timeout(self.answer_within, stops) => Err(silent()),
         }
     }
 

@@ -7,7 +7,7 @@ use deadpool_postgres::{Object, Pool};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// From then on an answer takes long.
-const LONG: Duration = Duration::from_secs(1);
+const LONG: Duration = Duration::from_millis(750);
 /// For the smallest question, a new connection included. Together: who asks is answered within three seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
