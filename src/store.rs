@@ -12,6 +12,7 @@ mod current;
 mod deploys;
 mod digest;
 mod events;
+mod failure;
 mod feed;
 mod gauges;
 mod insert;
@@ -196,7 +197,6 @@ impl Store {
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
                 let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                inner.replica.current(&inner.by_key).await?;
                 let changed = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await;
                 if let Some(record) = inner.replica.heeds(changed)? {
                     inner.look_again_at(&[id]).await;
