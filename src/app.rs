@@ -16,6 +16,7 @@ use hyper::{
 };
 
 use crate::{
+    access::guard::Guard,
     error::Error,
     handlers::{current, deploys, events, health, metrics, openapi, page, records, reports},
     metrics::Requests,
@@ -30,6 +31,8 @@ use crate::{
 pub struct App {
     /// The records.
     pub store: Store,
+    /// Who may use them.
+    pub guard: Arc<Guard>,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// Who may read events at the same time.
@@ -80,22 +83,25 @@ impl App {
         headers: &HeaderMap,
         payload: &mut Payload,
     ) -> Result<Reply, Error> {
+        let caller = &self.guard.admit(route, headers).map_err(Error::Refused)?;
         match route {
             Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
-            Route::CreateRecords => records::create(&self.store, uri.query(), headers, payload).await,
+            Route::CreateRecords => records::create(&self.store, caller, uri.query(), headers, payload).await,
             Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
             Route::ReplaceRecord(id) => {
-                records::change(&self.store, id, Origin::Put, uri.query(), headers, payload).await
+                records::change(&self.store, caller, id, Origin::Put, uri.query(), headers, payload).await
             }
             Route::PatchRecord(id) => {
-                records::change(&self.store, id, Origin::Patch, uri.query(), headers, payload).await
+                records::change(&self.store, caller, id, Origin::Patch, uri.query(), headers, payload).await
             }
-            Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
+            Route::RemoveRecord(id) => records::remove(&self.store, caller, id, uri.query(), headers).await,
             Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
             Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
-            Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
+            Route::ReadEvents => {
+                events::listen(&self.store, &self.event_readers, &self.guard, caller, uri.query(), headers).await
+            }
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
             Route::Metrics => {

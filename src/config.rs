@@ -2,11 +2,14 @@
 
 mod help;
 mod settings;
+mod token;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::Utc;
 pub use help::HELP;
 use settings::Settings;
+pub use token::TokenRequest;
 use tokio_postgres::config::SslMode;
 
 /// What a process was asked to do.
@@ -16,6 +19,8 @@ pub enum Invocation {
     Serve(Config),
     /// Bring the schema up to date, and end.
     Migrate(Config),
+    /// Make, list or revoke tokens.
+    Token(Config, TokenRequest),
     /// Ask the service that listens there whether it is ready.
     Healthcheck(SocketAddr),
     /// Print the help.
@@ -29,6 +34,8 @@ pub enum Invocation {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What is left open, to whoever reaches it.
+    pub open: Open,
     /// Which database.
     pub database: Database,
     /// How its connections are used.
@@ -37,6 +44,15 @@ pub struct Config {
     pub limits: Limits,
     /// How logs are written.
     pub log: Log,
+}
+
+/// What needs no token.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    /// Everything, on any address, until the first token is made.
+    pub everything: bool,
+    /// Whatever only reads.
+    pub reads: bool,
 }
 
 /// Which database.
@@ -98,26 +114,36 @@ impl Invocation {
         environment: impl Fn(&str) -> Option<OsString>,
         is_root: impl Fn() -> bool,
     ) -> Result<Self, Vec<String>> {
-        let (command, mut settings) = Settings::read(arguments, &environment);
-        match command.as_deref() {
-            Some("--help") => return Ok(Self::Help),
-            Some("--version") => return Ok(Self::Version),
-            _ => {}
-        }
-        let invocation = match command.as_deref() {
-            None => config(&mut settings, &environment, is_root).map(Self::Serve),
-            Some("migrate") => config(&mut settings, &environment, is_root).map(Self::Migrate),
-            Some("healthcheck") => listen(&mut settings).map(Self::Healthcheck),
-            Some("load") => {
+        let mut settings = Settings::read(arguments, &environment);
+        let words = std::mem::take(&mut settings.words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let invocation = match words.as_slice() {
+            ["--help"] => return Ok(Self::Help),
+            ["--version"] => return Ok(Self::Version),
+            [] => config(&mut settings, &environment, is_root).map(Self::Serve),
+            ["migrate"] => config(&mut settings, &environment, is_root).map(Self::Migrate),
+            ["healthcheck"] => listen(&mut settings).map(Self::Healthcheck),
+            ["token", request @ ..] => {
+                let request = token::request(request, &mut settings, Utc::now());
+                let config = config(&mut settings, &environment, is_root);
+                config.zip(request).map(|(config, request)| Self::Token(config, request))
+            }
+            ["load", ..] => {
                 settings
                     .mistakes
                     .push("load has flags of its own and comes first: see deploylog load --help".to_owned());
                 None
             }
-            Some(other) => {
+            [known @ ("migrate" | "healthcheck"), other, ..] => {
+                settings.mistakes.push(format!("{known} takes no {other:?}"));
+                None
+            }
+            [other, ..] => {
                 // What else is wrong is told, too.
                 config(&mut settings, &environment, is_root);
-                settings.mistakes.push(format!("{other} is no command: there are migrate, healthcheck and load"));
+                settings
+                    .mistakes
+                    .push(format!("{other} is no command: there are migrate, healthcheck, token and load"));
                 None
             }
         };
@@ -132,6 +158,8 @@ fn config(
     is_root: impl Fn() -> bool,
 ) -> Option<Config> {
     let listen = listen(settings);
+    let everything = settings.switch("open");
+    let reads = settings.switch("public-reads");
     let database = database(settings, environment, is_root);
     let size = settings.get("pool-size", "a number from 3 to 1000", |v| number(v, 3, 1000));
     let wait = settings.seconds("pool-timeout");
@@ -149,6 +177,7 @@ fn config(
     let level = settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok());
     Some(Config {
         listen: listen?,
+        open: Open { everything: everything?, reads: reads? },
         database: database?,
         pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
         limits: Limits { connections: connections?, header: header?, body: body?, write: write? },

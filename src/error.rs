@@ -8,7 +8,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::record::FieldError;
+use crate::{access::Refusal, record::FieldError};
 
 /// A cause that only the log sees.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -45,6 +45,12 @@ pub enum Error {
     KeyReused(Vec<FieldError>),
     /// 422: the same, in an NDJSON body.
     KeysReused(Vec<LineError>),
+    /// 401 or 403: who asks is not known, or may not.
+    Refused(Refusal),
+    /// 403: a component that the token may not write of.
+    OutOfBounds(FieldError),
+    /// 403: the same, in an NDJSON body.
+    LinesOutOfBounds(Vec<LineError>),
     /// 404.
     NotFound,
     /// 405, with the methods that the path has.
@@ -99,6 +105,8 @@ impl Error {
         match self {
             Self::Malformed(_) | Self::Fields(_) | Self::Lines(_) => StatusCode::BAD_REQUEST,
             Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(refusal) if !refusal.is_forbidden() => StatusCode::UNAUTHORIZED,
+            Self::Refused(_) | Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -117,6 +125,11 @@ impl Error {
     #[must_use]
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         Some(match self {
+            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, refusal.challenge()),
+            Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => {
+                let challenge = r#"Bearer realm="deploylog", error="insufficient_scope""#;
+                (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            }
             Self::MethodNotAllowed(methods) => (header::ALLOW, HeaderValue::from_str(methods).ok()?),
             Self::UnsupportedMediaType(types) => {
                 (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
@@ -136,7 +149,8 @@ impl Error {
             Self::Fields(errors) | Self::KeyReused(errors) => {
                 (of_fields(errors), errors.iter().map(|error| ProblemError::new(None, error)).collect())
             }
-            Self::Lines(errors) | Self::KeysReused(errors) => {
+            Self::OutOfBounds(error) => (self.detail(), vec![ProblemError::new(None, error)]),
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => {
                 (of_lines(errors), errors.iter().map(|line| ProblemError::new(Some(line.line), &line.error)).collect())
             }
             _ => (self.detail(), Vec::new()),
@@ -148,6 +162,8 @@ impl Error {
     fn detail(&self) -> String {
         match self {
             Self::Malformed(reason) => reason.clone(),
+            Self::Refused(refusal) => refusal.sentence(),
+            Self::OutOfBounds(error) => of_fields(std::slice::from_ref(error)),
             Self::NotFound => "there is nothing here".to_owned(),
             Self::MethodNotAllowed(methods) => format!("this path has {methods}"),
             Self::NotAcceptable(types) => format!("this is there as {types}"),
@@ -162,7 +178,7 @@ impl Error {
             Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
             Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
-            Self::Lines(errors) | Self::KeysReused(errors) => of_lines(errors),
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => of_lines(errors),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - [`server`]: connections: how many, how long, and how they end.
 //! - [`app`]: one request in, one response out.
 //! - [`route`]: which call a method and a path are.
+//! - [`access`]: who may do what. No I/O.
 //! - [`handlers`]: what each call does.
 //! - [`request`] and [`reply`]: bodies, queries and headers, in and out.
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
@@ -23,6 +24,7 @@
 //! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
 //! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
+pub mod access;
 pub mod app;
 pub mod commands;
 pub mod config;

@@ -21,6 +21,7 @@ mod readers;
 mod replicas;
 mod reports;
 mod rows;
+mod tokens;
 mod usual;
 mod writers;
 
@@ -37,6 +38,7 @@ pub use gauges::{Gauges, LastDeploy, MAX_PLACES};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
+pub use tokens::{Tokens, watch_tokens};
 
 use crate::{
     config::PoolLimits,

@@ -1,24 +1,26 @@
 //! Serving: settings, database, schema, listen, serve.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, time::sleep};
 
 use super::{
-    FAILED, Failure, NO_DATABASE,
+    BAD_SETTINGS, FAILED, Failure, NO_DATABASE,
     database::{self, Attempt},
     say,
 };
 use crate::{
+    access::guard::Guard,
     app::App,
     config::{Config, Database},
     embedded::Cluster,
+    error::Error,
     handlers::events::Readers,
     log,
     metrics::Requests,
     server,
     signal::Shutdown,
-    store::{self, Store, connect_options},
+    store::{self, Store, Tokens, connect_options},
 };
 
 pub async fn run(config: Config) -> Result<(), Failure> {
@@ -38,11 +40,17 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         }
     };
     let result = match opened {
-        Ok(Some(store)) => {
-            say(&format!("ready on http://{address}\n"));
-            serve_until(listener, store, &config, &mut shutdown).await;
-            Ok(())
-        }
+        Ok(Some(opened)) => match unguarded(address.ip(), config.open.everything || opened.guard.is_closed()) {
+            None => {
+                say(&format!("ready on http://{address}\n"));
+                serve_until(listener, opened, &config, &mut shutdown).await;
+                Ok(())
+            }
+            Some(sentence) => {
+                opened.store.close().await;
+                Err(Failure::new(BAD_SETTINGS, sentence))
+            }
+        },
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
@@ -56,11 +64,23 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     result
 }
 
-async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
-    let looks = tokio::spawn(store::second_looks(store.clone()));
-    let forgetting = tokio::spawn(store::forget_events(store.clone()));
+/// What is there once the database answers.
+struct Open {
+    store: Store,
+    tokens: Tokens,
+    guard: Arc<Guard>,
+}
+
+async fn serve_until(listener: TcpListener, open: Open, config: &Config, shutdown: &mut Shutdown) {
+    let Open { store, tokens, guard } = open;
+    let tasks = [
+        tokio::spawn(store::second_looks(store.clone())),
+        tokio::spawn(store::forget_events(store.clone())),
+        tokio::spawn(store::watch_tokens(tokens, guard.clone())),
+    ];
     let app = Arc::new(App {
         store: store.clone(),
+        guard,
         body_timeout: config.limits.body,
         event_readers: Readers::new(config.limits.event_readers()),
         requests: Requests::default(),
@@ -71,14 +91,15 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
         store.end_feed();
     };
     server::serve(listener, app, config.limits, requested).await;
-    looks.abort();
-    forgetting.abort();
+    for task in tasks {
+        task.abort();
+    }
     store.close().await;
 }
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
 /// the store.
-async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Store, Failure> {
+async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Open, Failure> {
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
@@ -87,16 +108,49 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Store, F
     loop {
         let opened = async {
             database::migrate(&database).await?;
-            Store::open(&database, config.pool).await.map_err(|error| Attempt::Again(error.to_string()))
+            let opened = async {
+                let tokens = Tokens::new(&database, config.pool)?;
+                let guard = Arc::new(Guard::new(tokens.all().await?, config.open.reads));
+                Ok::<_, Error>(Open { store: Store::open(&database, config.pool).await?, tokens, guard })
+            };
+            opened.await.map_err(|error| Attempt::Again(error.to_string()))
         };
         match opened.await {
-            Ok(store) => return Ok(store),
+            Ok(open) => return Ok(open),
             Err(Attempt::Never(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
             Err(Attempt::Again(cause)) => {
                 tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
+        }
+    }
+}
+
+/// What is said where everybody could do everything, and nobody said that this is meant.
+fn unguarded(address: IpAddr, is_meant: bool) -> Option<String> {
+    let is_safe = is_meant || address.to_canonical().is_loopback();
+    (!is_safe).then(|| {
+        format!(
+            "there is no token, so whoever reaches {address} could write: make one with deploylog token create NAME \
+             --scope admin, or start with --open (DEPLOYLOG_OPEN=true) if that is meant"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unguarded;
+
+    #[test]
+    fn without_a_token_only_loopback_is_served() {
+        for loopback in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(unguarded(loopback.parse().unwrap(), false), None, "{loopback}");
+        }
+        for address in ["0.0.0.0", "::", "192.168.0.1", "128.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1"] {
+            let sentence = unguarded(address.parse().unwrap(), false).unwrap();
+            assert!(sentence.contains("token create") && sentence.contains("--open"), "{sentence}");
+            assert_eq!(unguarded(address.parse().unwrap(), true), None, "{address}");
         }
     }
 }

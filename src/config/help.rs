@@ -11,11 +11,22 @@ its own, for which the server's binaries must be installed.
 
 commands
   migrate        bring the database's schema up to date, and end
+  token create NAME --scope read|write|admin [--component PATTERN] [--expires WHEN]
+                 make a token and print it, this once. read: whatever only reads;
+                 write: POST, and nothing else; admin: everything. PATTERN, in which *
+                 stands for any text, bounds the components that may be written. WHEN
+                 is a number of days such as 90d, or an RFC 3339 time
+  token list     show all tokens, and when each was last used
+  token revoke NAME
+                 let a token count no more: within 5 seconds, everywhere
   healthcheck    ask the service on --listen whether it is ready: exit 0 or 1
   load           send load to a service and measure it: see deploylog load --help
 
 flags, each with the environment variable that does the same (the flag wins)
   --listen ADDRESS       DEPLOYLOG_LISTEN             [127.0.0.1:5000]
+  --open                 DEPLOYLOG_OPEN=true          start without a token on any address:
+                         until the first one is made everybody may do everything
+  --public-reads         DEPLOYLOG_PUBLIC_READS=true  reads need no token
   --database-url URL     DATABASE_URL                 [none: an own PostgreSQL]
                          or DATABASE_URL_FILE, a file that holds it.
                          postgres://user:password@host:5432/name, or
@@ -40,7 +51,8 @@ S is seconds, with a fraction if need be.
 exit codes
   0   stopped by SIGTERM or SIGINT, or the command is done
   1   a failure while running; healthcheck: not ready
-  64  a wrong flag or variable: all of them are named
+  64  a wrong flag or variable: all of them are named; or there is no token, and
+      the address is not loopback
   69  no database: no server binaries, a data directory that is in use or out of
       reach, or a schema newer than this program
 ";

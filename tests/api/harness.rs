@@ -11,7 +11,7 @@ pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
-pub use service::{PROGRAM, Service, signal};
+pub use service::{PROGRAM, Service, run, signal};
 pub use session::Session;
 
 use std::time::{Duration, Instant};

@@ -25,4 +25,5 @@ mod process;
 mod readme;
 mod records;
 mod replicas;
+mod tokens;
 mod week;

@@ -146,6 +146,15 @@ impl Drop for Service {
     }
 }
 
+/// Lets a process run to its end: its exit code, and what it said on standard output and error.
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let mut child = Service::spawn(arguments, environment);
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    (child.wait().unwrap().code().unwrap(), out, err)
+}
+
 /// Sends a signal by its name.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
