@@ -3,6 +3,7 @@
 mod bounds;
 mod command;
 mod life;
+mod load;
 mod refusals;
 mod scopes;
 mod start;
