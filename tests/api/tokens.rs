@@ -6,6 +6,7 @@ mod life;
 mod load;
 mod refusals;
 mod scopes;
+mod secrecy;
 mod start;
 
 use crate::harness::{Answer, Database, Service, run};
