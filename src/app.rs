@@ -84,7 +84,7 @@ impl App {
         payload: &mut Payload,
     ) -> Result<Reply, Error> {
         let caller = &self.guard.admit(route, headers).map_err(Error::Refused)?;
-        match route {
+        let reply = match route {
             Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
             Route::CreateRecords => records::create(&self.store, caller, uri.query(), headers, payload).await,
             Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
@@ -99,9 +99,7 @@ impl App {
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
             Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
-            Route::ReadEvents => {
-                events::listen(&self.store, &self.event_readers, &self.guard, caller, uri.query(), headers).await
-            }
+            Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
             Route::Ready => health::ready(&self.store, uri.query()).await,
             Route::Metrics => {
@@ -109,7 +107,9 @@ impl App {
             }
             Route::Openapi => openapi::read(uri.query(), headers),
             Route::Page | Route::PageFile => page::read(uri.path(), headers),
-        }
+        };
+        // What takes long is cut when the token counts no more.
+        reply.map(|reply| reply::cut_when(reply, || self.guard.until_refused(route, caller)))
     }
 }
 

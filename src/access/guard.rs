@@ -103,19 +103,20 @@ impl Guard {
         Ok(Caller(Some(entry.clone())))
     }
 
-    /// Resolves when one who was let in to read would no longer be: for what goes on and on.
-    pub fn until_refused(&self, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
-        let (mut changes, caller, is_public) = (self.known.subscribe(), caller.clone(), self.is_public(Scope::Read));
+    /// Resolves when one who was let in would no longer be: for what takes long.
+    pub fn until_refused(&self, route: Route, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
+        let (mut changes, caller) = (self.known.subscribe(), caller.clone());
+        let is_for_anybody = needed(route).is_none_or(|scope| self.is_public(scope));
         async move {
-            if is_public {
+            if is_for_anybody {
                 pending::<()>().await;
             }
             while changes.borrow_and_update().admits(&caller, Utc::now()) {
                 let end = caller.0.as_ref().and_then(|entry| entry.token.grant.expires_at);
-                let left = end.and_then(|end| (end - Utc::now()).to_std().ok()).unwrap_or(LONGEST_SLEEP);
+                let left = end.map(|end| (end - Utc::now()).to_std().unwrap_or_default().min(LONGEST_SLEEP));
                 tokio::select! {
                     learned = changes.changed() => if learned.is_err() { return },
-                    () = sleep(left.min(LONGEST_SLEEP)) => {}
+                    () = sleep(left.unwrap_or_default()), if left.is_some() => {}
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use hyper::{
     HeaderMap,
     body::Bytes,
@@ -22,7 +22,6 @@ use tokio::{
 
 use super::records;
 use crate::{
-    access::{Caller, guard::Guard},
     error::{Cause, Error},
     event::Position,
     reply::{self, Reply},
@@ -55,13 +54,10 @@ impl Readers {
     }
 }
 
-/// Answers what happens from now on, or behind `Last-Event-ID`, to records that the filter lets pass; as long as the
-/// caller may read.
+/// Answers what happens from now on, or behind `Last-Event-ID`, to records that the filter lets pass.
 pub async fn listen(
     store: &Store,
     readers: &Readers,
-    guard: &Guard,
-    caller: &Caller,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Reply, Error> {
@@ -95,7 +91,7 @@ pub async fn listen(
         silent_until: Instant::now() + HEARTBEAT,
         _place: place,
     };
-    let mut reply = reply::streamed("text/event-stream", reader.into_stream().take_until(guard.until_refused(caller)));
+    let mut reply = reply::streamed("text/event-stream", reader.into_stream());
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Else nginx keeps events until it has a page of them.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, Listener, OwnCluster, Service, eventually, run, sql};
+use crate::harness::{DEPLOYED, Database, Listener, OwnCluster, Service, eventually, fill, run, sql};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -110,4 +110,27 @@ fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
     eventually("the database is back", || kept.post(DEPLOYED).status == 201);
     revoke(&url, "kept");
     eventually("the revocation is known", || kept.get("/api/").status == 401);
+}
+
+#[test]
+fn an_export_is_cut_when_the_token_counts_no_more() {
+    let database = Database::new();
+    let token = create(&database, "reader", "read", &[]);
+    let service = Service::on(&database);
+    fill(&database, 20_000);
+    let export = || {
+        let mut connection = service.connect();
+        connection.send(format!(
+            "GET /api/ HTTP/1.1\r\nhost: test\r\naccept: text/csv\r\nauthorization: Bearer {token}\r\n\r\n"
+        ));
+        connection
+    };
+    assert_eq!(export().answer().body.lines().count(), 20_001);
+    let mut begun = export();
+    assert_eq!(begun.head().status, 200, "it has begun, and waits for who reads it");
+    revoke(&database.url(), "reader");
+    eventually("it is refused", || Bearer::new(&service, &token).get("/api/").status == 401);
+    let mut chunks = std::iter::repeat_with(|| begun.chunk());
+    let last = chunks.find(|chunk| chunk.as_ref().map_or(true, Vec::is_empty)).unwrap();
+    assert!(last.is_err(), "it is not ended as if whole");
 }
