@@ -130,6 +130,13 @@ impl Guard {
         used.map(|entry| entry.token.grant.name.clone()).collect()
     }
 
+    /// Takes these back, as used by now.
+    pub fn note_used(&self, names: &[String]) {
+        for entry in self.known.borrow().entries.iter().filter(|entry| names.contains(&entry.token.grant.name)) {
+            entry.was_used.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn is_public(&self, needed: Scope) -> bool {
         self.has_public_reads && needed == Scope::Read
     }

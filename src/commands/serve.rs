@@ -1,6 +1,6 @@
 //! Serving: settings, database, schema, listen, serve.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, time::sleep};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     access::guard::Guard,
     app::App,
-    config::{Config, Database},
+    config::{Config, Database, Open},
     embedded::Cluster,
     error::Error,
     handlers::events::Readers,
@@ -40,15 +40,15 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         }
     };
     let result = match opened {
-        Ok(Some(opened)) => match unguarded(address.ip(), config.open.everything || opened.guard.is_closed()) {
-            None => {
+        Ok(Some(opened)) => match guarded(&opened.guard, address, config.open) {
+            Ok(()) => {
                 say(&format!("ready on http://{address}\n"));
                 serve_until(listener, opened, &config, &mut shutdown).await;
                 Ok(())
             }
-            Some(sentence) => {
+            Err(failure) => {
                 opened.store.close().await;
-                Err(Failure::new(BAD_SETTINGS, sentence))
+                Err(failure)
             }
         },
         Ok(None) => Ok(()),
@@ -65,22 +65,22 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 }
 
 /// What is there once the database answers.
-struct Open {
+struct Opened {
     store: Store,
     tokens: Tokens,
     guard: Arc<Guard>,
 }
 
-async fn serve_until(listener: TcpListener, open: Open, config: &Config, shutdown: &mut Shutdown) {
-    let Open { store, tokens, guard } = open;
+async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shutdown: &mut Shutdown) {
+    let Opened { store, tokens, guard } = opened;
     let tasks = [
         tokio::spawn(store::second_looks(store.clone())),
         tokio::spawn(store::forget_events(store.clone())),
-        tokio::spawn(store::watch_tokens(tokens, guard.clone())),
+        tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
     ];
     let app = Arc::new(App {
         store: store.clone(),
-        guard,
+        guard: guard.clone(),
         body_timeout: config.limits.body,
         event_readers: Readers::new(config.limits.event_readers()),
         requests: Requests::default(),
@@ -94,12 +94,12 @@ async fn serve_until(listener: TcpListener, open: Open, config: &Config, shutdow
     for task in tasks {
         task.abort();
     }
-    store.close().await;
+    tokio::join!(tokens.close(&guard), store.close());
 }
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
 /// the store.
-async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Open, Failure> {
+async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, Failure> {
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
@@ -111,12 +111,12 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Open, Fa
             let opened = async {
                 let tokens = Tokens::new(&database, config.pool)?;
                 let guard = Arc::new(Guard::new(tokens.all().await?, config.open.reads));
-                Ok::<_, Error>(Open { store: Store::open(&database, config.pool).await?, tokens, guard })
+                Ok::<_, Error>(Opened { store: Store::open(&database, config.pool).await?, tokens, guard })
             };
             opened.await.map_err(|error| Attempt::Again(error.to_string()))
         };
         match opened.await {
-            Ok(open) => return Ok(open),
+            Ok(opened) => return Ok(opened),
             Err(Attempt::Never(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
             Err(Attempt::Again(cause)) => {
                 tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
@@ -127,30 +127,39 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Open, Fa
     }
 }
 
-/// What is said where everybody could do everything, and nobody said that this is meant.
-fn unguarded(address: IpAddr, is_meant: bool) -> Option<String> {
-    let is_safe = is_meant || address.to_canonical().is_loopback();
-    (!is_safe).then(|| {
-        format!(
-            "there is no token, so whoever reaches {address} could write: make one with deploylog token create NAME \
-             --scope admin, or start with --open (DEPLOYLOG_OPEN=true) if that is meant"
-        )
-    })
+/// Fails where everybody could do everything, and nobody said that this is meant.
+fn guarded(guard: &Guard, address: SocketAddr, open: Open) -> Result<(), Failure> {
+    if guard.is_closed() || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let danger = format!("there is no token, so whoever reaches {address} may do everything");
+    if open.everything {
+        tracing::warn!("{danger}");
+        return Ok(());
+    }
+    let ways = "make one with deploylog token create NAME --scope admin, or start with --open (DEPLOYLOG_OPEN=true)";
+    Err(Failure::new(BAD_SETTINGS, format!("{danger}: {ways}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::unguarded;
+    use super::*;
 
     #[test]
     fn without_a_token_only_loopback_is_served() {
+        let guard = Guard::new(Vec::new(), false);
+        let start = |address: &str, everything| {
+            let open = Open { everything, reads: false };
+            guarded(&guard, SocketAddr::new(address.parse().unwrap(), 5000), open)
+        };
         for loopback in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(unguarded(loopback.parse().unwrap(), false), None, "{loopback}");
+            assert!(start(loopback, false).is_ok(), "{loopback}");
         }
         for address in ["0.0.0.0", "::", "192.168.0.1", "128.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1"] {
-            let sentence = unguarded(address.parse().unwrap(), false).unwrap();
-            assert!(sentence.contains("token create") && sentence.contains("--open"), "{sentence}");
-            assert_eq!(unguarded(address.parse().unwrap(), true), None, "{address}");
+            let failure = start(address, false).unwrap_err();
+            assert_eq!(failure.code, BAD_SETTINGS);
+            assert!(failure.sentences[0].contains("token create") && failure.sentences[0].contains("--open"));
+            assert!(start(address, true).is_ok(), "{address}");
         }
     }
 }

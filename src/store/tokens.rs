@@ -1,8 +1,8 @@
 //! The tokens, as the database has them.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{connections::Connections, rows::column};
@@ -21,7 +21,8 @@ const TICKS_A_NOTE: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The tokens. They have a connection of their own, so that no request stands in the way of a revocation.
-pub struct Tokens(Connections);
+#[derive(Clone)]
+pub struct Tokens(Arc<Connections>);
 
 impl Tokens {
     /// Opens no connection yet. The schema must be there when one is used.
@@ -32,7 +33,7 @@ impl Tokens {
             connect: limits.connect.min(PATIENCE),
             statement: limits.statement.min(PATIENCE),
         };
-        Connections::new(database, limits, 1, "force_generic_plan").map(Self)
+        Ok(Self(Arc::new(Connections::new(database, limits, 1, "force_generic_plan")?)))
     }
 
     /// All of them, in the order in which they were made.
@@ -56,9 +57,22 @@ impl Tokens {
         rows.first().map(|row| column(row, 0)).transpose().map_err(Error::Internal)
     }
 
-    async fn note_used(&self, names: &[&str]) -> Result<(), Error> {
-        self.0.query(include_str!("../../sql/tokens_used.sql"), &[&names]).await?;
-        Ok(())
+    /// Notes the last uses and closes the connection.
+    pub async fn close(&self, guard: &Guard) {
+        let _ = timeout(PATIENCE, self.note_uses(guard)).await;
+        self.0.close();
+    }
+
+    /// Lets the database know which were used of late.
+    async fn note_uses(&self, guard: &Guard) {
+        let used = guard.take_used();
+        if used.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.0.query(include_str!("../../sql/tokens_used.sql"), &[&used]).await {
+            tracing::debug!(error = %failure.share(), "the use of tokens is noted later");
+            guard.note_used(&used);
+        }
     }
 }
 
@@ -67,19 +81,14 @@ impl Tokens {
 pub async fn watch_tokens(tokens: Tokens, guard: Arc<Guard>) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut used = HashSet::new();
     for ticks in 1_u32.. {
         tick.tick().await;
         match tokens.all().await {
             Ok(all) => guard.learn(all),
             Err(error) => tracing::debug!(%error, "the tokens are those that were known before"),
         }
-        used.extend(guard.take_used());
-        if ticks % TICKS_A_NOTE == 0 && !used.is_empty() {
-            match tokens.note_used(&used.iter().map(String::as_str).collect::<Vec<_>>()).await {
-                Ok(()) => used.clear(),
-                Err(error) => tracing::debug!(%error, "the use of tokens is noted later"),
-            }
+        if ticks % TICKS_A_NOTE == 0 {
+            tokens.note_uses(&guard).await;
         }
     }
 }

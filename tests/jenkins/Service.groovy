@@ -53,7 +53,7 @@ class Service {
     }
 
     private Process launch(String... arguments) {
-        ProcessBuilder builder = new ProcessBuilder([program, *arguments] as List<String>)
+        ProcessBuilder builder = new ProcessBuilder([program, *arguments])
         builder.environment().putAll(environment)
         builder.redirectError(ProcessBuilder.Redirect.DISCARD)
         return builder.start()

@@ -87,6 +87,16 @@ fn when_a_token_was_last_used_is_kept_and_one_that_never_was_says_so() {
 }
 
 #[test]
+fn the_last_use_before_the_end_is_kept_too() {
+    let database = Database::new();
+    let token = create(&database, "used", "write", &[]);
+    let mut service = Service::on(&database);
+    Bearer::new(&service, &token).post(DEPLOYED).expect(201);
+    assert!(service.stop().success());
+    assert_eq!(database.sql("select last_used_at > created_at from tokens"), [["t"]]);
+}
+
+#[test]
 fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
     let mut cluster = OwnCluster::start();
     let url = cluster.url();
