@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, Listener, OwnCluster, Service, eventually, fill, run, sql};
+use crate::harness::{DEPLOYED, Database, Listener, OwnCluster, Service, eventually, fill, run, signal, sql};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -120,6 +120,26 @@ fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
     eventually("the database is back", || kept.post(DEPLOYED).status == 201);
     revoke(&url, "kept");
     eventually("the revocation is known", || kept.get("/api/").status == 401);
+}
+
+#[test]
+fn a_connection_that_hangs_does_not_keep_a_revocation_from_the_service() {
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let environment = [("DATABASE_URL", url.as_str())];
+    let token = run(&["token", "create", "ci", "--scope=admin"], &environment).1;
+    let service = Service::with(&environment);
+    let ci = Bearer::new(&service, token.trim_end());
+    let asking = "select pid from pg_stat_activity where query like '-- All tokens%'";
+    eventually("it has asked", || sql(&url, asking).len() == 1);
+    let backend = sql(&url, asking)[0][0].parse().unwrap();
+    signal(backend, "STOP");
+    revoke(&url, "ci");
+    let revoked = Instant::now();
+    eventually("it is refused", || ci.get("/api/").status == 401);
+    let waited = revoked.elapsed();
+    signal(backend, "CONT");
+    assert!(waited < WITHIN, "{waited:?}");
 }
 
 #[test]
