@@ -17,7 +17,7 @@ use hyper::{
 
 use crate::{
     error::Error,
-    handlers::{current, deploys, events, health, metrics, openapi, page, records, reports},
+    handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -91,6 +91,7 @@ impl App {
                 records::change(&self.store, id, Origin::Patch, uri.query(), headers, payload).await
             }
             Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
+            Route::ListHistory(id) => history::list(&self.store, id, uri.query(), headers).await,
             Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,

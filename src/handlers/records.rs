@@ -92,7 +92,7 @@ pub async fn change(
     media_type(headers, wanted)?;
     let draft = draft(payload, origin).await?;
     let headers = headers.clone();
-    let record = store.change(id, move |record| {
+    let record = store.change(id, None, move |record| {
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
         if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
@@ -104,13 +104,9 @@ pub async fn change(
 pub async fn remove(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     let headers = headers.clone();
-    let removed =
-        store.change(
-            id,
-            move |record| {
-                if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
-            },
-        );
+    let removed = store.change(id, None, move |record| {
+        if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
+    });
     removed.await?;
     Ok(reply::no_content())
 }
