@@ -58,6 +58,7 @@ pub fn needed(route: Route) -> Option<Scope> {
     Some(match route {
         Route::ListRecords
         | Route::ReadRecord(_)
+        | Route::ListHistory(_)
         | Route::ListDeploys
         | Route::ListCurrent
         | Route::ReadDurations

@@ -18,7 +18,7 @@ use hyper::{
 use crate::{
     access::guard::Guard,
     error::Error,
-    handlers::{current, deploys, events, health, metrics, openapi, page, records, reports},
+    handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
@@ -95,6 +95,7 @@ impl App {
                 records::change(&self.store, caller, id, Origin::Patch, uri.query(), headers, payload).await
             }
             Route::RemoveRecord(id) => records::remove(&self.store, caller, id, uri.query(), headers).await,
+            Route::ListHistory(id) => history::list(&self.store, id, uri.query(), headers).await,
             Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,

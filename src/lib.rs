@@ -14,6 +14,7 @@
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`event`]: what is told of records as it happens. No I/O.
+//! - [`history`]: what records were until they were changed. No I/O.
 //! - [`page`]: the page's files. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
@@ -33,6 +34,7 @@ pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod handlers;
+pub mod history;
 pub mod load;
 pub mod log;
 pub mod metrics;

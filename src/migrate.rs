@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::error::Chained;
 
 /// The steps, in order. One that has been released is never edited.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
     ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
     ("0003_filter_indexes", include_str!("../sql/migrations/0003_filter_indexes.sql")),
@@ -14,6 +14,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("0005_reports", include_str!("../sql/migrations/0005_reports.sql")),
     ("0006_events", include_str!("../sql/migrations/0006_events.sql")),
     ("0007_tokens", include_str!("../sql/migrations/0007_tokens.sql")),
+    ("0008_history", include_str!("../sql/migrations/0008_history.sql")),
 ];
 
 /// Why the schema cannot be used.

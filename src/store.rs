@@ -14,6 +14,7 @@ mod digest;
 mod events;
 mod feed;
 mod gauges;
+mod history;
 mod insert;
 mod lanes;
 mod page;
@@ -35,6 +36,7 @@ pub use deploys::{DeployCursor, DeployPage};
 pub use events::forget_events;
 pub use feed::{Batch, Hearing};
 pub use gauges::{Gauges, LastDeploy, MAX_PLACES};
+pub use history::{HistoryCursor, HistoryPage};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
@@ -180,13 +182,16 @@ impl Store {
     }
 
     /// Changes a record into what `edit` makes of it as it stands, or removes it where `edit` makes nothing of it.
-    /// Answers the record as it is now, or as it was when it went.
+    /// Its history says that the token with this name asked for it. Answers the record as it is now, or as it was when it
+    /// went.
     pub async fn change(
         &self,
         id: i64,
+        by: Option<&str>,
         edit: impl Fn(&Record) -> Result<Option<NewRecord>, Error> + Send + 'static,
     ) -> Result<Record, Error> {
         let inner = self.inner.clone();
+        let by = by.map(str::to_owned);
         in_its_own_task(async move {
             for _ in 0..CHANGE_ATTEMPTS {
                 let standing = inner.records(&[id]).await?.remove(&id).ok_or(Error::NotFound)?;
@@ -197,7 +202,9 @@ impl Store {
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
                 let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                if let Some(record) = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await? {
+                if let Some(record) =
+                    again(|| change::run(&inner.by_key, &standing, edited.as_ref(), by.as_deref())).await?
+                {
                     inner.look_again_at(&[id]).await;
                     return Ok(record);
                 }

@@ -95,12 +95,12 @@ pub async fn change(
     };
     media_type(headers, wanted)?;
     let draft = draft(payload, origin).await?;
-    let (caller, headers) = (caller.clone(), headers.clone());
-    let record = store.change(id, move |record| {
-        caller.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
+    let (bounds, headers) = (caller.clone(), headers.clone());
+    let record = store.change(id, caller.name(), move |record| {
+        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
-        caller.may_write(&edited.component).map_err(Error::OutOfBounds)?;
+        bounds.may_write(&edited.component).map_err(Error::OutOfBounds)?;
         if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
@@ -115,9 +115,9 @@ pub async fn remove(
     headers: &HeaderMap,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
-    let (caller, headers) = (caller.clone(), headers.clone());
-    let removed = store.change(id, move |record| {
-        caller.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
+    let (bounds, headers) = (caller.clone(), headers.clone());
+    let removed = store.change(id, caller.name(), move |record| {
+        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
         if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
     });
     removed.await?;

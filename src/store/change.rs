@@ -7,12 +7,13 @@ use super::{
 };
 use crate::record::{NewRecord, Record};
 
-/// Replaces a record that stands as it was seen, or removes it where nothing is to stand. Answers the record as it is
-/// now, or as it was when it went; nothing where it has changed meanwhile.
+/// Replaces a record that stands as it was seen, or removes it where nothing is to stand; its history says by which
+/// token. Answers the record as it is now, or as it was when it went; nothing where it has changed meanwhile.
 pub async fn run(
     connections: &Connections,
     seen: &Record,
     edited: Option<&NewRecord>,
+    by: Option<&str>,
 ) -> Result<Option<Record>, Failure> {
     let required = |field: fn(&NewRecord) -> &String| edited.map(field);
     let optional = |field: fn(&NewRecord) -> Option<&String>| edited.and_then(field);
@@ -38,6 +39,7 @@ pub async fn run(
                 &edited.and_then(|record| record.started_at),
                 &edited.and_then(|record| record.finished_at),
                 &edited.map(|record| Digest(record.deploy_digest())),
+                &by,
             ],
         )
         .await?;

@@ -11,6 +11,7 @@ mod dora;
 mod durations;
 mod embedded;
 mod events;
+mod history;
 mod http;
 mod idempotency;
 mod import;
