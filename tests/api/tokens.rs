@@ -2,6 +2,7 @@
 
 mod bounds;
 mod command;
+mod history;
 mod life;
 mod load;
 mod refusals;
