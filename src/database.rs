@@ -44,7 +44,7 @@ impl Endpoint {
     /// Makes a connection.
     pub async fn connect(&self) -> Result<Connected, Error> {
         let Some(tls) = &self.tls else { return open(&self.config, NoTls).await };
-        match open(&self.config, tls.clone()).await {
+        match open(&self.config, Tls::clone(tls)).await {
             Err(error) if self.config.get_ssl_mode() == SslMode::Prefer && may_do_without(&error) => {
                 tracing::warn!("no TLS with the database ({}): sslmode=prefer goes on without", Chained(&error));
                 let plain = open(&self.config, NoTls).await;

@@ -174,13 +174,32 @@ fn in_words(reason: &Error) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet".to_owned()
         }
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the server's certificate is for {}, not for {}",
-            if presented.is_empty() { "no host (it has no subjectAltName)".to_owned() } else { presented.join(", ") },
-            expected.to_str(),
-        ),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            format!("the server's certificate is for {}, not for {}", names(presented), expected.to_str()
+        )
+        }
+        CertificateError::Other(other) => match other.0.to_string().as_str() {
+            "UnsupportedCertVersion" => {
+                "the server's certificate is not of version 3 of X.509: openssl makes those that have an extension, such \
+                 as subjectAltName"
+                    .to_owned()
+            }
+            "CaUsedAsEndEntity" => {
+                "the server's certificate is an authority's own (CA:TRUE): let that sign one for the server".to_owned()
+            }
+            other => format!("the server's certificate is refused: {other}"),
+        },
         other => format!("the server's certificate is refused: {other}"),
     }
+}
+
+/// As rustls tells them: `DnsName("db.example")`, `IpAddress(127.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    if presented.is_empty() {
+        return "no host (it has no subjectAltName)".to_owned();
+    }
+    let names = presented.iter().map(|name| name.split_once('(').map_or(name.as_str(), |(_, name)| name));
+    names.map(|name| name.trim_matches(['"', ')'])).collect::<Vec<_>>().join(", ")
 }
 
 /// A connection under TLS.
