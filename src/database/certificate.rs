@@ -67,3 +67,41 @@ impl<'a> Element<'a> {
         Some(Self { content, whole })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, 0x82, 0, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    /// With a public key that is two bytes long, signed by ECDSA with SHA-384.
+    fn certificate(version: &[u8]) -> Vec<u8> {
+        let before = [version, &element(2, &[1]), &element(0x30, b"a"), &[0x30, 0], &[0x30, 0], &[0x30, 0]].concat();
+        let signed = element(0x30, &[before, vec![0x30, 2, 5, 0], element(0xa3, b"more")].concat());
+        let algorithm = element(0x30, &element(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3]));
+        element(0x30, &[signed, algorithm, element(3, &[0])].concat())
+    }
+
+    #[test]
+    fn the_key_and_the_signature_are_found_in_every_version() {
+        for version in [element(0xa0, &element(2, &[2])), Vec::new()] {
+            let der = certificate(&version);
+            let certificate = Certificate::read(&der).unwrap();
+            assert_eq!(certificate.public_key, [0x30, 2, 5, 0]);
+            assert_eq!(certificate.channel_binding().unwrap(), Sha384::digest(&der).to_vec());
+        }
+    }
+
+    #[test]
+    fn what_breaks_off_or_overflows_is_no_certificate() {
+        let der = certificate(&[]);
+        for end in 0..der.len() {
+            assert!(Certificate::read(&der[..end]).is_none(), "{end}");
+        }
+        for length in [&[0x80][..], &[0x84, 0xff, 0xff, 0xff, 0xff], &[0xff], &[0x83, 0xff, 0xff, 0xff]] {
+            assert!(Certificate::read(&[&[0x30], length, &der].concat()).is_none());
+        }
+    }
+}

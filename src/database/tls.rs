@@ -93,7 +93,8 @@ impl ServerCertVerifier for Verifier {
         if let Some(roots) = &self.roots {
             let certificate = ParsedCertificate::try_from(certificate)?;
             let algorithms = self.algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)
+                .map_err(unknown_issuer)?;
             if self.checks_name {
                 verify_server_name(&certificate, name)?;
             }
@@ -125,6 +126,14 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// An authority of the same name with another key is another.
+fn unknown_issuer(error: Error) -> Error {
+    match error {
+        Error::InvalidCertificate(CertificateError::BadSignature) => CertificateError::UnknownIssuer.into(),
+        other => other,
     }
 }
 
@@ -165,9 +174,10 @@ impl TlsConnect<Socket> for Handshake {
 fn in_words(reason: &Error) -> String {
     let Error::InvalidCertificate(certificate) = reason else { return reason.to_string() };
     match certificate {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+        CertificateError::UnknownIssuer => {
             "the server's certificate is not signed by an authority in sslrootcert".to_owned()
         }
+        CertificateError::BadSignature => "the server does not hold the key of its certificate".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired".to_owned()
         }

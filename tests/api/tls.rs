@@ -1,5 +1,7 @@
 //! A database that is reached over TLS: which servers are believed, and that all of it is encrypted.
 
+mod impostor;
+
 use std::io::Read as _;
 
 use crate::harness::{
