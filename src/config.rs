@@ -10,7 +10,8 @@ use chrono::Utc;
 pub use help::HELP;
 use settings::Settings;
 pub use token::TokenRequest;
-use tokio_postgres::config::SslMode;
+
+use crate::database::Endpoint;
 
 /// What a process was asked to do.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub struct Open {
 #[derive(Clone, Debug)]
 pub enum Database {
     /// A PostgreSQL of the user's own.
-    External(Box<tokio_postgres::Config>),
+    External(Box<Endpoint>),
     /// A private one in this directory.
     Embedded(PathBuf),
 }
@@ -201,19 +202,8 @@ fn database(
     let Some(url) = settings.optional("database-url") else {
         return data_dir(settings, environment, is_root).map(Database::Embedded);
     };
-    match url.parse::<tokio_postgres::Config>() {
-        Ok(config) if config.get_ssl_mode() == SslMode::Require => settings.mistakes.push(
-            "DATABASE_URL asks for sslmode=require, and deploylog has no TLS yet: keep to a private network".to_owned(),
-        ),
-        Ok(config) if !config.get_hosts().is_empty() => return Some(Database::External(Box::new(config))),
-        Ok(_) => settings.mistakes.push("DATABASE_URL names no host".to_owned()),
-        Err(error) => {
-            // The parser's message names the key that is wrong, never a value.
-            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-            settings.mistakes.push(format!("DATABASE_URL is no PostgreSQL URL or key=value form{cause}"));
-        }
-    }
-    None
+    let endpoint = Endpoint::parse(&url, environment).map_err(|sentence| settings.mistakes.push(sentence)).ok()?;
+    Some(Database::External(Box::new(endpoint)))
 }
 
 fn data_dir(
@@ -241,7 +231,7 @@ impl std::fmt::Display for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let config = match self {
             Self::Embedded(dir) => return write!(f, "a private PostgreSQL in {}", dir.display()),
-            Self::External(config) => config,
+            Self::External(endpoint) => &endpoint.config,
         };
         let port = |index: usize| match config.get_ports() {
             [] => 5432,

@@ -19,6 +19,7 @@
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
+//! - [`database`]: how a PostgreSQL is reached, with TLS where that is asked for.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
 //! - [`log`]: the log, one line an entry.
@@ -29,6 +30,7 @@ pub mod access;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod deploy;
 pub mod embedded;
 pub mod error;

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
-use crate::error::Chained;
+use crate::{database, error::Chained};
 
 /// The steps, in order. One that has been released is never edited.
 const MIGRATIONS: [(&str, &str); 8] = [
@@ -31,8 +31,9 @@ impl MigrateError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         let Self::Database(error) = self else { return false };
-        // Who may not come in, what does not exist and what is not allowed stays so.
-        error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
+        // Who may not come in, what does not exist and what is not allowed stays so; and who may not be believed.
+        !database::is_refusal(error)
+            && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
     }
 }
 

@@ -44,6 +44,7 @@ pub use tokens::{Tokens, watch_tokens};
 
 use crate::{
     config::PoolLimits,
+    database::Endpoint,
     error::Error,
     migrate,
     record::{NewRecord, Record},
@@ -115,7 +116,7 @@ struct Inner {
 
 impl Store {
     /// Makes this process known to its replicas and opens the store. The schema must be there.
-    pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
+    pub async fn open(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
         let for_lists = (limits.size / 3).max(1);
         // One is that on which groups of records stand in line.
         let by_key = Connections::new(database, limits, limits.size - for_lists - 1, "force_generic_plan")?;

@@ -103,7 +103,7 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, 
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
-    let database = connect_options(&database::config(&config.database, cluster.as_ref()), config.pool);
+    let database = connect_options(&database::endpoint(&config.database, cluster.as_ref()), config.pool);
     let mut pause = Duration::from_millis(100);
     loop {
         let opened = async {

@@ -32,9 +32,9 @@ pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
 
 /// What is to be printed.
 async fn answer(config: &Config, database: &Opened, request: TokenRequest) -> Result<String, Failure> {
-    let migrated = database::migrate(&database.config).await;
+    let migrated = database::migrate(&database.endpoint).await;
     migrated.map_err(|(Attempt::Never(sentence) | Attempt::Again(sentence))| Failure::new(NO_DATABASE, sentence))?;
-    let tokens = Tokens::new(&database.config, config.pool).map_err(|error| failed(&error))?;
+    let tokens = Tokens::new(&database.endpoint, config.pool).map_err(|error| failed(&error))?;
     match request {
         TokenRequest::Create(grant) => create(&tokens, grant).await,
         TokenRequest::List => Ok(table(&tokens.all().await.map_err(|error| failed(&error))?, Utc::now())),

@@ -30,7 +30,8 @@ flags, each with the environment variable that does the same (the flag wins)
   --database-url URL     DATABASE_URL                 [none: an own PostgreSQL]
                          or DATABASE_URL_FILE, a file that holds it.
                          postgres://user:password@host:5432/name, or
-                         'host=a,b user=x dbname=y target_session_attrs=read-write'
+                         'host=a,b user=x dbname=y target_session_attrs=read-write';
+                         for TLS sslmode=verify-full, sslrootcert=/etc/ca.pem
   --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog as root, else
                          $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
   --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
@@ -54,5 +55,5 @@ exit codes
   64  a wrong flag or variable: all of them are named; or there is no token, and
       the address is not loopback
   69  no database: no server binaries, a data directory that is in use or out of
-      reach, or a schema newer than this program
+      reach, a server that is not believed, or a schema newer than this program
 ";

@@ -77,8 +77,6 @@ fn what_cannot_be_meant_does_not_fall_back_to_another_database() {
     let empty = read(&[], &[("DATABASE_URL_FILE", file)], true).unwrap_err();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(empty, [format!("DATABASE_URL_FILE is empty: {file}")]);
-    let tls = read(&[], &[("DATABASE_URL", "host=a sslmode=require")], true).unwrap_err();
-    assert!(tls[0].contains("has no TLS yet"), "{tls:?}");
     let not_utf8 = |name: &str| (name == "DATABASE_URL").then(|| OsString::from_vec(vec![0xff]));
     assert_eq!(Invocation::read([], not_utf8, || true).unwrap_err(), ["DATABASE_URL is not UTF-8"]);
 }

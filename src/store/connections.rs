@@ -10,10 +10,11 @@ use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use tokio::time::timeout;
-use tokio_postgres::{NoTls, Row, error::SqlState, types::ToSql};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use crate::{
     config::PoolLimits,
+    database::Endpoint,
     error::{Cause, Chained, Error},
 };
 
@@ -60,8 +61,9 @@ impl From<Failure> for Error {
 
 /// Adds what this service asks of every connection: time-outs, so that a database that vanished is noticed, and a name.
 #[must_use]
-pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) -> tokio_postgres::Config {
-    let mut config = database.clone();
+pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
+    let mut endpoint = database.clone();
+    let config = &mut endpoint.config;
     config
         .application_name(config.get_application_name().unwrap_or("deploylog").to_owned())
         .connect_timeout(limits.connect)
@@ -69,7 +71,7 @@ pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) ->
         .keepalives_idle(Duration::from_secs(15))
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3);
-    config
+    endpoint
 }
 
 /// A connection on which queries stand in line.
@@ -89,7 +91,7 @@ pub struct Connections {
 
 impl Connections {
     /// Opens none yet. `plans` is PostgreSQL's `plan_cache_mode` for them.
-    pub fn new(database: &tokio_postgres::Config, limits: PoolLimits, size: usize, plans: &str) -> Result<Self, Error> {
+    pub fn new(database: &Endpoint, limits: PoolLimits, size: usize, plans: &str) -> Result<Self, Error> {
         // Statistics are never good enough to choose a plan by: an empty table has none, and it grows. Every query
         // here is one that an index answers row by row.
         let settings = format!(
@@ -102,7 +104,8 @@ impl Connections {
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
+        let endpoint = connect_options(database, limits);
+        let pool = Pool::builder(Manager::from_connect(endpoint.config.clone(), endpoint, manager))
             .runtime(Runtime::Tokio1)
             .max_size(size)
             .post_create(set)

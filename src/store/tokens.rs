@@ -9,6 +9,7 @@ use super::{connections::Connections, rows::column};
 use crate::{
     access::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
     config::PoolLimits,
+    database::Endpoint,
     error::{Cause, Error},
 };
 
@@ -26,7 +27,7 @@ pub struct Tokens(Arc<Connections>);
 
 impl Tokens {
     /// Opens no connection yet. The schema must be there when one is used.
-    pub fn new(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
+    pub fn new(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
         let limits = PoolLimits {
             size: 1,
             wait: limits.wait.min(PATIENCE),

@@ -4,6 +4,8 @@ mod at_once;
 mod client;
 mod events;
 mod postgres;
+#[cfg(feature = "tls")]
+mod secure;
 mod service;
 mod session;
 
@@ -11,6 +13,8 @@ pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
+#[cfg(feature = "tls")]
+pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
 pub use service::{PROGRAM, Service, run, signal};
 pub use session::Session;
 

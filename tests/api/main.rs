@@ -26,5 +26,7 @@ mod process;
 mod readme;
 mod records;
 mod replicas;
+#[cfg(feature = "tls")]
+mod tls;
 mod tokens;
 mod week;

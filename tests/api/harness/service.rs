@@ -41,7 +41,12 @@ impl Service {
     /// One with these variables, once it is ready.
     #[track_caller]
     pub fn with(environment: &[(&str, &str)]) -> Self {
-        let mut child = Self::spawn(&[], environment);
+        Self::ready(Self::spawn(&[], environment))
+    }
+
+    /// This process, once it is ready.
+    #[track_caller]
+    pub fn ready(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim_end().strip_prefix("ready on http://") else {
