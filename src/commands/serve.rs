@@ -62,7 +62,7 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
     let app = Arc::new(App {
         store: store.clone(),
         body_timeout: config.limits.body,
-        event_readers: Readers::new(config.limits.event_readers()),
+        event_readers: Readers::new(config.limits.event_readers),
         requests: Requests::default(),
     });
     let requested = async {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ffi::OsString, time::Duration};
 
 /// Flag, variable, default (empty: none).
-const KNOWN: [(&str, &str, &str); 13] = [
+const KNOWN: [(&str, &str, &str); 15] = [
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
     ("database-url", "DATABASE_URL", ""),
     ("data-dir", "DEPLOYLOG_DATA_DIR", ""),
@@ -12,6 +12,8 @@ const KNOWN: [(&str, &str, &str); 13] = [
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),
     ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "5"),
     ("max-connections", "DEPLOYLOG_MAX_CONNECTIONS", "10000"),
+    ("max-connections-per-address", "DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", ""),
+    ("max-event-readers", "DEPLOYLOG_MAX_EVENT_READERS", ""),
     ("header-timeout", "DEPLOYLOG_HEADER_TIMEOUT", "30"),
     ("body-timeout", "DEPLOYLOG_BODY_TIMEOUT", "30"),
     ("write-timeout", "DEPLOYLOG_WRITE_TIMEOUT", "30"),

@@ -95,7 +95,7 @@ pub async fn change(
     let record = store.change(id, move |record| {
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
-        if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
+        if request::may_change(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
 }
@@ -108,7 +108,7 @@ pub async fn remove(store: &Store, id: i64, query: Option<&str>, headers: &Heade
         store.change(
             id,
             move |record| {
-                if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
+                if request::may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
             },
         );
     removed.await?;

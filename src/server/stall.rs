@@ -17,17 +17,24 @@ pub struct NoStall<S> {
     stream: S,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    has_begun: bool,
 }
 
 impl<S> NoStall<S> {
     /// Gives every write this long to make progress.
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+        Self { stream, patience, stalled: None, has_begun: false }
+    }
+
+    /// Whether something was read since something was written: a request has begun.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn progress<T>(&mut self, context: &mut Context, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled = None;
+            self.has_begun = false;
             return result;
         }
         let patience = self.patience;
@@ -38,7 +45,10 @@ impl<S> NoStall<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for NoStall<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let (this, filled) = (self.get_mut(), buffer.filled().len());
+        let result = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.has_begun |= buffer.filled().len() > filled;
+        result
     }
 }
 
