@@ -2,6 +2,7 @@
 
 mod entry;
 mod play;
+mod proxies;
 mod wire;
 
 use crate::harness::{Database, Service};

@@ -65,26 +65,28 @@ impl<'a> Stage<'a> {
                 return failed(what);
             }
         }
-        let stored = self.stored(&script.component);
+        let stored = self.stored(&script);
         if stored == acknowledged { Ok(()) } else { failed(format!("{stored} records, {acknowledged} acknowledged")) }
     }
 
-    fn script(&self) -> Script {
+    /// What an entry is filled in with, never twice the same.
+    pub fn script(&self) -> Script {
         let number = self.played.fetch_add(1, Ordering::Relaxed);
         let there = self.service.post(DEPLOYED);
         let header = |name| there.header(name).expect("of a record").to_owned();
         Script { component: format!("entry-{number:05}"), path: header("location"), etag: header("etag") }
     }
 
-    fn stored(&self, component: &str) -> usize {
-        let list = self.service.get(&format!("/api/?limit=1000&component={component}"));
+    /// How many records have its component.
+    pub fn stored(&self, script: &Script) -> usize {
+        let list = self.service.get(&format!("/api/?limit=1000&component={}", script.component));
         list.expect(200).as_array().map_or(0, Vec::len)
     }
 }
 
 /// What the placeholders stand for.
-struct Script {
-    component: String,
+pub struct Script {
+    pub component: String,
     path: String,
     etag: String,
 }
@@ -94,7 +96,8 @@ impl Script {
         DEPLOYED.replace("web", &self.component)
     }
 
-    fn filled(&self, bytes: &[u8]) -> Vec<u8> {
+    /// These bytes, filled in.
+    pub fn filled(&self, bytes: &[u8]) -> Vec<u8> {
         let record = self.record();
         let length = record.len();
         let mut filled = bytes.to_vec();

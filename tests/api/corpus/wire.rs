@@ -74,6 +74,21 @@ impl Wire {
         Ok(answer)
     }
 
+    /// Reads one answer, interim ones left out.
+    pub fn final_answer(&mut self, is_head: bool) -> Result<Answer> {
+        loop {
+            let answer = self.answer(is_head)?;
+            if answer.status >= 200 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// From now on.
+    pub fn wait_at_most(&mut self, patience: Duration) {
+        self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+    }
+
     /// Whether the other side has closed: in order, and with nothing left to say.
     pub fn is_closed(&mut self) -> Result<bool> {
         self.reader.fill_buf().map(<[u8]>::is_empty)
