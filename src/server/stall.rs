@@ -34,7 +34,6 @@ impl<S> NoStall<S> {
     fn progress<T>(&mut self, context: &mut Context, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled = None;
-            self.has_begun = false;
             return result;
         }
         let patience = self.patience;
@@ -56,6 +55,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(context, data);
+        this.has_begun &= result.is_pending();
         this.progress(context, result)
     }
 
@@ -66,6 +66,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, data);
+        this.has_begun &= result.is_pending();
         this.progress(context, result)
     }
 
