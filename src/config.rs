@@ -83,20 +83,16 @@ pub struct PoolLimits {
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
+    /// Of them, from one address.
+    pub connections_per_address: usize,
+    /// Who may read events at the same time.
+    pub event_readers: usize,
     /// From one request's end, or the connection's start, to the end of the next one's header.
     pub header: Duration,
     /// For a request's body.
     pub body: Duration,
     /// Without a byte of the answer being taken.
     pub write: Duration,
-}
-
-impl Limits {
-    /// So many may read events at the same time; the rest of the connections stays for what comes and goes.
-    #[must_use]
-    pub fn event_readers(&self) -> usize {
-        self.connections - self.connections.div_ceil(5)
-    }
 }
 
 /// How logs are written.
@@ -167,6 +163,15 @@ fn config(
     let connect = settings.seconds("connect-timeout");
     let statement = settings.seconds("statement-timeout");
     let connections = settings.get("max-connections", "a number from 1 to 1000000", |v| number(v, 1, 1_000_000));
+    // Some stay for others than one address, and for what comes and goes.
+    let share = |settings: &mut Settings, flag, part: fn(usize) -> usize| {
+        settings.get(flag, "a number from 1 to 1000000", |value| match value {
+            "" => Some(connections.map_or(1, |all| all - part(all))),
+            value => number(value, 1, 1_000_000),
+        })
+    };
+    let connections_per_address = share(settings, "max-connections-per-address", |all| all / 10);
+    let event_readers = share(settings, "max-event-readers", |all| all.div_ceil(5));
     let header = settings.seconds("header-timeout");
     let body = settings.seconds("body-timeout");
     let write = settings.seconds("write-timeout");
@@ -181,7 +186,14 @@ fn config(
         open: Open { everything: everything?, reads: reads? },
         database: database?,
         pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
-        limits: Limits { connections: connections?, header: header?, body: body?, write: write? },
+        limits: Limits {
+            connections: connections?,
+            connections_per_address: connections_per_address?,
+            event_readers: event_readers?,
+            header: header?,
+            body: body?,
+            write: write?,
+        },
         log: Log { json: json?, level: level? },
     })
 }

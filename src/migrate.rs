@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::{database, error::Chained};
 
 /// The steps, in order. One that has been released is never edited.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
     ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
     ("0003_filter_indexes", include_str!("../sql/migrations/0003_filter_indexes.sql")),

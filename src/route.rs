@@ -110,7 +110,7 @@ const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PA
 
 /// Finds the call, or tells why there is none.
 pub fn find(method: &Method, path: &str) -> Result<Route, Miss> {
-    let others = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::CONNECT, Method::QUERY];
+    let others = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::QUERY];
     let known = METHODS.contains(method) || others.contains(method);
     if !known {
         return Err(Miss::UnknownMethod);

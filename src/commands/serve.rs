@@ -82,7 +82,7 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
         store: store.clone(),
         guard: guard.clone(),
         body_timeout: config.limits.body,
-        event_readers: Readers::new(config.limits.event_readers()),
+        event_readers: Readers::new(config.limits.event_readers),
         requests: Requests::default(),
     });
     let requested = async {

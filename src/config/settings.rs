@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ffi::OsString, time::Duration};
 
 /// Flag, variable, default (empty: none).
-const KNOWN: [(&str, &str, &str); 15] = [
+const KNOWN: &[(&str, &str, &str)] = &[
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
     ("open", "DEPLOYLOG_OPEN", "false"),
     ("public-reads", "DEPLOYLOG_PUBLIC_READS", "false"),
@@ -14,6 +14,8 @@ const KNOWN: [(&str, &str, &str); 15] = [
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),
     ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "5"),
     ("max-connections", "DEPLOYLOG_MAX_CONNECTIONS", "10000"),
+    ("max-connections-per-address", "DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", ""),
+    ("max-event-readers", "DEPLOYLOG_MAX_EVENT_READERS", ""),
     ("header-timeout", "DEPLOYLOG_HEADER_TIMEOUT", "30"),
     ("body-timeout", "DEPLOYLOG_BODY_TIMEOUT", "30"),
     ("write-timeout", "DEPLOYLOG_WRITE_TIMEOUT", "30"),
@@ -40,7 +42,7 @@ impl Settings {
         environment: &impl Fn(&str) -> Option<OsString>,
     ) -> Self {
         let mut settings = Self { values: HashMap::new(), words: Vec::new(), mistakes: Vec::new() };
-        for (flag, variable, _) in KNOWN {
+        for &(flag, variable, _) in KNOWN {
             if let Some(value) = settings.variable(variable, environment) {
                 settings.values.insert(flag, value);
             }

@@ -40,6 +40,18 @@ fn a_flag_wins_over_its_variable() {
 }
 
 #[test]
+fn what_one_address_and_readers_of_events_may_take_leaves_some_for_others() {
+    let limits = |arguments: &[&str]| match read(arguments, &[], true) {
+        Ok(Invocation::Serve(config)) => (config.limits.connections_per_address, config.limits.event_readers),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limits(&[]), (9_000, 8_000));
+    assert_eq!(limits(&["--max-connections=2"]), (2, 1));
+    assert_eq!(limits(&["--max-connections-per-address=50", "--max-event-readers=70"]), (50, 70));
+    assert_eq!(read(&["--max-connections=0"], &[], true).unwrap_err().len(), 1);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let environment = [("DEPLOYLOG_LISTEN", "here"), ("DEPLOYLOG_LOG_LEVEL", "loud"), ("DATABASE_URL", "postgres://")];
     let mistakes = read(&["--pool-size", "1", "--colour=red", "restore"], &environment, true).unwrap_err();

@@ -101,7 +101,7 @@ pub async fn change(
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
         bounds.may_write(&edited.component).map_err(Error::OutOfBounds)?;
-        if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
+        if request::may_change(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
 }
@@ -118,7 +118,7 @@ pub async fn remove(
     let (bounds, headers) = (caller.clone(), headers.clone());
     let removed = store.change(id, caller.name(), move |record| {
         bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
-        if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
+        if request::may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
     });
     removed.await?;
     Ok(reply::no_content())

@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod corpus;
 mod current;
 mod database;
 mod deploys;
