@@ -102,15 +102,16 @@ fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
     let create = |name: &str| run(&["token", "create", name, "--scope=admin"], &environment).1.trim_end().to_owned();
-    let [kept, short] = ["kept", "short"].map(create);
+    let [kept, short, away] = ["kept", "short", "away"].map(create);
     let service = Service::with(&environment);
-    let [kept, short] = [&kept, &short].map(|token| Bearer::new(&service, token));
+    let [kept, short, away] = [&kept, &short, &away].map(|token| Bearer::new(&service, token));
     sql(&url, "update tokens set expires_at = now() + interval '6 seconds' where name = 'short'");
     let later = create("later");
     eventually("all that was before is known, too", || Bearer::new(&service, &later).get("/api/").status == 200);
     cluster.stop();
     kept.get("/api/").problem(503);
     short.get("/api/").problem(503);
+    away.get("/api/").problem(503);
     kept.get("/api/?x=1").problem(400);
     Bearer::new(&service, "dl_none").get("/api/").problem(401);
     service.get("/api/").problem(401);
@@ -118,6 +119,8 @@ fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
     assert_eq!(short.get("/api/").problem(401), "the token has expired");
     cluster.resume();
     eventually("the database is back", || kept.post(DEPLOYED).status == 201);
+    let noted = "select last_used_at is not null from tokens where name = 'away'";
+    eventually("the use meanwhile is noted", || sql(&url, noted) == [["t"]]);
     revoke(&url, "kept");
     eventually("the revocation is known", || kept.get("/api/").status == 401);
 }
