@@ -161,7 +161,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is of no account who asks: 403, else 401.
+    /// Whether it is known who asks, and that one may not: 403; else 401.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Scope { .. })
