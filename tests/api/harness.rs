@@ -43,6 +43,11 @@ pub fn fill(database: &Database, count: usize) {
     ));
 }
 
+/// How many migrations there are.
+pub fn migrations() -> usize {
+    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/migrations")).unwrap().count()
+}
+
 /// Text for a query, percent-encoded.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
