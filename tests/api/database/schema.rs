@@ -16,7 +16,7 @@ fn run(arguments: &[&str], url: &str) -> (i32, String) {
 #[test]
 fn migrate_runs_the_migrations_alone_and_once() {
     let database = Database::new();
-    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema is up to date: 8 migrations were run\n".to_owned()));
+    assert_eq!(run(&["migrate"], &database.url()), (0, "the schema is up to date: 9 migrations were run\n".to_owned()));
     assert_eq!(run(&["migrate"], &database.url()), (0, "the schema was up to date\n".to_owned()));
     Service::on(&database).record(DEPLOYED);
 }
@@ -32,7 +32,7 @@ fn services_that_start_together_on_one_empty_database_migrate_it_once() {
         service.record(DEPLOYED);
     }
     assert_eq!(services[0].all().len(), 4);
-    assert_eq!(database.sql("select count(*) from migrations"), [["8"]]);
+    assert_eq!(database.sql("select count(*) from migrations"), [["9"]]);
 }
 
 #[test]
