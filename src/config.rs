@@ -39,6 +39,8 @@ pub struct Config {
     pub open: Open,
     /// Which database.
     pub database: Database,
+    /// For how many days records are kept; none: for ever.
+    pub keep_days: Option<u32>,
     /// How its connections are used.
     pub pool: PoolLimits,
     /// What clients may take.
@@ -158,6 +160,10 @@ fn config(
     let everything = settings.switch("open");
     let reads = settings.switch("public-reads");
     let database = database(settings, environment, is_root);
+    let keep_days = settings.get("keep-days", "a number of days from 1 to 36500", |value| match value {
+        "" => Some(None),
+        days => days.parse().ok().filter(|days| (1..=36_500).contains(days)).map(Some),
+    });
     let size = settings.get("pool-size", "a number from 3 to 1000", |v| number(v, 3, 1000));
     let wait = settings.seconds("pool-timeout");
     let connect = settings.seconds("connect-timeout");
@@ -185,6 +191,7 @@ fn config(
         listen: listen?,
         open: Open { everything: everything?, reads: reads? },
         database: database?,
+        keep_days: keep_days?,
         pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
         limits: Limits {
             connections: connections?,

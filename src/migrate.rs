@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_events", include_str!("../sql/migrations/0006_events.sql")),
     ("0007_tokens", include_str!("../sql/migrations/0007_tokens.sql")),
     ("0008_history", include_str!("../sql/migrations/0008_history.sql")),
+    ("0009_retention", include_str!("../sql/migrations/0009_retention.sql")),
 ];
 
 /// Why the schema cannot be used.

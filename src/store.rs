@@ -21,6 +21,7 @@ mod page;
 mod readers;
 mod replicas;
 mod reports;
+mod retention;
 mod rows;
 mod tokens;
 mod usual;
@@ -40,6 +41,7 @@ pub use history::{HistoryCursor, HistoryPage};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
+pub use retention::forget_records;
 pub use tokens::{Tokens, watch_tokens};
 
 use crate::{
@@ -87,8 +89,6 @@ pub struct Imported {
 /// Deliveries whose key was used for other content: which one, and the fields that differ from the record as it is.
 pub type Reused = Vec<(usize, Vec<&'static str>)>;
 
-/// How often a change begins anew because somebody else was faster.
-const CHANGE_ATTEMPTS: usize = 100;
 /// How long the replicas may take to hear that this process ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -180,39 +180,6 @@ impl Store {
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
         let _waiting = self.inner.counts.reading.enter();
         self.readers.read(id).await
-    }
-
-    /// Changes a record into what `edit` makes of it as it stands, or removes it where `edit` makes nothing of it.
-    /// Its history says that the token with this name asked for it. Answers the record as it is now, or as it was when it
-    /// went.
-    pub async fn change(
-        &self,
-        id: i64,
-        by: Option<&str>,
-        edit: impl Fn(&Record) -> Result<Option<NewRecord>, Error> + Send + 'static,
-    ) -> Result<Record, Error> {
-        let inner = self.inner.clone();
-        let by = by.map(str::to_owned);
-        in_its_own_task(async move {
-            for _ in 0..CHANGE_ATTEMPTS {
-                let standing = inner.records(&[id]).await?.remove(&id).ok_or(Error::NotFound)?;
-                let edited = edit(&standing)?;
-                if edited.as_ref().is_some_and(|edited| *edited == standing.own()) {
-                    return Ok(standing);
-                }
-                let old_component = standing.said.component.as_str();
-                let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
-                let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                if let Some(record) =
-                    again(|| change::run(&inner.by_key, &standing, edited.as_ref(), by.as_deref())).await?
-                {
-                    inner.look_again_at(&[id]).await;
-                    return Ok(record);
-                }
-            }
-            Err(Error::Unavailable("the record changes all the time".into()))
-        })
-        .await
     }
 
     /// A page of records, newest first.

@@ -73,11 +73,12 @@ struct Opened {
 
 async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shutdown: &mut Shutdown) {
     let Opened { store, tokens, guard } = opened;
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(store::second_looks(store.clone())),
         tokio::spawn(store::forget_events(store.clone())),
         tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
     ];
+    tasks.extend(config.keep_days.map(|days| tokio::spawn(store::forget_records(store.clone(), days))));
     let app = Arc::new(App {
         store: store.clone(),
         guard: guard.clone(),

@@ -34,6 +34,7 @@ flags, each with the environment variable that does the same (the flag wins)
                          for TLS sslmode=verify-full, sslrootcert=/etc/ca.pem
   --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog as root, else
                          $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
+  --keep-days N          DEPLOYLOG_KEEP_DAYS          [for ever] then old records go
   --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
   --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
   --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]

@@ -9,6 +9,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("public-reads", "DEPLOYLOG_PUBLIC_READS", "false"),
     ("database-url", "DATABASE_URL", ""),
     ("data-dir", "DEPLOYLOG_DATA_DIR", ""),
+    ("keep-days", "DEPLOYLOG_KEEP_DAYS", ""),
     ("pool-size", "DEPLOYLOG_POOL_SIZE", "10"),
     ("pool-timeout", "DEPLOYLOG_POOL_TIMEOUT", "2"),
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),

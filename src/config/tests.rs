@@ -18,6 +18,7 @@ fn with_nothing_set_it_serves_its_own_database_on_loopback() {
     let Ok(Invocation::Serve(config)) = read(&[], &[], true) else { panic!("no config") };
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
     assert!(matches!(&config.database, Database::Embedded(dir) if dir == Path::new("/var/lib/deploylog")));
+    assert_eq!(config.keep_days, None, "everything is kept");
 }
 
 #[test]
@@ -53,13 +54,26 @@ fn what_one_address_and_readers_of_events_may_take_leaves_some_for_others() {
 
 #[test]
 fn every_mistake_is_reported_at_once() {
-    let environment = [("DEPLOYLOG_LISTEN", "here"), ("DEPLOYLOG_LOG_LEVEL", "loud"), ("DATABASE_URL", "postgres://")];
+    let environment = [
+        ("DEPLOYLOG_LISTEN", "here"),
+        ("DEPLOYLOG_LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "postgres://"),
+        ("DEPLOYLOG_KEEP_DAYS", "0"),
+    ];
     let mistakes = read(&["--pool-size", "1", "--colour=red", "restore"], &environment, true).unwrap_err();
     let all = mistakes.join("\n");
-    for named in ["DEPLOYLOG_LISTEN", "DEPLOYLOG_LOG_LEVEL", "DATABASE_URL", "--pool-size", "--colour", "restore"] {
+    for named in [
+        "DEPLOYLOG_LISTEN",
+        "DEPLOYLOG_LOG_LEVEL",
+        "DATABASE_URL",
+        "DEPLOYLOG_KEEP_DAYS",
+        "--pool-size",
+        "--colour",
+        "restore",
+    ] {
         assert!(all.contains(named), "{named} is not in:\n{all}");
     }
-    assert_eq!(mistakes.len(), 6);
+    assert_eq!(mistakes.len(), 7);
 }
 
 #[test]

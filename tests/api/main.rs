@@ -27,6 +27,7 @@ mod process;
 mod readme;
 mod records;
 mod replicas;
+mod retention;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
