@@ -11,7 +11,7 @@ RUN touch src/main.rs src/lib.rs && cargo build --release --locked
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /deploylog/target/release/deploylog /usr/local/bin/deploylog
-# In here, loopback is the container's own: who may come in is for the published port to say.
+# In here, loopback is the container's own. On all addresses it starts once there is a token, or with DEPLOYLOG_OPEN=true.
 ENV DEPLOYLOG_LISTEN=0.0.0.0:5000
 EXPOSE 5000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=30s CMD ["deploylog", "healthcheck"]

@@ -4,12 +4,14 @@
 --   $4–$17   what is to stand: component (null: nothing), version, owner, status, phase, environment, run, stage, url,
 --            commit, committed_at, unplanned, own started_at and finished_at (null: stamped where the phase needs one)
 --   $18      the digest of its deploy
+--   $19      the name of the token that asks for it (may be null)
 --
--- Where it was and where it is are noted for a second look. Answers the record as it is now, or as it was when it went;
--- nothing where it does not stand as seen. It keeps its key within its component.
+-- What it was is kept in its history. Where it was and where it is are noted for a second look. Answers the record as
+-- it is now, or as it was when it went; nothing where it does not stand as seen. It keeps its key within its component.
 with
   seen as materialized (
-    select r.id, component, deploy, moment, to_jsonb(r) as before
+    select r.id, component, deploy, moment, to_jsonb(r) as before,
+      case when $4::text is null then 'deleted' else 'changed' end as change
     from records r
     where id = $1 and component = $2 and updated_at = $3
     for update
@@ -22,7 +24,7 @@ with
         case when stops then coalesce($17::timestamptz, now()) else $17::timestamptz end as finished_at
       from seen,
         lateral (select $8::text = 'started' as starts, $8 in ('succeeded', 'failed', 'aborted', 'finished') as stops) p
-      where $4::text is not null
+      where $4 is not null
     ) s
   ),
   written as materialized (
@@ -65,7 +67,12 @@ with
   ),
   logged as (
     insert into events (number, event, ids, before)
-    select nextval('event_number'), case when $4 is null then 'deleted' else 'changed' end, array[answer.id], before
+    select nextval('event_number'), change, array[answer.id], before from answer cross join seen
+  ),
+  kept as (
+    insert into history (id, component, at, change, by, was)
+    select seen.id, seen.component, greatest(now(), $3 + interval '1 microsecond'), change, $19,
+      before - array['idempotency_key', 'content', 'deploy', 'moment']
     from answer cross join seen
   ),
   noted as (

@@ -9,19 +9,19 @@ use std::{
 
 use futures_util::FutureExt as _;
 use hyper::{
-    HeaderMap, Request, Uri, Version,
+    HeaderMap, Request, Uri,
     body::Incoming,
     header::{self, HeaderValue},
-    http::{request::Parts, uri::Authority},
 };
 
 use crate::{
+    access::guard::Guard,
     error::Error,
-    handlers::{current, deploys, events, health, metrics, openapi, page, records, reports},
+    handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
-    request::Payload,
+    request::{self, Payload},
     route::{self, Miss, Route},
     store::Store,
 };
@@ -30,6 +30,8 @@ use crate::{
 pub struct App {
     /// The records.
     pub store: Store,
+    /// Who may use them.
+    pub guard: Arc<Guard>,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// Who may read events at the same time.
@@ -46,13 +48,15 @@ impl App {
         let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
         let found = route::find(&head.method, head.uri.path());
         let called = found.as_ref().ok().copied();
-        let result = match found {
-            _ if !has_one_host(&head) => Err(Error::Malformed("send one Host header that names a host".to_owned())),
-            Ok(route) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
-            Err(Miss::Options(allow)) => Ok(options(&allow)),
-            Err(Miss::NotFound) => Err(Error::NotFound),
-            Err(Miss::MethodNotAllowed(allow)) => Err(Error::MethodNotAllowed(allow)),
-            Err(Miss::UnknownMethod) => Err(Error::NotImplemented),
+        let conforms = request::conforms(&head);
+        let is_doubtful = conforms.is_err();
+        let result = match conforms.map(|()| found) {
+            Err(error) => Err(error),
+            Ok(Ok(route)) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
+            Ok(Err(Miss::Options(allow))) => Ok(options(&allow)),
+            Ok(Err(Miss::NotFound)) => Err(Error::NotFound),
+            Ok(Err(Miss::MethodNotAllowed(allow))) => Err(Error::MethodNotAllowed(allow)),
+            Ok(Err(Miss::UnknownMethod)) => Err(Error::NotImplemented),
         };
         let mut reply = result.unwrap_or_else(|error| {
             let (method, path) = (&head.method, head.uri.path());
@@ -63,10 +67,14 @@ impl App {
             }
             reply::problem(&error)
         });
-        if payload.is_left() {
-            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            payload.discard();
+        let headers = reply.headers_mut();
+        // What is left of a body would be read over, or taken for the next request.
+        if payload.is_left() || is_doubtful {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Nothing here may be answered from a cache that did not ask: a 404 could be, if nothing were said.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
         self.requests.count(called, reply.status(), began.elapsed());
         tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status().as_u16(),
             ms = began.elapsed().as_secs_f64() * 1000.0, "answered");
@@ -80,17 +88,19 @@ impl App {
         headers: &HeaderMap,
         payload: &mut Payload,
     ) -> Result<Reply, Error> {
-        match route {
+        let caller = &self.guard.admit(route, headers).map_err(Error::Refused)?;
+        let reply = match route {
             Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
-            Route::CreateRecords => records::create(&self.store, uri.query(), headers, payload).await,
+            Route::CreateRecords => records::create(&self.store, caller, uri.query(), headers, payload).await,
             Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
             Route::ReplaceRecord(id) => {
-                records::change(&self.store, id, Origin::Put, uri.query(), headers, payload).await
+                records::change(&self.store, caller, id, Origin::Put, uri.query(), headers, payload).await
             }
             Route::PatchRecord(id) => {
-                records::change(&self.store, id, Origin::Patch, uri.query(), headers, payload).await
+                records::change(&self.store, caller, id, Origin::Patch, uri.query(), headers, payload).await
             }
-            Route::RemoveRecord(id) => records::remove(&self.store, id, uri.query(), headers).await,
+            Route::RemoveRecord(id) => records::remove(&self.store, caller, id, uri.query(), headers).await,
+            Route::ListHistory(id) => history::list(&self.store, id, uri.query(), headers).await,
             Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
             Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
             Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
@@ -103,17 +113,9 @@ impl App {
             }
             Route::Openapi => openapi::read(uri.query(), headers),
             Route::Page | Route::PageFile => page::read(uri.path(), headers),
-        }
-    }
-}
-
-/// hyper lets any pass; since HTTP/1.1 a request has one that is valid, or is answered 400.
-fn has_one_host(head: &Parts) -> bool {
-    let mut hosts = head.headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => head.version < Version::HTTP_11,
-        (Some(host), None) => host.to_str().is_ok_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok()),
-        _ => false,
+        };
+        // What takes long is cut when the token counts no more.
+        reply.map(|reply| reply::cut_when(reply, || self.guard.until_refused(route, caller)))
     }
 }
 

@@ -4,6 +4,7 @@ mod database;
 mod load;
 mod migrate;
 mod serve;
+mod token;
 
 use std::{
     ffi::OsString,
@@ -48,6 +49,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         Ok(Invocation::Version) => say(concat!("deploylog ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Invocation::Serve(config)) => return run_on(Builder::new_multi_thread(), serve::run(config)),
         Ok(Invocation::Migrate(config)) => return run_on(Builder::new_current_thread(), migrate::run(config)),
+        Ok(Invocation::Token(config, request)) => {
+            return run_on(Builder::new_current_thread(), token::run(config, request));
+        }
         Ok(Invocation::Healthcheck(listen)) => {
             let ready =
                 async move { probe::ready(listen).await.map_err(|error| Failure::new(FAILED, error.to_string())) };

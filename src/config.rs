@@ -2,12 +2,16 @@
 
 mod help;
 mod settings;
+mod token;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::Utc;
 pub use help::HELP;
 use settings::Settings;
-use tokio_postgres::config::SslMode;
+pub use token::TokenRequest;
+
+use crate::database::Endpoint;
 
 /// What a process was asked to do.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub enum Invocation {
     Serve(Config),
     /// Bring the schema up to date, and end.
     Migrate(Config),
+    /// Make, list or revoke tokens.
+    Token(Config, TokenRequest),
     /// Ask the service that listens there whether it is ready.
     Healthcheck(SocketAddr),
     /// Print the help.
@@ -29,8 +35,12 @@ pub enum Invocation {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What is left open, to whoever reaches it.
+    pub open: Open,
     /// Which database.
     pub database: Database,
+    /// For how many days records are kept; none: for ever.
+    pub keep_days: Option<u32>,
     /// How its connections are used.
     pub pool: PoolLimits,
     /// What clients may take.
@@ -39,11 +49,20 @@ pub struct Config {
     pub log: Log,
 }
 
+/// What needs no token.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    /// Everything, on any address, until the first token is made.
+    pub everything: bool,
+    /// Whatever only reads.
+    pub reads: bool,
+}
+
 /// Which database.
 #[derive(Clone, Debug)]
 pub enum Database {
     /// A PostgreSQL of the user's own.
-    External(Box<tokio_postgres::Config>),
+    External(Box<Endpoint>),
     /// A private one in this directory.
     Embedded(PathBuf),
 }
@@ -66,20 +85,16 @@ pub struct PoolLimits {
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
+    /// Of them, from one address.
+    pub connections_per_address: usize,
+    /// Who may read events at the same time.
+    pub event_readers: usize,
     /// From one request's end, or the connection's start, to the end of the next one's header.
     pub header: Duration,
     /// For a request's body.
     pub body: Duration,
     /// Without a byte of the answer being taken.
     pub write: Duration,
-}
-
-impl Limits {
-    /// So many may read events at the same time; the rest of the connections stays for what comes and goes.
-    #[must_use]
-    pub fn event_readers(&self) -> usize {
-        self.connections - self.connections.div_ceil(5)
-    }
 }
 
 /// How logs are written.
@@ -98,26 +113,36 @@ impl Invocation {
         environment: impl Fn(&str) -> Option<OsString>,
         is_root: impl Fn() -> bool,
     ) -> Result<Self, Vec<String>> {
-        let (command, mut settings) = Settings::read(arguments, &environment);
-        match command.as_deref() {
-            Some("--help") => return Ok(Self::Help),
-            Some("--version") => return Ok(Self::Version),
-            _ => {}
-        }
-        let invocation = match command.as_deref() {
-            None => config(&mut settings, &environment, is_root).map(Self::Serve),
-            Some("migrate") => config(&mut settings, &environment, is_root).map(Self::Migrate),
-            Some("healthcheck") => listen(&mut settings).map(Self::Healthcheck),
-            Some("load") => {
+        let mut settings = Settings::read(arguments, &environment);
+        let words = std::mem::take(&mut settings.words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let invocation = match words.as_slice() {
+            ["--help"] => return Ok(Self::Help),
+            ["--version"] => return Ok(Self::Version),
+            [] => config(&mut settings, &environment, is_root).map(Self::Serve),
+            ["migrate"] => config(&mut settings, &environment, is_root).map(Self::Migrate),
+            ["healthcheck"] => listen(&mut settings).map(Self::Healthcheck),
+            ["token", request @ ..] => {
+                let request = token::request(request, &mut settings, Utc::now());
+                let config = config(&mut settings, &environment, is_root);
+                config.zip(request).map(|(config, request)| Self::Token(config, request))
+            }
+            ["load", ..] => {
                 settings
                     .mistakes
                     .push("load has flags of its own and comes first: see deploylog load --help".to_owned());
                 None
             }
-            Some(other) => {
+            [known @ ("migrate" | "healthcheck"), other, ..] => {
+                settings.mistakes.push(format!("{known} takes no {other:?}"));
+                None
+            }
+            [other, ..] => {
                 // What else is wrong is told, too.
                 config(&mut settings, &environment, is_root);
-                settings.mistakes.push(format!("{other} is no command: there are migrate, healthcheck and load"));
+                settings
+                    .mistakes
+                    .push(format!("{other} is no command: there are migrate, healthcheck, token and load"));
                 None
             }
         };
@@ -132,12 +157,27 @@ fn config(
     is_root: impl Fn() -> bool,
 ) -> Option<Config> {
     let listen = listen(settings);
+    let everything = settings.switch("open");
+    let reads = settings.switch("public-reads");
     let database = database(settings, environment, is_root);
+    let keep_days = settings.get("keep-days", "a number of days from 1 to 36500", |value| match value {
+        "" => Some(None),
+        days => days.parse().ok().filter(|days| (1..=36_500).contains(days)).map(Some),
+    });
     let size = settings.get("pool-size", "a number from 3 to 1000", |v| number(v, 3, 1000));
     let wait = settings.seconds("pool-timeout");
     let connect = settings.seconds("connect-timeout");
     let statement = settings.seconds("statement-timeout");
     let connections = settings.get("max-connections", "a number from 1 to 1000000", |v| number(v, 1, 1_000_000));
+    // Some stay for others than one address, and for what comes and goes.
+    let share = |settings: &mut Settings, flag, part: fn(usize) -> usize| {
+        settings.get(flag, "a number from 1 to 1000000", |value| match value {
+            "" => Some(connections.map_or(1, |all| all - part(all))),
+            value => number(value, 1, 1_000_000),
+        })
+    };
+    let connections_per_address = share(settings, "max-connections-per-address", |all| all / 10);
+    let event_readers = share(settings, "max-event-readers", |all| all.div_ceil(5));
     let header = settings.seconds("header-timeout");
     let body = settings.seconds("body-timeout");
     let write = settings.seconds("write-timeout");
@@ -149,9 +189,18 @@ fn config(
     let level = settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok());
     Some(Config {
         listen: listen?,
+        open: Open { everything: everything?, reads: reads? },
         database: database?,
+        keep_days: keep_days?,
         pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
-        limits: Limits { connections: connections?, header: header?, body: body?, write: write? },
+        limits: Limits {
+            connections: connections?,
+            connections_per_address: connections_per_address?,
+            event_readers: event_readers?,
+            header: header?,
+            body: body?,
+            write: write?,
+        },
         log: Log { json: json?, level: level? },
     })
 }
@@ -172,19 +221,8 @@ fn database(
     let Some(url) = settings.optional("database-url") else {
         return data_dir(settings, environment, is_root).map(Database::Embedded);
     };
-    match url.parse::<tokio_postgres::Config>() {
-        Ok(config) if config.get_ssl_mode() == SslMode::Require => settings.mistakes.push(
-            "DATABASE_URL asks for sslmode=require, and deploylog has no TLS yet: keep to a private network".to_owned(),
-        ),
-        Ok(config) if !config.get_hosts().is_empty() => return Some(Database::External(Box::new(config))),
-        Ok(_) => settings.mistakes.push("DATABASE_URL names no host".to_owned()),
-        Err(error) => {
-            // The parser's message names the key that is wrong, never a value.
-            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-            settings.mistakes.push(format!("DATABASE_URL is no PostgreSQL URL or key=value form{cause}"));
-        }
-    }
-    None
+    let endpoint = Endpoint::parse(&url, environment).map_err(|sentence| settings.mistakes.push(sentence)).ok()?;
+    Some(Database::External(Box::new(endpoint)))
 }
 
 fn data_dir(
@@ -212,7 +250,7 @@ impl std::fmt::Display for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let config = match self {
             Self::Embedded(dir) => return write!(f, "a private PostgreSQL in {}", dir.display()),
-            Self::External(config) => config,
+            Self::External(endpoint) => &endpoint.config,
         };
         let port = |index: usize| match config.get_ports() {
             [] => 5432,

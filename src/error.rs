@@ -8,7 +8,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::record::FieldError;
+use crate::{access::Refusal, record::FieldError};
 
 /// A cause that only the log sees.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -41,17 +41,25 @@ pub enum Error {
     Fields(Vec<FieldError>),
     /// 400: lines that cannot be as they are.
     Lines(Vec<LineError>),
+    /// 417.
+    ExpectationFailed,
     /// 422: a key that was used for other content.
     KeyReused(Vec<FieldError>),
     /// 422: the same, in an NDJSON body.
     KeysReused(Vec<LineError>),
+    /// 401 or 403: who asks is not known, or may not.
+    Refused(Refusal),
+    /// 403: a component that the token may not write of.
+    OutOfBounds(FieldError),
+    /// 403: the same, in an NDJSON body.
+    LinesOutOfBounds(Vec<LineError>),
     /// 404.
     NotFound,
     /// 405, with the methods that the path has.
     MethodNotAllowed(String),
     /// 406, with the types there are.
     NotAcceptable(&'static str),
-    /// 408.
+    /// 408: a header or a body.
     Timeout,
     /// 411.
     LengthRequired,
@@ -59,12 +67,18 @@ pub enum Error {
     PreconditionFailed,
     /// 413, with the limit in words.
     TooLarge(Cow<'static, str>),
+    /// 414.
+    TargetTooLong,
     /// 415, with what is wanted.
     UnsupportedMediaType(&'static str),
     /// 415: a body that is coded.
     UnsupportedCoding,
+    /// 429: as many connections as an address may have.
+    TooManyConnections,
     /// 501: a method that HTTP does not know here.
     NotImplemented,
+    /// 501: a body that is coded on its way, and not only chunked.
+    UnknownTransferCoding,
     /// 503: the database does not answer; later it may.
     Unavailable(Cause),
     /// 503: as many read events as may.
@@ -99,6 +113,8 @@ impl Error {
         match self {
             Self::Malformed(_) | Self::Fields(_) | Self::Lines(_) => StatusCode::BAD_REQUEST,
             Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(refusal) if !refusal.is_forbidden() => StatusCode::UNAUTHORIZED,
+            Self::Refused(_) | Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -106,8 +122,11 @@ impl Error {
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotImplemented | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) | Self::TooManyReaders => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -117,13 +136,19 @@ impl Error {
     #[must_use]
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         Some(match self {
+            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, refusal.challenge()),
+            Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => {
+                let challenge = r#"Bearer realm="deploylog", error="insufficient_scope""#;
+                (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            }
             Self::MethodNotAllowed(methods) => (header::ALLOW, HeaderValue::from_str(methods).ok()?),
+            Self::NotAcceptable(_) => (header::VARY, HeaderValue::from_static("accept")),
             Self::UnsupportedMediaType(types) => {
                 (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
             }
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
-            Self::TooManyReaders => (header::RETRY_AFTER, HeaderValue::from_static("30")),
+            Self::TooManyReaders | Self::TooManyConnections => (header::RETRY_AFTER, HeaderValue::from_static("30")),
             _ => return None,
         })
     }
@@ -136,7 +161,8 @@ impl Error {
             Self::Fields(errors) | Self::KeyReused(errors) => {
                 (of_fields(errors), errors.iter().map(|error| ProblemError::new(None, error)).collect())
             }
-            Self::Lines(errors) | Self::KeysReused(errors) => {
+            Self::OutOfBounds(error) => (self.detail(), vec![ProblemError::new(None, error)]),
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => {
                 (of_lines(errors), errors.iter().map(|line| ProblemError::new(Some(line.line), &line.error)).collect())
             }
             _ => (self.detail(), Vec::new()),
@@ -148,21 +174,27 @@ impl Error {
     fn detail(&self) -> String {
         match self {
             Self::Malformed(reason) => reason.clone(),
+            Self::Refused(refusal) => refusal.sentence(),
+            Self::OutOfBounds(error) => of_fields(std::slice::from_ref(error)),
             Self::NotFound => "there is nothing here".to_owned(),
             Self::MethodNotAllowed(methods) => format!("this path has {methods}"),
             Self::NotAcceptable(types) => format!("this is there as {types}"),
-            Self::Timeout => "the body did not arrive in time".to_owned(),
+            Self::Timeout => "the request did not arrive in time".to_owned(),
             Self::LengthRequired => "send a body, with Content-Length or chunked".to_owned(),
             Self::PreconditionFailed => "the record was changed since: read it again".to_owned(),
             Self::TooLarge(limit) => format!("the body is larger than {limit}"),
+            Self::TargetTooLong => "the target is longer than 32 KiB".to_owned(),
             Self::UnsupportedMediaType(types) => format!("send the body with Content-Type: {types}"),
             Self::UnsupportedCoding => "send the body without Content-Encoding".to_owned(),
+            Self::ExpectationFailed => "nothing but 100-continue can be expected here".to_owned(),
+            Self::TooManyConnections => "this address has as many connections as it may: use those again".to_owned(),
+            Self::UnknownTransferCoding => "send the body with Content-Length, or chunked and not coded".to_owned(),
             Self::NotImplemented => "this method is not known here".to_owned(),
             Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
             Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
             Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
-            Self::Lines(errors) | Self::KeysReused(errors) => of_lines(errors),
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => of_lines(errors),
         }
     }
 }

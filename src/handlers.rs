@@ -4,6 +4,7 @@ pub mod current;
 pub mod deploys;
 pub mod events;
 pub mod health;
+pub mod history;
 pub mod metrics;
 pub mod openapi;
 pub mod page;

@@ -8,29 +8,35 @@
 //! - [`server`]: connections: how many, how long, and how they end.
 //! - [`app`]: one request in, one response out.
 //! - [`route`]: which call a method and a path are.
+//! - [`access`]: who may do what. No I/O.
 //! - [`handlers`]: what each call does.
 //! - [`request`] and [`reply`]: bodies, queries and headers, in and out.
 //! - [`record`]: what a record is, and what makes one valid. No I/O.
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`event`]: what is told of records as it happens. No I/O.
+//! - [`history`]: what records were until they were changed. No I/O.
 //! - [`page`]: the page's files. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
+//! - [`database`]: how a PostgreSQL is reached, with TLS where that is asked for.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
 //! - [`log`]: the log, one line an entry.
 //! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
 //! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
+pub mod access;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod handlers;
+pub mod history;
 pub mod load;
 pub mod log;
 pub mod metrics;

@@ -54,7 +54,7 @@ pub async fn run(options: &Options) -> Result<Outcome, String> {
     let mut load = Load {
         options,
         addresses: resolve(options).await?,
-        things: Arc::new(Things::new(&options.target, options.components, options.delivery != Delivery::Once)),
+        things: Arc::new(Things::new(options)),
         shutdown: Shutdown::catch().map_err(|error| error.to_string())?,
     };
     let mut acknowledged = Vec::new();
@@ -84,6 +84,9 @@ pub async fn run(options: &Options) -> Result<Outcome, String> {
 
 /// What is said of requests that failed, where some did.
 fn failed(tally: &Tally) -> Option<String> {
+    if let Some(denial) = &tally.denial {
+        return Some(denial.clone());
+    }
     let (failure, _) = tally.failures.iter().max_by_key(|(_, count)| **count)?;
     let (failed, requests) = (tally.failed(), tally.requests());
     Some(if tally.statuses.is_empty() {
@@ -168,7 +171,13 @@ impl Load<'_> {
         }
         let mut tally = std::mem::replace(&mut *run.tally.lock(), Tally::new().map_err(|error| error.to_string())?);
         tally.miss(run.pace.left());
-        Ok((tally, took))
+        match tally.denial.take() {
+            Some(denial) if tally.latency.is_empty() => Err(denial),
+            denial => {
+                tally.denial = denial;
+                Ok((tally, took))
+            }
+        }
     }
 
     /// Opens all connections at once, so that opening them is not measured.

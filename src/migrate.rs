@@ -3,16 +3,19 @@
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
-use crate::error::Chained;
+use crate::{database, error::Chained};
 
 /// The steps, in order. One that has been released is never edited.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
     ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
     ("0003_filter_indexes", include_str!("../sql/migrations/0003_filter_indexes.sql")),
     ("0004_deploys", include_str!("../sql/migrations/0004_deploys.sql")),
     ("0005_reports", include_str!("../sql/migrations/0005_reports.sql")),
     ("0006_events", include_str!("../sql/migrations/0006_events.sql")),
+    ("0007_tokens", include_str!("../sql/migrations/0007_tokens.sql")),
+    ("0008_history", include_str!("../sql/migrations/0008_history.sql")),
+    ("0009_retention", include_str!("../sql/migrations/0009_retention.sql")),
 ];
 
 /// Why the schema cannot be used.
@@ -29,8 +32,9 @@ impl MigrateError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         let Self::Database(error) = self else { return false };
-        // Who may not come in, what does not exist and what is not allowed stays so.
-        error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
+        // Who may not come in, what does not exist and what is not allowed stays so; and who may not be believed.
+        !database::is_refusal(error)
+            && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
     }
 }
 

@@ -9,7 +9,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The page itself, and what it loads from `page/` beside it.
-const FILES: [(&str, &str, &str); 18] = [
+const FILES: [(&str, &str, &str); 19] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str, &str); 18] = [
     ("/page/format.js", SCRIPT, include_str!("page/format.js")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/run.js", SCRIPT, include_str!("page/run.js")),
+    ("/page/token.js", SCRIPT, include_str!("page/token.js")),
     ("/page/usual.js", SCRIPT, include_str!("page/usual.js")),
     ("/page/where.js", SCRIPT, include_str!("page/where.js")),
 ];

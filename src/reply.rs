@@ -1,6 +1,6 @@
 //! Responses: JSON, CSV, NDJSON, nothing, problems.
 
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Either, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Response, StatusCode,
@@ -63,6 +63,23 @@ pub fn streamed(
         Response::new(Either::Right(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync()));
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
+}
+
+/// The same answer; one that is streamed is cut when this comes about.
+pub fn cut_when<F: Future<Output = ()> + Send + 'static>(reply: Reply, end: impl FnOnce() -> F) -> Reply {
+    reply.map(|body| match body {
+        Either::Left(whole) => Either::Left(whole),
+        Either::Right(streamed) => {
+            let parts = (streamed.into_data_stream(), Box::pin(end()));
+            let chunks = stream::try_unfold(parts, |(mut chunks, mut end)| async move {
+                match future::select(&mut end, chunks.try_next()).await {
+                    future::Either::Left(_) => Err("who asked may no longer".into()),
+                    future::Either::Right((chunk, _)) => Ok(chunk?.map(|chunk| (chunk, (chunks, end)))),
+                }
+            });
+            Either::Right(StreamBody::new(chunks.map_ok(Frame::data)).boxed_unsync())
+        }
+    })
 }
 
 /// Sets a header whose value the service made; one that is no header value is left out.

@@ -2,12 +2,14 @@
 
 mod accept;
 mod body;
+mod head;
 mod query;
 
 use hyper::{HeaderMap, header};
 
 pub use accept::preferred;
 pub use body::Payload;
+pub use head::conforms;
 pub use query::Query;
 
 use crate::{
@@ -29,8 +31,8 @@ pub enum MediaType {
 /// The body's type, one of those `wanted` names. Anything but UTF-8, and any coding, is refused.
 pub fn media_type(headers: &HeaderMap, wanted: &'static str) -> Result<MediaType, Error> {
     let refused = || Error::UnsupportedMediaType(wanted);
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Error::UnsupportedCoding);
     }
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
@@ -66,13 +68,15 @@ pub fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     Ok(Some(key.ok_or_else(|| bad(KEY_RULE))?.to_owned()))
 }
 
-/// Whether `If-Match` lets a change of the record pass.
+/// Whether `If-Match` and `If-None-Match` let a change of the record pass.
 #[must_use]
-pub fn if_match(headers: &HeaderMap, record: &Record) -> bool {
-    !headers.contains_key(header::IF_MATCH) || names(headers, header::IF_MATCH, |tag| tag == record.etag())
+pub fn may_change(headers: &HeaderMap, record: &Record) -> bool {
+    let etag = record.etag();
+    let matches = !headers.contains_key(header::IF_MATCH) || names(headers, header::IF_MATCH, |tag| tag == etag);
+    matches && !if_none_match(headers, &etag)
 }
 
-/// Whether `If-None-Match` says that the reader has what this entity tag stands for already.
+/// Whether `If-None-Match` names this entity tag: a reader has what it stands for already.
 #[must_use]
 pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     names(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)

@@ -17,6 +17,8 @@ pub enum Route {
     PatchRecord(i64),
     /// `DELETE /api/{id}`
     RemoveRecord(i64),
+    /// `GET /api/{id}/history`
+    ListHistory(i64),
     /// `GET /api/deploys`
     ListDeploys,
     /// `GET /api/current`
@@ -43,13 +45,14 @@ pub enum Route {
 
 impl Route {
     /// The calls as they are told, in the order of [`Route::index`].
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "GET /api/",
         "POST /api/",
         "GET /api/{id}",
         "PUT /api/{id}",
         "PATCH /api/{id}",
         "DELETE /api/{id}",
+        "GET /api/{id}/history",
         "GET /api/deploys",
         "GET /api/current",
         "GET /api/durations",
@@ -73,17 +76,18 @@ impl Route {
             Self::ReplaceRecord(_) => 3,
             Self::PatchRecord(_) => 4,
             Self::RemoveRecord(_) => 5,
-            Self::ListDeploys => 6,
-            Self::ListCurrent => 7,
-            Self::ReadDurations => 8,
-            Self::ReadDora => 9,
-            Self::ReadEvents => 10,
-            Self::Live => 11,
-            Self::Ready => 12,
-            Self::Metrics => 13,
-            Self::Openapi => 14,
-            Self::Page => 15,
-            Self::PageFile => 16,
+            Self::ListHistory(_) => 6,
+            Self::ListDeploys => 7,
+            Self::ListCurrent => 8,
+            Self::ReadDurations => 9,
+            Self::ReadDora => 10,
+            Self::ReadEvents => 11,
+            Self::Live => 12,
+            Self::Ready => 13,
+            Self::Metrics => 14,
+            Self::Openapi => 15,
+            Self::Page => 16,
+            Self::PageFile => 17,
         }
     }
 }
@@ -106,7 +110,7 @@ const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PA
 
 /// Finds the call, or tells why there is none.
 pub fn find(method: &Method, path: &str) -> Result<Route, Miss> {
-    let others = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::CONNECT, Method::QUERY];
+    let others = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::QUERY];
     let known = METHODS.contains(method) || others.contains(method);
     if !known {
         return Err(Miss::UnknownMethod);
@@ -151,6 +155,7 @@ fn exact(method: &Method, path: &str) -> Option<Route> {
         (&Method::PUT, ["api", id]) => Route::ReplaceRecord(record_id(id)?),
         (&Method::PATCH, ["api", id]) => Route::PatchRecord(record_id(id)?),
         (&Method::DELETE, ["api", id]) => Route::RemoveRecord(record_id(id)?),
+        (&Method::GET, ["api", id, "history"]) => Route::ListHistory(record_id(id)?),
         _ => return None,
     })
 }

@@ -15,6 +15,7 @@ mod events;
 mod failure;
 mod feed;
 mod gauges;
+mod history;
 mod insert;
 mod lanes;
 mod page;
@@ -22,7 +23,9 @@ mod pulse;
 mod readers;
 mod replicas;
 mod reports;
+mod retention;
 mod rows;
+mod tokens;
 mod usual;
 mod writers;
 
@@ -36,12 +39,16 @@ pub use deploys::{DeployCursor, DeployPage};
 pub use events::forget_events;
 pub use feed::{Batch, Hearing};
 pub use gauges::{Gauges, LastDeploy, MAX_PLACES};
+pub use history::{HistoryCursor, HistoryPage};
 pub use page::{Cursor, Filter, Page};
 pub use replicas::second_looks;
 pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
+pub use retention::forget_records;
+pub use tokens::{Tokens, watch_tokens};
 
 use crate::{
     config::PoolLimits,
+    database::Endpoint,
     error::Error,
     migrate,
     record::{NewRecord, Record},
@@ -85,8 +92,6 @@ pub struct Imported {
 /// Deliveries whose key was used for other content: which one, and the fields that differ from the record as it is.
 pub type Reused = Vec<(usize, Vec<&'static str>)>;
 
-/// How often a change begins anew because somebody else was faster.
-const CHANGE_ATTEMPTS: usize = 100;
 /// How long the replicas may take to hear that this process ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -114,7 +119,7 @@ struct Inner {
 
 impl Store {
     /// Makes this process known to its replicas and opens the store. The schema must be there.
-    pub async fn open(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Self, Error> {
+    pub async fn open(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
         let for_lists = (limits.size / 3).max(1);
         // One is that on which groups of records stand in line.
         let pulse = connections::pulse(database, limits)?;
@@ -177,35 +182,6 @@ impl Store {
     pub async fn read(&self, id: i64) -> Result<Record, Error> {
         let _waiting = self.inner.counts.reading.enter();
         self.readers.read(id).await
-    }
-
-    /// Changes a record into what `edit` makes of it as it stands, or removes it where `edit` makes nothing of it.
-    /// Answers the record as it is now, or as it was when it went.
-    pub async fn change(
-        &self,
-        id: i64,
-        edit: impl Fn(&Record) -> Result<Option<NewRecord>, Error> + Send + 'static,
-    ) -> Result<Record, Error> {
-        let inner = self.inner.clone();
-        in_its_own_task(async move {
-            for _ in 0..CHANGE_ATTEMPTS {
-                let standing = inner.records(&[id]).await?.remove(&id).ok_or(Error::NotFound)?;
-                let edited = edit(&standing)?;
-                if edited.as_ref().is_some_and(|edited| *edited == standing.own()) {
-                    return Ok(standing);
-                }
-                let old_component = standing.said.component.as_str();
-                let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
-                let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
-                let changed = again(|| change::run(&inner.by_key, &standing, edited.as_ref())).await;
-                if let Some(record) = inner.replica.heeds(changed)? {
-                    inner.look_again_at(&[id]).await;
-                    return Ok(record);
-                }
-            }
-            Err(Error::Unavailable("the record changes all the time".into()))
-        })
-        .await
     }
 
     /// A page of records, newest first.

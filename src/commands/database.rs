@@ -1,10 +1,9 @@
 //! The database that a command works on.
 
-use tokio_postgres::NoTls;
-
 use super::{Failure, NO_DATABASE};
 use crate::{
     config::{Config, Database},
+    database::Endpoint,
     embedded::Cluster,
     migrate::{self, MigrateError},
     store::connect_options,
@@ -13,7 +12,7 @@ use crate::{
 /// The named database, or the private one: that of the service which runs beside, else started for the command.
 pub struct Opened {
     /// How to connect.
-    pub config: tokio_postgres::Config,
+    pub endpoint: Endpoint,
     cluster: Option<Cluster>,
 }
 
@@ -25,8 +24,8 @@ impl Opened {
                 Some(Cluster::join_or_start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?)
             }
         };
-        let config = connect_options(&config(&settings.database, cluster.as_ref()), settings.pool);
-        Ok(Self { config, cluster })
+        let endpoint = connect_options(&endpoint(&settings.database, cluster.as_ref()), settings.pool);
+        Ok(Self { endpoint, cluster })
     }
 
     /// Stops what was started for it.
@@ -38,11 +37,11 @@ impl Opened {
 }
 
 /// How to connect to it.
-pub fn config(database: &Database, cluster: Option<&Cluster>) -> tokio_postgres::Config {
+pub fn endpoint(database: &Database, cluster: Option<&Cluster>) -> Endpoint {
     match (database, cluster) {
-        (Database::External(config), _) => (**config).clone(),
-        (Database::Embedded(_), Some(cluster)) => cluster.config(),
-        (Database::Embedded(_), None) => tokio_postgres::Config::new(),
+        (Database::External(endpoint), _) => (**endpoint).clone(),
+        (Database::Embedded(_), Some(cluster)) => Endpoint::plain(cluster.config()),
+        (Database::Embedded(_), None) => Endpoint::plain(tokio_postgres::Config::new()),
     }
 }
 
@@ -60,9 +59,8 @@ impl From<MigrateError> for Attempt {
 }
 
 /// Brings the schema up to date. Answers how many steps were taken.
-pub async fn migrate(database: &tokio_postgres::Config) -> Result<usize, Attempt> {
-    let (mut client, connection) = database.connect(NoTls).await.map_err(MigrateError::from)?;
-    let connection = tokio::spawn(connection);
+pub async fn migrate(database: &Endpoint) -> Result<usize, Attempt> {
+    let (mut client, connection) = database.connect().await.map_err(MigrateError::from)?;
     let steps = migrate::run(&mut client).await;
     drop(client);
     let _ = connection.await;

@@ -11,7 +11,7 @@ use crate::load::{
 };
 
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
-    match Request::read(arguments) {
+    match Request::read(arguments, std::env::var_os("DEPLOYLOG_TOKEN")) {
         // One thread costs less a request than several that hand work to each other.
         Ok(Request::Run(options)) => run_on(Builder::new_current_thread(), send(options)),
         Ok(Request::Help) => {

@@ -1,24 +1,26 @@
 //! Serving: settings, database, schema, listen, serve.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, time::sleep};
 
 use super::{
-    FAILED, Failure, NO_DATABASE,
+    BAD_SETTINGS, FAILED, Failure, NO_DATABASE,
     database::{self, Attempt},
     say,
 };
 use crate::{
+    access::guard::Guard,
     app::App,
-    config::{Config, Database},
+    config::{Config, Database, Open},
     embedded::Cluster,
+    error::Error,
     handlers::events::Readers,
     log,
     metrics::Requests,
     server,
     signal::Shutdown,
-    store::{self, Store, connect_options},
+    store::{self, Store, Tokens, connect_options},
 };
 
 pub async fn run(config: Config) -> Result<(), Failure> {
@@ -38,11 +40,17 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         }
     };
     let result = match opened {
-        Ok(Some(store)) => {
-            say(&format!("ready on http://{address}\n"));
-            serve_until(listener, store, &config, &mut shutdown).await;
-            Ok(())
-        }
+        Ok(Some(opened)) => match guarded(&opened.guard, address, config.open) {
+            Ok(()) => {
+                say(&format!("ready on http://{address}\n"));
+                serve_until(listener, opened, &config, &mut shutdown).await;
+                Ok(())
+            }
+            Err(failure) => {
+                opened.store.close().await;
+                Err(failure)
+            }
+        },
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
@@ -56,13 +64,26 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     result
 }
 
-async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutdown: &mut Shutdown) {
-    let looks = tokio::spawn(store::second_looks(store.clone()));
-    let forgetting = tokio::spawn(store::forget_events(store.clone()));
+/// What is there once the database answers.
+struct Opened {
+    store: Store,
+    tokens: Tokens,
+    guard: Arc<Guard>,
+}
+
+async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shutdown: &mut Shutdown) {
+    let Opened { store, tokens, guard } = opened;
+    let mut tasks = vec![
+        tokio::spawn(store::second_looks(store.clone())),
+        tokio::spawn(store::forget_events(store.clone())),
+        tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
+    ];
+    tasks.extend(config.keep_days.map(|days| tokio::spawn(store::forget_records(store.clone(), days))));
     let app = Arc::new(App {
         store: store.clone(),
+        guard: guard.clone(),
         body_timeout: config.limits.body,
-        event_readers: Readers::new(config.limits.event_readers()),
+        event_readers: Readers::new(config.limits.event_readers),
         requests: Requests::default(),
     });
     let requested = async {
@@ -71,32 +92,75 @@ async fn serve_until(listener: TcpListener, store: Store, config: &Config, shutd
         store.end_feed();
     };
     server::serve(listener, app, config.limits, requested).await;
-    looks.abort();
-    forgetting.abort();
-    store.close().await;
+    for task in tasks {
+        task.abort();
+    }
+    tokio::join!(tokens.close(&guard), store.close());
 }
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
 /// the store.
-async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Store, Failure> {
+async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, Failure> {
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
-    let database = connect_options(&database::config(&config.database, cluster.as_ref()), config.pool);
+    let database = connect_options(&database::endpoint(&config.database, cluster.as_ref()), config.pool);
     let mut pause = Duration::from_millis(100);
     loop {
         let opened = async {
             database::migrate(&database).await?;
-            Store::open(&database, config.pool).await.map_err(|error| Attempt::Again(error.to_string()))
+            let opened = async {
+                let tokens = Tokens::new(&database, config.pool)?;
+                let guard = Arc::new(Guard::new(tokens.all().await?, config.open.reads));
+                Ok::<_, Error>(Opened { store: Store::open(&database, config.pool).await?, tokens, guard })
+            };
+            opened.await.map_err(|error| Attempt::Again(error.to_string()))
         };
         match opened.await {
-            Ok(store) => return Ok(store),
+            Ok(opened) => return Ok(opened),
             Err(Attempt::Never(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
             Err(Attempt::Again(cause)) => {
                 tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
+        }
+    }
+}
+
+/// Fails where everybody could do everything, and nobody said that this is meant.
+fn guarded(guard: &Guard, address: SocketAddr, open: Open) -> Result<(), Failure> {
+    if guard.is_closed() || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let danger = format!("there is no token, so whoever reaches {address} may do everything");
+    if open.everything {
+        tracing::warn!("{danger}");
+        return Ok(());
+    }
+    let ways = "make one with deploylog token create NAME --scope admin, or start with --open (DEPLOYLOG_OPEN=true)";
+    Err(Failure::new(BAD_SETTINGS, format!("{danger}: {ways}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_token_only_loopback_is_served() {
+        let guard = Guard::new(Vec::new(), false);
+        let start = |address: &str, everything| {
+            let open = Open { everything, reads: false };
+            guarded(&guard, SocketAddr::new(address.parse().unwrap(), 5000), open)
+        };
+        for loopback in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
+            assert!(start(loopback, false).is_ok(), "{loopback}");
+        }
+        for address in ["0.0.0.0", "::", "192.168.0.1", "128.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1"] {
+            let failure = start(address, false).unwrap_err();
+            assert_eq!(failure.code, BAD_SETTINGS);
+            assert!(failure.sentences[0].contains("token create") && failure.sentences[0].contains("--open"));
+            assert!(start(address, true).is_ok(), "{address}");
         }
     }
 }

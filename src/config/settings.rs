@@ -3,43 +3,54 @@
 use std::{collections::HashMap, ffi::OsString, time::Duration};
 
 /// Flag, variable, default (empty: none).
-const KNOWN: [(&str, &str, &str); 13] = [
+const KNOWN: &[(&str, &str, &str)] = &[
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
+    ("open", "DEPLOYLOG_OPEN", "false"),
+    ("public-reads", "DEPLOYLOG_PUBLIC_READS", "false"),
     ("database-url", "DATABASE_URL", ""),
     ("data-dir", "DEPLOYLOG_DATA_DIR", ""),
+    ("keep-days", "DEPLOYLOG_KEEP_DAYS", ""),
     ("pool-size", "DEPLOYLOG_POOL_SIZE", "10"),
     ("pool-timeout", "DEPLOYLOG_POOL_TIMEOUT", "2"),
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),
     ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "5"),
     ("max-connections", "DEPLOYLOG_MAX_CONNECTIONS", "10000"),
+    ("max-connections-per-address", "DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", ""),
+    ("max-event-readers", "DEPLOYLOG_MAX_EVENT_READERS", ""),
     ("header-timeout", "DEPLOYLOG_HEADER_TIMEOUT", "30"),
     ("body-timeout", "DEPLOYLOG_BODY_TIMEOUT", "30"),
     ("write-timeout", "DEPLOYLOG_WRITE_TIMEOUT", "30"),
     ("log-format", "DEPLOYLOG_LOG_FORMAT", "text"),
     ("log-level", "DEPLOYLOG_LOG_LEVEL", "info"),
 ];
+/// Those whose flag alone says yes.
+const SWITCHES: [&str; 2] = ["open", "public-reads"];
+/// What else a command takes: flags without a variable.
+const OF_COMMANDS: [(&str, &[&str]); 1] = [("token", &["scope", "component", "expires"])];
 
 /// The settings' texts, and all mistakes so far.
 pub struct Settings {
     values: HashMap<&'static str, String>,
+    /// What is no flag: the command, where there is one, and what it is about.
+    pub words: Vec<String>,
     pub mistakes: Vec<String>,
 }
 
 impl Settings {
-    /// The command, where there is one, and the settings.
+    /// Reads all of them.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
         environment: &impl Fn(&str) -> Option<OsString>,
-    ) -> (Option<String>, Self) {
-        let mut settings = Self { values: HashMap::new(), mistakes: Vec::new() };
-        for (flag, variable, _) in KNOWN {
+    ) -> Self {
+        let mut settings = Self { values: HashMap::new(), words: Vec::new(), mistakes: Vec::new() };
+        for &(flag, variable, _) in KNOWN {
             if let Some(value) = settings.variable(variable, environment) {
                 settings.values.insert(flag, value);
             }
         }
         settings.read_secret_file(environment);
-        let command = settings.read_flags(lexopt::Parser::from_args(arguments));
-        (command, settings)
+        settings.read_flags(lexopt::Parser::from_args(arguments));
+        settings
     }
 
     /// A variable that is set to nothing, as compose files do, is not set.
@@ -65,32 +76,51 @@ impl Settings {
         }
     }
 
-    fn read_flags(&mut self, mut parser: lexopt::Parser) -> Option<String> {
+    fn read_flags(&mut self, mut parser: lexopt::Parser) {
         use lexopt::Arg::{Long, Short, Value};
-        let mut command = None;
         loop {
             match parser.next() {
-                Ok(None) => return command,
-                Ok(Some(Short('h') | Long("help"))) => return Some("--help".to_owned()),
-                Ok(Some(Short('V') | Long("version"))) => return Some("--version".to_owned()),
+                Ok(None) => return,
+                Ok(Some(Short('h') | Long("help"))) => return self.words = vec!["--help".to_owned()],
+                Ok(Some(Short('V') | Long("version"))) => return self.words = vec!["--version".to_owned()],
                 Ok(Some(Long(name))) => {
-                    let Some((flag, ..)) = KNOWN.iter().find(|(flag, ..)| *flag == name) else {
-                        self.mistakes.push(format!("--{name} is no flag: see deploylog --help"));
-                        // Its value, if it has one, is no command.
-                        let _ = parser.optional_value();
-                        continue;
-                    };
-                    match parser.value().map(OsString::into_string) {
-                        Ok(Ok(value)) => drop(self.values.insert(flag, value)),
-                        Ok(Err(_)) => self.mistakes.push(format!("--{flag} is not UTF-8")),
-                        Err(_) => self.mistakes.push(format!("--{flag} needs a value")),
-                    }
+                    let name = name.to_owned();
+                    self.read_flag(&name, &mut parser);
                 }
-                Ok(Some(Value(word))) if command.is_none() => command = Some(word.to_string_lossy().into_owned()),
+                Ok(Some(Value(word))) => match word.into_string() {
+                    Ok(word) => self.words.push(word),
+                    Err(word) => self.mistakes.push(format!("{} is not UTF-8", word.to_string_lossy())),
+                },
                 Ok(Some(argument)) => self.mistakes.push(format!("{}", argument.unexpected())),
                 Err(error) => self.mistakes.push(error.to_string()),
             }
         }
+    }
+
+    fn read_flag(&mut self, name: &str, parser: &mut lexopt::Parser) {
+        let command = self.words.first().map(String::as_str);
+        let of_command = OF_COMMANDS.iter().filter(|(known, _)| command == Some(known)).flat_map(|(_, flags)| *flags);
+        let mut known = KNOWN.iter().map(|(flag, ..)| flag).chain(of_command);
+        let Some(flag) = known.find(|flag| **flag == name) else {
+            self.mistakes.push(format!("--{name} is no flag: see deploylog --help"));
+            // Its value, if it has one, is no command.
+            let _ = parser.optional_value();
+            return;
+        };
+        if SWITCHES.contains(flag) {
+            self.values.insert(flag, "true".to_owned());
+            return;
+        }
+        match parser.value().map(OsString::into_string) {
+            Ok(Ok(value)) => drop(self.values.insert(flag, value)),
+            Ok(Err(_)) => self.mistakes.push(format!("--{flag} is not UTF-8")),
+            Err(_) => self.mistakes.push(format!("--{flag} needs a value")),
+        }
+    }
+
+    /// What was given, be it nothing.
+    pub fn given(&self, flag: &'static str) -> Option<String> {
+        self.values.get(flag).cloned()
     }
 
     /// A setting that may be left out.
@@ -115,5 +145,10 @@ impl Settings {
             let seconds = value.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds))?;
             Some(Duration::from_secs_f64(seconds))
         })
+    }
+
+    /// Yes or no.
+    pub fn switch(&mut self, flag: &'static str) -> Option<bool> {
+        self.get(flag, "true or false", |value| value.parse().ok())
     }
 }

@@ -18,6 +18,7 @@ fn with_nothing_set_it_serves_its_own_database_on_loopback() {
     let Ok(Invocation::Serve(config)) = read(&[], &[], true) else { panic!("no config") };
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
     assert!(matches!(&config.database, Database::Embedded(dir) if dir == Path::new("/var/lib/deploylog")));
+    assert_eq!(config.keep_days, None, "everything is kept");
 }
 
 #[test]
@@ -40,14 +41,39 @@ fn a_flag_wins_over_its_variable() {
 }
 
 #[test]
+fn what_one_address_and_readers_of_events_may_take_leaves_some_for_others() {
+    let limits = |arguments: &[&str]| match read(arguments, &[], true) {
+        Ok(Invocation::Serve(config)) => (config.limits.connections_per_address, config.limits.event_readers),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limits(&[]), (9_000, 8_000));
+    assert_eq!(limits(&["--max-connections=2"]), (2, 1));
+    assert_eq!(limits(&["--max-connections-per-address=50", "--max-event-readers=70"]), (50, 70));
+    assert_eq!(read(&["--max-connections=0"], &[], true).unwrap_err().len(), 1);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
-    let environment = [("DEPLOYLOG_LISTEN", "here"), ("DEPLOYLOG_LOG_LEVEL", "loud"), ("DATABASE_URL", "postgres://")];
+    let environment = [
+        ("DEPLOYLOG_LISTEN", "here"),
+        ("DEPLOYLOG_LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "postgres://"),
+        ("DEPLOYLOG_KEEP_DAYS", "0"),
+    ];
     let mistakes = read(&["--pool-size", "1", "--colour=red", "restore"], &environment, true).unwrap_err();
     let all = mistakes.join("\n");
-    for named in ["DEPLOYLOG_LISTEN", "DEPLOYLOG_LOG_LEVEL", "DATABASE_URL", "--pool-size", "--colour", "restore"] {
+    for named in [
+        "DEPLOYLOG_LISTEN",
+        "DEPLOYLOG_LOG_LEVEL",
+        "DATABASE_URL",
+        "DEPLOYLOG_KEEP_DAYS",
+        "--pool-size",
+        "--colour",
+        "restore",
+    ] {
         assert!(all.contains(named), "{named} is not in:\n{all}");
     }
-    assert_eq!(mistakes.len(), 6);
+    assert_eq!(mistakes.len(), 7);
 }
 
 #[test]
@@ -77,8 +103,6 @@ fn what_cannot_be_meant_does_not_fall_back_to_another_database() {
     let empty = read(&[], &[("DATABASE_URL_FILE", file)], true).unwrap_err();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(empty, [format!("DATABASE_URL_FILE is empty: {file}")]);
-    let tls = read(&[], &[("DATABASE_URL", "host=a sslmode=require")], true).unwrap_err();
-    assert!(tls[0].contains("has no TLS yet"), "{tls:?}");
     let not_utf8 = |name: &str| (name == "DATABASE_URL").then(|| OsString::from_vec(vec![0xff]));
     assert_eq!(Invocation::read([], not_utf8, || true).unwrap_err(), ["DATABASE_URL is not UTF-8"]);
 }

@@ -59,6 +59,8 @@ fn write_store(store: &Store, out: &mut Exposition) {
     for ((_, phase), count) in Phase::ALL.into_iter().zip(gauges.recorded) {
         out.sample("", &[("phase", phase)], count);
     }
+    let help = "Records that this process removed since its start because they were old.";
+    out.single("deploylog_records_forgotten_total", "counter", help, gauges.forgotten);
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {

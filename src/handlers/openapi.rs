@@ -77,13 +77,14 @@ pub fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::{PATHS, SCHEMAS, document};
     use crate::{
+        access::needed,
         deploy::State,
         record::{COLUMNS, Phase},
-        route::Route,
+        route::{self, Route},
         store::By,
     };
 
@@ -105,6 +106,19 @@ mod tests {
             }
         }
         assert_eq!(told, Route::NAMES.into_iter().map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn every_call_says_which_scope_it_needs() {
+        let document = parsed();
+        for name in Route::NAMES {
+            let (method, path) = name.split_once(' ').unwrap();
+            let call = &document["paths"][path][method.to_lowercase()];
+            let told = call.get("security").unwrap_or(&document["security"]);
+            let route = route::find(&method.parse().unwrap(), &path.replace("{id}", "1")).unwrap();
+            let needed = needed(route).map(|scope| json!([{}, { "token": [scope.name()] }]));
+            assert_eq!(*told, needed.unwrap_or(json!([])), "{name}");
+        }
     }
 
     #[test]

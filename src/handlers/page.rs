@@ -34,9 +34,10 @@ pub fn read(path: &str, headers: &HeaderMap) -> Result<Reply, Error> {
         (header::ETAG, file.etag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         reply::set(reply.headers_mut(), name, value);
     }

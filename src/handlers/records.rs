@@ -14,6 +14,7 @@ pub use list::list;
 pub(super) use list::{as_query, filter, page_limit};
 
 use crate::{
+    access::Caller,
     error::Error,
     record::{Draft, FieldError, NewRecord, Origin, Record},
     reply::{self, Reply},
@@ -27,17 +28,19 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 /// `POST /api/`: records one, or every line of an NDJSON body.
 pub async fn create(
     store: &Store,
+    caller: &Caller,
     query: Option<&str>,
     headers: &HeaderMap,
     payload: &mut Payload,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     if media_type(headers, "application/json or application/x-ndjson")? == MediaType::Ndjson {
-        return import::create(store, headers, payload).await;
+        return import::create(store, caller, headers, payload).await;
     }
     let key = delivery_key(headers)?;
     let draft = draft(payload, Origin::Post).await?;
     let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
+    caller.may_write(&record.component).map_err(Error::OutOfBounds)?;
     match store.record(Delivery { record, key }).await? {
         Ok(Delivered { record, is_replay: false }) => {
             let mut reply = whole(StatusCode::CREATED, &record)?;
@@ -78,6 +81,7 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
 /// `PUT /api/{id}` replaces what the sender set, `PATCH /api/{id}` changes the fields given.
 pub async fn change(
     store: &Store,
+    caller: &Caller,
     id: i64,
     origin: Origin,
     query: Option<&str>,
@@ -91,26 +95,31 @@ pub async fn change(
     };
     media_type(headers, wanted)?;
     let draft = draft(payload, origin).await?;
-    let headers = headers.clone();
-    let record = store.change(id, move |record| {
+    let (bounds, headers) = (caller.clone(), headers.clone());
+    let record = store.change(id, caller.name(), move |record| {
+        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
-        if request::if_match(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
+        bounds.may_write(&edited.component).map_err(Error::OutOfBounds)?;
+        if request::may_change(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
 }
 
 /// `DELETE /api/{id}`
-pub async fn remove(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
+pub async fn remove(
+    store: &Store,
+    caller: &Caller,
+    id: i64,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
-    let headers = headers.clone();
-    let removed =
-        store.change(
-            id,
-            move |record| {
-                if request::if_match(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
-            },
-        );
+    let (bounds, headers) = (caller.clone(), headers.clone());
+    let removed = store.change(id, caller.name(), move |record| {
+        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
+        if request::may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
+    });
     removed.await?;
     Ok(reply::no_content())
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
@@ -107,6 +109,11 @@ impl Head {
     }
 }
 
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 /// A whole answer, until the connection is used again.
 pub struct Answer<'a> {
     /// Its head, as far as it was read.
@@ -156,6 +163,17 @@ impl<'a> Answer<'a> {
         let link = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("link"))?;
         let (target, relation) = std::str::from_utf8(link.value).ok()?.strip_prefix('<')?.split_once('>')?;
         relation.contains("next").then(|| target.to_owned())
+    }
+
+    /// What is said where the token is not the right one: nothing else will be answered either.
+    #[must_use]
+    pub fn denial(&self) -> Option<String> {
+        let problem = || serde_json::from_slice(self.body()).ok().map(|Problem { detail }| detail);
+        let status = self.head.status;
+        matches!(status, 401 | 403).then(|| {
+            let says = problem().unwrap_or_else(|| self.excerpt());
+            format!("{status}, {says} (load takes its token from DEPLOYLOG_TOKEN)")
+        })
     }
 
     /// What it says, cut to a line.

@@ -38,9 +38,14 @@ flags
                      is acknowledged, or until 30 s after the run's end
   --verify           reads every acknowledged record back. lost: it is gone; wrong:
                      it is not as sent, or a finish without its start; doubled: a
-                     record too many
+                     record too many. Where the service asks for a token it takes one
+                     with the scope admin to read, or public reads
   --json             the result as one JSON object, and no progress
   -h, --help
+
+variable
+  DEPLOYLOG_TOKEN    a token that is sent along, for a service that asks for one: of the
+                     scope write to record, of admin to read as well
 
 Latency is that of the requests that succeeded, from first sent (or due) to done.
 SIGINT ends the run early; its result is told all the same.
@@ -99,6 +104,8 @@ pub enum Delivery {
 pub struct Options {
     /// Who is spoken to.
     pub target: Target,
+    /// Sent along with every request.
+    pub token: Option<String>,
     /// Kept open.
     pub connections: usize,
     /// Requests a second; none: closed loop.
@@ -124,8 +131,8 @@ const FLAGS: [(&str, &str); 6] =
 const SWITCHES: [&str; 4] = ["keys", "retry", "verify", "json"];
 
 impl Request {
-    /// Reads what follows `load` on the command line. Fails with all mistakes.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Vec<String>> {
+    /// Reads what follows `load` on the command line, and the token out of its variable. Fails with all mistakes.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>, token: Option<OsString>) -> Result<Self, Vec<String>> {
         use lexopt::Arg::{Long, Short};
         let mut parser = lexopt::Parser::from_args(arguments);
         let mut flags =
@@ -142,7 +149,8 @@ impl Request {
                 Err(error) => flags.mistakes.push(error.to_string()),
             }
         }
-        flags.options().map(Self::Run).ok_or(flags.mistakes)
+        let token = flags.token(token);
+        flags.options(token).map(Self::Run).ok_or(flags.mistakes)
     }
 }
 
@@ -174,7 +182,7 @@ impl Flags {
     }
 
     /// Reads every flag before it gives up on any.
-    fn options(&mut self) -> Option<Options> {
+    fn options(&mut self, token: Option<String>) -> Option<Options> {
         let target = self.target();
         let connections = self.number("connections", "a number from 1 to 10000", 1..=10_000);
         let rate = if self.value("rate").is_empty() {
@@ -191,6 +199,7 @@ impl Flags {
         let has = |switch| self.switches.contains(switch);
         let options = Options {
             target: target?,
+            token,
             connections: connections?,
             rate: rate?,
             duration: Duration::from_secs_f64(duration?),
@@ -209,6 +218,16 @@ impl Flags {
 
     fn value(&self, flag: &str) -> &str {
         self.values.get(flag).map_or("", String::as_str)
+    }
+
+    /// A variable that is set to nothing is not set. What it holds is never repeated.
+    fn token(&mut self, variable: Option<OsString>) -> Option<String> {
+        let variable = variable.filter(|value| !value.is_empty())?;
+        let token = variable.into_string().ok().filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
+        if token.is_none() {
+            self.mistakes.push("DEPLOYLOG_TOKEN holds no token: it has something else than visible ASCII".to_owned());
+        }
+        token
     }
 
     fn target(&mut self) -> Option<Target> {

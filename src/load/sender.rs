@@ -113,6 +113,10 @@ impl Sender {
                     (Failure::Unreadable, false, None)
                 }
                 Ok(answer) => {
+                    if let Some(denial) = answer.denial() {
+                        run.tally.lock().denial = Some(denial);
+                        run.pace.stop();
+                    }
                     run.tally.lock().refuse(answer.head.status, || answer.excerpt());
                     (Failure::Status, answer.is_passing(), answer.head.retry_after)
                 }

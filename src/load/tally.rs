@@ -23,6 +23,8 @@ pub struct Tally {
     pub failures: BTreeMap<Failure, u64>,
     /// What the first refusal said.
     pub first_refusal: Option<String>,
+    /// What was said where the token was not the right one.
+    pub denial: Option<String>,
     /// Requests sent again.
     pub retries: u64,
     /// Of an open loop: how long after it was due the latest request was sent.
@@ -54,6 +56,7 @@ impl Tally {
             statuses: BTreeMap::new(),
             failures: BTreeMap::new(),
             first_refusal: None,
+            denial: None,
             retries: 0,
             behind: Duration::ZERO,
             acknowledged: Vec::new(),

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::target::Target;
+use super::options::{Delivery, Options};
 
 /// Of every record.
 const OWNER: &str = "load";
@@ -81,26 +81,29 @@ pub struct Things {
     components: u64,
     next: AtomicU64,
     before_body: String,
-    host: String,
+    /// Of every request.
+    headers: String,
     has_keys: bool,
 }
 
 impl Things {
     /// None yet.
     #[must_use]
-    pub fn new(target: &Target, components: u64, has_keys: bool) -> Self {
+    pub fn new(options: &Options) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let host = format!("host: {}\r\n", target.authority);
+        let Options { target, components, token, .. } = options;
+        let token = token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
+        let headers = format!("host: {}\r\n{}", target.authority, token.unwrap_or_default());
         Self {
             run: format!("{:x}-{:x}", now.as_micros(), std::process::id()),
-            components,
+            components: *components,
             next: AtomicU64::new(0),
             before_body: format!(
-                "POST {}/api/ HTTP/1.1\r\n{host}content-type: application/json\r\ncontent-length: ",
+                "POST {}/api/ HTTP/1.1\r\n{headers}content-type: application/json\r\ncontent-length: ",
                 target.prefix
             ),
-            host,
-            has_keys,
+            headers,
+            has_keys: options.delivery != Delivery::Once,
         }
     }
 
@@ -151,7 +154,7 @@ impl Things {
     /// Writes a request that reads `path`.
     pub fn write_read(&self, path: std::fmt::Arguments, request: &mut Vec<u8>) {
         request.clear();
-        let _ = write!(request, "GET {path} HTTP/1.1\r\n{}\r\n", self.host);
+        let _ = write!(request, "GET {path} HTTP/1.1\r\n{}\r\n", self.headers);
     }
 
     /// What was sent that looks like this record; none: nothing of this run.

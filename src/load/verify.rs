@@ -197,7 +197,7 @@ impl Reader {
                     return Ok(Some(Read { body: answer.body().to_vec(), next_page: answer.next_page() }));
                 }
                 Ok(answer) if answer.head.status == 404 => return Ok(None),
-                Ok(answer) => (answer.is_passing(), answer.excerpt()),
+                Ok(answer) => (answer.is_passing(), answer.denial().unwrap_or_else(|| answer.excerpt())),
                 Err(failure) => (failure.is_passing(), failure.sentence().to_owned()),
             };
             if !is_passing || Instant::now() > deadline {

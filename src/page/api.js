@@ -7,6 +7,8 @@ export class Problem extends Error {
 	}
 }
 
+import { held } from "./token.js";
+
 // How far this machine's clock is behind the service's, in milliseconds.
 let skew = 0;
 
@@ -19,6 +21,7 @@ export function now() {
 export async function ask(path, query = {}, { signal, headers = {} } = {}) {
 	const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
 	const target = given.length ? `${path}?${new URLSearchParams(given)}` : path;
+	if (held()) headers.authorization = `Bearer ${held()}`;
 	let answer;
 	try {
 		answer = await fetch(target, { headers, signal, cache: "no-store" });

@@ -10,6 +10,7 @@ import { Events } from "./events.js";
 import { showFilters, suggestNames, watchFilters } from "./filters.js";
 import { zoneName } from "./format.js";
 import * as run from "./run.js";
+import { held, isDenied, keep, tokenForm } from "./token.js";
 import { readUsual } from "./usual.js";
 import * as where from "./where.js";
 
@@ -38,6 +39,7 @@ async function load() {
 		if (view !== where && (await readUsual(state.here, loading.signal))) show();
 	} catch (error) {
 		if (loading.signal.aborted) return;
+		if (isDenied(error)) state.data = undefined;
 		state.problem = error instanceof Problem ? error : new Problem("This page has a fault.", String(error));
 		show();
 		// What was asked for wrongly stays wrong.
@@ -59,7 +61,9 @@ function refresh() {
 function show() {
 	const main = at("main");
 	const waiting = state.problem ? "Nothing can be shown." : "Loading …";
-	const shown = state.data ? viewOf(state.here).show(state.data, state.here, main.clientWidth) : [el("h1.unseen", "deploylog"), none(waiting)];
+	const shown = state.data
+		? viewOf(state.here).show(state.data, state.here, main.clientWidth)
+		: [el("h1.unseen", "deploylog"), isDenied(state.problem) ? tokenForm(state.problem) : none(waiting)];
 	main.classList.toggle("first", state.isFirst);
 	state.isFirst = !state.data;
 	morph(main, el("main", shown));
@@ -69,7 +73,8 @@ function show() {
 
 function showState() {
 	const problem = state.problem?.status ? state.problem : state.lost ?? state.problem;
-	at("lost").hidden = !problem;
+	at("lost").hidden = !problem || isDenied(problem);
+	at("forget").hidden = !held();
 	at("lost-title").textContent = problem?.title;
 	at("lost-detail").textContent = problem?.detail;
 	at("live").className = state.isLive ? "is-live" : "";
@@ -142,9 +147,21 @@ document.addEventListener("click", (event) => {
 		go(href);
 	} else if (pointed?.run) go(toRun(pointed));
 });
-at("again").addEventListener("click", () => {
+function again() {
 	events.again();
 	load();
+}
+
+at("again").addEventListener("click", again);
+at("forget").addEventListener("click", () => {
+	keep("");
+	again();
+});
+document.addEventListener("submit", (event) => {
+	if (event.target.id !== "give") return;
+	event.preventDefault();
+	keep(event.target.elements.token.value);
+	again();
 });
 document.addEventListener("pointermove", component.point);
 addEventListener("popstate", arrive);

@@ -12,16 +12,12 @@ use tokio::time::timeout;
 
 use crate::error::Error;
 
-/// What is read over of a body that nobody wanted, so that the reset of a closed connection does not eat the answer.
-const MAX_DISCARDED_BYTES: usize = 64 << 20;
-
 /// A body still to be read, and the time it may take.
 pub struct Payload {
     incoming: Incoming,
     deadline: Duration,
     is_announced: bool,
     is_over: bool,
-    waits_for_continue: bool,
 }
 
 impl Payload {
@@ -32,7 +28,6 @@ impl Payload {
         Self {
             is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
             is_over: incoming.is_end_stream(),
-            waits_for_continue: has(header::EXPECT),
             incoming,
             deadline,
         }
@@ -68,21 +63,5 @@ impl Payload {
     #[must_use]
     pub fn is_left(&self) -> bool {
         !self.is_over
-    }
-
-    /// Reads over what is left while the answer goes out. Who waits for `100 Continue` sends nothing then.
-    pub fn discard(mut self) {
-        if self.waits_for_continue {
-            return;
-        }
-        tokio::spawn(timeout(self.deadline, async move {
-            let mut discarded = 0;
-            while let Some(Ok(frame)) = self.incoming.frame().await {
-                discarded += frame.data_ref().map_or(0, hyper::body::Bytes::len);
-                if discarded > MAX_DISCARDED_BYTES {
-                    break;
-                }
-            }
-        }));
     }
 }

@@ -17,12 +17,18 @@ pub struct NoStall<S> {
     stream: S,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    has_begun: bool,
 }
 
 impl<S> NoStall<S> {
     /// Gives every write this long to make progress.
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+        Self { stream, patience, stalled: None, has_begun: false }
+    }
+
+    /// Whether something was read since something was written: a request has begun.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn progress<T>(&mut self, context: &mut Context, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -38,7 +44,10 @@ impl<S> NoStall<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for NoStall<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let (this, filled) = (self.get_mut(), buffer.filled().len());
+        let result = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.has_begun |= buffer.filled().len() > filled;
+        result
     }
 }
 
@@ -46,6 +55,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(context, data);
+        this.has_begun &= result.is_pending();
         this.progress(context, result)
     }
 
@@ -56,6 +66,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, data);
+        this.has_begun &= result.is_pending();
         this.progress(context, result)
     }
 

@@ -14,16 +14,17 @@ use deadpool_postgres::{
     Runtime,
 };
 use tokio::time::timeout;
-use tokio_postgres::{NoTls, Row, types::ToSql};
+use tokio_postgres::{Row, types::ToSql};
 
 pub use super::failure::Failure;
 use super::{failure, pulse::Pulse};
-use crate::{config::PoolLimits, error::Error};
+use crate::{config::PoolLimits, database::Endpoint, error::Error};
 
 /// Adds what this service asks of every connection: time-outs, so that a database that vanished is noticed, and a name.
 #[must_use]
-pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) -> tokio_postgres::Config {
-    let mut config = database.clone();
+pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
+    let mut endpoint = database.clone();
+    let config = &mut endpoint.config;
     config
         .application_name(config.get_application_name().unwrap_or("deploylog").to_owned())
         .connect_timeout(limits.connect)
@@ -31,7 +32,7 @@ pub fn connect_options(database: &tokio_postgres::Config, limits: PoolLimits) ->
         .keepalives_idle(Duration::from_secs(15))
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3);
-    config
+    endpoint
 }
 
 /// A connection on which queries stand in line.
@@ -54,15 +55,16 @@ pub struct Connections {
 }
 
 /// A pool of so many, none opened yet.
-fn pool(database: &tokio_postgres::Config, limits: PoolLimits, size: usize) -> PoolBuilder {
+fn pool(database: &Endpoint, limits: PoolLimits, size: usize) -> PoolBuilder {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(connect_options(database, limits), NoTls, manager))
+    let endpoint = connect_options(database, limits);
+    Pool::builder(Manager::from_connect(endpoint.config.clone(), endpoint, manager))
         .runtime(Runtime::Tokio1)
         .max_size(size)
 }
 
 /// Feels whether this database moves.
-pub fn pulse(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Arc<Pulse>, Error> {
+pub fn pulse(database: &Endpoint, limits: PoolLimits) -> Result<Arc<Pulse>, Error> {
     let pool = pool(database, limits, 1).build().map_err(|error| Error::Internal(error.into()))?;
     Ok(Arc::new(Pulse::new(pool)))
 }
@@ -70,7 +72,7 @@ pub fn pulse(database: &tokio_postgres::Config, limits: PoolLimits) -> Result<Ar
 impl Connections {
     /// Opens none yet. `plans` is PostgreSQL's `plan_cache_mode` for them.
     pub fn new(
-        database: &tokio_postgres::Config,
+        database: &Endpoint,
         limits: PoolLimits,
         size: usize,
         plans: &str,

@@ -21,6 +21,8 @@ pub struct Gauges {
     pub pools: [(&'static str, deadpool_postgres::Status); 3],
     /// Records written since the start, in the order of [`Phase::ALL`].
     pub recorded: [u64; Phase::ALL.len()],
+    /// Records removed since the start because they were old.
+    pub forgotten: u64,
 }
 
 /// The last deploy of a component in an environment.
@@ -43,12 +45,18 @@ pub struct Counts {
     pub writing: Waiting,
     pub reading: Waiting,
     recorded: [AtomicU64; Phase::ALL.len()],
+    forgotten: AtomicU64,
 }
 
 impl Counts {
     /// Counts a record that was written.
     pub fn recorded(&self, phase: Phase) {
         self.recorded[phase as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts records that were removed because they were old.
+    pub fn forgotten(&self, count: u64) {
+        self.forgotten.fetch_add(count, Relaxed);
     }
 }
 
@@ -84,6 +92,7 @@ impl Store {
                 ("lists", self.inner.by_filter.status()),
             ],
             recorded: counts.recorded.each_ref().map(|count| count.load(Relaxed)),
+            forgotten: counts.forgotten.load(Relaxed),
         }
     }
 

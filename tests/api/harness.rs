@@ -4,6 +4,8 @@ mod at_once;
 mod client;
 mod events;
 mod postgres;
+#[cfg(feature = "tls")]
+mod secure;
 mod service;
 mod session;
 
@@ -11,7 +13,9 @@ pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
-pub use service::{PROGRAM, Service, signal};
+#[cfg(feature = "tls")]
+pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
+pub use service::{PROGRAM, Service, run, signal};
 pub use session::Session;
 
 use std::time::{Duration, Instant};
@@ -37,6 +41,11 @@ pub fn fill(database: &Database, count: usize) {
          from generate_series(1, {count}) n;
          analyze records"
     ));
+}
+
+/// How many migrations there are.
+pub fn migrations() -> usize {
+    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/migrations")).unwrap().count()
 }
 
 /// Text for a query, percent-encoded.

@@ -2,7 +2,6 @@
 
 mod bodies;
 mod connections;
-mod malformed;
 mod patience;
 
 use serde_json::Value;

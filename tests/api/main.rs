@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod corpus;
 mod current;
 mod database;
 mod deploys;
@@ -11,6 +12,7 @@ mod dora;
 mod durations;
 mod embedded;
 mod events;
+mod history;
 mod http;
 mod idempotency;
 mod import;
@@ -25,4 +27,8 @@ mod process;
 mod readme;
 mod records;
 mod replicas;
+mod retention;
+#[cfg(feature = "tls")]
+mod tls;
+mod tokens;
 mod week;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Answer, DEPLOYED, OwnCluster, Service, deployed};
+use crate::harness::{Answer, DEPLOYED, Database, OwnCluster, Service, deployed, run};
 
 fn document(service: &Service) -> Value {
     service.get("/openapi.json").expect(200)
@@ -139,8 +139,9 @@ fn every_status_that_is_told_can_be_called_forth() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
-        // A slow body is tried in http/patience.rs, a database that is gone below; nothing should call forth a 500.
-        for status in statuses(call).into_iter().filter(|status| ![408, 500, 503].contains(status)) {
+        // A slow body is tried in http/patience.rs, tokens and a database that is gone below; nothing should call forth
+        // a 500.
+        for status in statuses(call).into_iter().filter(|status| ![401, 403, 408, 500, 503].contains(status)) {
             let answer = called_forth(&service, &method, path, status);
             assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
             let response = resolved(&document, &call["responses"][status.to_string()]);
@@ -163,5 +164,25 @@ fn what_needs_the_database_and_only_that_tells_of_a_503() {
         let answer =
             service.request(&method, &path.replace("{id}", "1"), &[("content-type", "application/json")], body);
         assert_eq!(answer.status == 503, statuses(call).contains(&503), "{method} {path}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_needs_a_token_and_only_that_tells_of_401_and_403() {
+    let database = Database::new();
+    let tokens = ["read", "write"].map(|scope| {
+        let arguments = ["token", "create", scope, "--scope", scope];
+        format!("Bearer {}", run(&arguments, &[("DATABASE_URL", &database.url())]).1.trim_end())
+    });
+    let service = Service::on(&database);
+    let document = document(&service);
+    for (method, path, call) in calls(&document) {
+        let (path, body) = (path.replace("{id}", "1"), call.get("requestBody").map(|_| DEPLOYED));
+        let ask = |headers: &[(&str, &str)]| service.request(&method, &path, headers, body);
+        let other = if ["GET", "HEAD"].contains(&method.as_str()) { &tokens[1] } else { &tokens[0] };
+        for (status, answer) in [(401, ask(&[])), (403, ask(&[("authorization", other)]))] {
+            assert_eq!(answer.status == status, statuses(call).contains(&status), "{method} {path}: {answer:?}");
+            assert!(answer.status != status || answer.header("www-authenticate").is_some(), "{answer:?}");
+        }
     }
 }

@@ -1,25 +1,10 @@
 //! The process: its settings, what it prints, and its exit codes.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    process::Child,
-};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde_json::Value;
 
-use crate::harness::{Connection, DEPLOYED, Database, OwnCluster, PrivateDirectory, Service, signal, sql};
-
-/// Lets a process run to its end: its exit code, and what it said on standard output and error.
-fn finish(mut child: Child) -> (i32, String, String) {
-    let (mut out, mut err) = (String::new(), String::new());
-    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    (child.wait().unwrap().code().unwrap(), out, err)
-}
-
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
-    finish(Service::spawn(arguments, environment))
-}
+use crate::harness::{Connection, DEPLOYED, Database, OwnCluster, PrivateDirectory, Service, run, signal, sql};
 
 /// Serves until it is ready, then ends it: what it said.
 fn serve(environment: &[(&str, &str)]) -> (String, String) {

@@ -85,6 +85,8 @@ impl<'a> Lab<'a> {
     pub fn scene_behind(&self, proxy: &Proxy) -> Scene<'a> {
         let mut scene = Scene::new(self.postgres, Some(proxy.address));
         scene.add_service();
+        // All that it asks by itself it asks at once, and then again and again.
+        std::thread::sleep(Duration::from_millis(300));
         proxy.knows_own_questions();
         scene
     }

@@ -16,8 +16,8 @@ use crate::{
     witness::{COMPONENT, Sight, Witness},
 };
 
-/// Of the service, for each of its processes.
-const POOL_SIZE: u64 = 10;
+/// Of each process: its pool, and beside it one for tokens and one for each of the two to see whether it is answered.
+const CONNECTIONS: u64 = 10 + 1 + 2;
 /// In which what a fault left behind is tidied up: the connections of a killed process, and what is measured anew, which
 /// waits for statements that were lost and may still run.
 const TIDY: Duration = Duration::from_secs(5);
@@ -175,7 +175,7 @@ impl<'a> Scene<'a> {
         let of_ours = format!("from pg_stat_activity where application_name = '{}'", self.name);
         let open = format!("select count(*) {of_ours} and state like 'idle in transaction%'");
         self.settles(&open, "transactions are left open");
-        let most = POOL_SIZE * self.services.len() as u64;
+        let most = CONNECTIONS * self.services.len() as u64;
         self.settles(&format!("select greatest(count(*) - {most}, 0) {of_ours}"), "connections are too many");
     }
 

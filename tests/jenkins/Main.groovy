@@ -17,6 +17,7 @@ class Main {
         SettingsOfSteps.define(suite)
         Delivery.define(suite)
         Failures.define(suite)
+        Tokens.define(suite)
         Style.define(suite, Build.root)
         suite.join()
         Twenty.define(suite)

@@ -5,11 +5,14 @@ import groovy.json.JsonSlurper
 class Service {
 
     private final String program
+    /** Beside this process's own. */
+    private final Map<String, String> environment
     private Process process
     private int port = 0
 
-    Service(String program) {
+    Service(String program, Map<String, String> environment = [:]) {
         this.program = program
+        this.environment = environment
     }
 
     String getUrl() {
@@ -18,9 +21,7 @@ class Service {
 
     /** Starts it, the second time at the same address. Returns when it is ready. */
     void start() {
-        ProcessBuilder builder = new ProcessBuilder(program, '--listen', '127.0.0.1:' + port)
-        builder.redirectError(ProcessBuilder.Redirect.DISCARD)
-        process = builder.start()
+        process = launch('--listen', '127.0.0.1:' + port)
         BufferedReader out = process.inputStream.newReader()
         String line = out.readLine()
         while (line != null && !line.startsWith('ready on ')) {
@@ -33,12 +34,29 @@ class Service {
         Thread.startDaemon { out.eachLine { } }
     }
 
+    /** Makes a token, before the service starts or while it runs. */
+    String token(String name, String... flags) {
+        Process making = launch('token', 'create', name, *flags)
+        String token = making.inputStream.text.trim()
+        if (making.waitFor() != 0) {
+            throw new IllegalStateException('there is no token ' + name)
+        }
+        return token
+    }
+
     void stop() {
         if (process != null) {
             process.destroy()
             process.waitFor()
             process = null
         }
+    }
+
+    private Process launch(String... arguments) {
+        ProcessBuilder builder = new ProcessBuilder([program, *arguments])
+        builder.environment().putAll(environment)
+        builder.redirectError(ProcessBuilder.Redirect.DISCARD)
+        return builder.start()
     }
 
     /** The records of a run, oldest first. */

@@ -45,7 +45,7 @@ fn violations(browser: &Browser) -> Vec<String> {
     found.iter().map(|violation| format!("{} {:#?}", violation["id"], nodes(violation))).collect()
 }
 
-fn finds_nothing(browser: &Browser, views: &[(&str, String)]) {
+pub fn finds_nothing(browser: &Browser, views: &[(&str, String)]) {
     for (name, url) in views {
         for screen in SCREENS {
             browser.is_seen_on(screen);

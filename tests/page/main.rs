@@ -17,6 +17,7 @@ mod hostile;
 mod live;
 mod proxy;
 mod screenshots;
+mod token;
 mod views;
 
 use chrono::{DateTime, TimeDelta, Utc};

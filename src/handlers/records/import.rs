@@ -5,6 +5,7 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::{
+    access::Caller,
     error::{Error, LineError},
     record::{Draft, FieldError, NewRecord, Origin},
     reply::{self, Reply},
@@ -17,13 +18,26 @@ const MAX_LINES: usize = 10_000;
 const MAX_ERRORS: usize = 100;
 
 /// Answers how many lines were recorded and how many replayed, and the ids in the order of the lines.
-pub async fn create(store: &Store, headers: &HeaderMap, payload: &mut Payload) -> Result<Reply, Error> {
+pub async fn create(
+    store: &Store,
+    caller: &Caller,
+    headers: &HeaderMap,
+    payload: &mut Payload,
+) -> Result<Reply, Error> {
     if headers.contains_key("idempotency-key") {
         let reason = "goes with one record: here each line has its idempotency_key";
         return Err(Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]));
     }
     let body = payload.read(MAX_BODY_BYTES).await?;
     let (lines, deliveries) = read(&body)?;
+    let out_of_bounds = lines.iter().zip(&deliveries).filter_map(|(line, delivery)| {
+        let refused = caller.may_write(&delivery.record.component).err();
+        refused.map(|error| LineError { line: *line, error })
+    });
+    let out_of_bounds: Vec<_> = out_of_bounds.take(MAX_ERRORS).collect();
+    if !out_of_bounds.is_empty() {
+        return Err(Error::LinesOutOfBounds(out_of_bounds));
+    }
     match store.import(deliveries).await? {
         Ok(Imported { ids, replayed }) => {
             let counts = json!({ "recorded": ids.len() - replayed, "replayed": replayed, "ids": ids });

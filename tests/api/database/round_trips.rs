@@ -50,8 +50,9 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) 
             match head[0] {
                 b'P' => {
                     let sql = String::from_utf8_lossy(second);
-                    is_tick =
-                        ["Keeps this process known", "Forgets up to 10,000 events"].iter().any(|of| sql.contains(of));
+                    is_tick = ["Keeps this process known", "Forgets up to 10,000 events", "All tokens,"]
+                        .iter()
+                        .any(|of| sql.contains(of));
                     queries.insert(first.to_vec(), is_tick);
                 }
                 b'B' => is_tick = queries[second],

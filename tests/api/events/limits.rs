@@ -35,7 +35,7 @@ fn a_reader_who_does_not_read_is_cut_and_slows_nobody() {
 
 #[test]
 fn so_many_may_listen_and_no_more() {
-    let service = patient(&Database::new(), &[("DEPLOYLOG_MAX_CONNECTIONS", "10")]);
+    let service = patient(&Database::new(), &[("DEPLOYLOG_MAX_EVENT_READERS", "8")]);
     let mut listeners: Vec<_> = (0..8).map(|_| Listener::start(&service, "/api/events")).collect();
     let answer = service.get("/api/events");
     assert_eq!(answer.problem(503), "as many read events as may at the same time: try again later");

@@ -33,20 +33,26 @@ impl Listener {
     /// Listens from now on.
     #[track_caller]
     pub fn start(service: &Service, target: &str) -> Self {
-        Self::open(service.address, target, None)
+        Self::open(service.address, target, None, "")
+    }
+
+    /// Listens from now on, with a token.
+    #[track_caller]
+    pub fn start_as(service: &Service, target: &str, token: &str) -> Self {
+        Self::open(service.address, target, None, &format!("authorization: Bearer {token}\r\n"))
     }
 
     /// Listens behind the event with this id.
     #[track_caller]
     pub fn resume(service: &Service, target: &str, last_id: &str) -> Self {
-        Self::open(service.address, target, Some(last_id))
+        Self::open(service.address, target, Some(last_id), "")
     }
 
     #[track_caller]
-    fn open(address: SocketAddr, target: &str, last_id: Option<&str>) -> Self {
+    fn open(address: SocketAddr, target: &str, last_id: Option<&str>, more: &str) -> Self {
         let mut connection = Connection::open(address);
         let resumed = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        connection.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n{resumed}\r\n"));
+        connection.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n{more}{resumed}\r\n"));
         let head = connection.head();
         assert_eq!(head.status, 200, "{head:?}");
         let last_id = last_id.unwrap_or_default().to_owned();

@@ -41,7 +41,12 @@ impl Service {
     /// One with these variables, once it is ready.
     #[track_caller]
     pub fn with(environment: &[(&str, &str)]) -> Self {
-        let mut child = Self::spawn(&[], environment);
+        Self::ready(Self::spawn(&[], environment))
+    }
+
+    /// This process, once it is ready.
+    #[track_caller]
+    pub fn ready(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim_end().strip_prefix("ready on http://") else {
@@ -145,6 +150,15 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets a process run to its end: its exit code, and what it said on standard output and error.
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let mut child = Service::spawn(arguments, environment);
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    (child.wait().unwrap().code().unwrap(), out, err)
 }
 
 /// Sends a signal by its name.

@@ -1,6 +1,6 @@
 //! Connections: kept, pipelined, half-closed, left, and how many.
 
-use std::{io::ErrorKind, net::Shutdown, time::Duration};
+use std::{io::ErrorKind, net::Shutdown, process::Command, time::Duration};
 
 use serde_json::json;
 
@@ -124,4 +124,31 @@ fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leave
     drop(first);
     third.answer().expect(201);
     second.request("GET", "/livez", &[], None).expect(200);
+}
+
+#[test]
+fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place() {
+    let service = Service::set(&[("DEPLOYLOG_MAX_CONNECTIONS", "3"), ("DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", "2")]);
+    let mut connections = [(); 2].map(|()| service.connect());
+    for connection in &mut connections {
+        connection.request("GET", "/livez", &[], None).expect(200);
+    }
+    for _ in 0..5 {
+        let mut third = service.connect();
+        third.send(post(DEPLOYED));
+        let answer = third.answer();
+        answer.problem(429);
+        assert_eq!((answer.header("connection"), answer.header("retry-after")), (Some("close"), Some("30")));
+        assert!(third.is_closed());
+    }
+    // Who never asks is not answered, but waited for, and holds up nobody either.
+    let _silent: Vec<_> = (0..5).map(|_| service.connect()).collect();
+    let from_elsewhere = Command::new("curl")
+        .args(["--silent", "--fail", "--interface", "127.0.0.2", &format!("http://{}/livez", service.address)])
+        .output();
+    assert!(from_elsewhere.unwrap().status.success());
+    let [first, mut second] = connections;
+    assert_eq!(second.request("GET", "/api/", &[], None).expect(200), json!([]));
+    drop(first);
+    eventually("it may have another", || service.post(DEPLOYED).status == 201);
 }

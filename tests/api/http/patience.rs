@@ -55,18 +55,32 @@ fn a_body_that_takes_its_time_within_the_limit_is_read() {
 }
 
 #[test]
-fn a_header_that_comes_too_slowly_and_a_connection_that_says_nothing_are_closed() {
+fn a_header_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
     let service = Service::set(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
-    for said in ["", "GET /liv", HEAD] {
-        let began = Instant::now();
-        let mut connection = service.connect();
-        connection.send(said);
-        assert!(connection.is_closed(), "{said:?}");
-        assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&began.elapsed()), "{said:?}");
+    let slow = format!("{HEAD}{}", "x: y\r\n".repeat(100));
+    for (said, slow) in [("GET /liv", ""), (HEAD, ""), ("", &slow)] {
+        for is_kept in [false, true] {
+            let mut connection = service.connect();
+            if is_kept {
+                connection.request("GET", "/livez", &[], None).expect(200);
+            }
+            let began = Instant::now();
+            connection.send(said);
+            trickle(&connection, slow.as_bytes());
+            let answer = connection.answer();
+            answer.problem(408);
+            assert_eq!(answer.header("connection"), Some("close"));
+            assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT")));
+            assert!(connection.is_closed());
+            assert!((Duration::from_millis(200)..Duration::from_secs(10)).contains(&began.elapsed()), "{said:?}");
+        }
     }
-    let mut slow = service.connect();
-    trickle(&slow, format!("{HEAD}{}", "x: y\r\n".repeat(100)).as_bytes());
-    assert!(slow.is_closed());
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_in_silence() {
+    let service = Service::set(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
+    assert!(service.connect().is_closed());
     let mut kept = service.connect();
     kept.request("GET", "/livez", &[], None).expect(200);
     assert!(kept.is_closed());

@@ -1,0 +1,85 @@
+//! Which components a token may write of.
+
+use std::fmt;
+
+use crate::record::text;
+
+/// As long as a component may be.
+const MAX_CHARACTERS: usize = 200;
+
+/// A text in which `*` stands for any text, also for none; everything else stands for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// Reads one. Fails with what follows its name in a sentence.
+    pub fn parse(pattern: &str) -> Result<Self, String> {
+        if pattern.trim().is_empty() {
+            return Err("is empty".to_owned());
+        }
+        text(pattern, MAX_CHARACTERS).map(|pattern| Self(pattern.to_owned())).map_err(Into::into)
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether all of the text is as the pattern says.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            // The earliest place leaves the most to the parts that follow.
+            let Some(place) = rest.find(part) else { return false };
+            rest = &rest[place + part.len()..];
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn a_star_stands_for_any_text_and_all_else_for_itself() {
+        for (pattern, matching, other) in [
+            ("web", &["web"][..], &["", "we", "webs", "Web", "web "][..]),
+            ("web-*", &["web-", "web-1", "web-*", "web-a/b"], &["web", "aweb-1"]),
+            ("*", &["web", "*", "部署"], &[]),
+            ("**", &["web", "a"], &[]),
+            ("*-api", &["-api", "shop-api", "-api-api"], &["shop-api2", "api"]),
+            ("a*a", &["aa", "aba", "aaa"], &["a", "ab"]),
+            ("a*b*c", &["abc", "axbxc", "abbcc", "abcbc"], &["ac", "acb", "abcd"]),
+            ("*ab*ab*", &["abab", "xabxabx"], &["ab", "aba"]),
+            ("a.c?[x]\\", &["a.c?[x]\\"], &["abcdx"]),
+            ("größe*", &["größenberater"], &["grösse"]),
+        ] {
+            let pattern = Pattern::parse(pattern).unwrap();
+            for text in matching {
+                assert!(pattern.matches(text), "{pattern} {text}");
+            }
+            for text in other {
+                assert!(!pattern.matches(text), "{pattern} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_component_can_be_is_no_pattern() {
+        for (pattern, reason) in [("", "is empty"), (" ", "is empty"), ("a\nb", "has a control character")] {
+            assert_eq!(Pattern::parse(pattern).unwrap_err(), reason);
+        }
+        assert_eq!(Pattern::parse(&"é".repeat(201)).unwrap_err(), "is longer than 200 characters");
+    }
+}

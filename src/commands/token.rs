@@ -1,0 +1,107 @@
+//! `deploylog token`.
+
+use std::io::{self, Write as _};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{
+    FAILED, Failure, NO_DATABASE,
+    database::{self, Attempt, Opened},
+    say,
+};
+use crate::{
+    access::{
+        Grant, Registered, Token,
+        secret::{self, Digest},
+    },
+    config::{Config, TokenRequest},
+    error::Error,
+    log::{self, escaped},
+    store::Tokens,
+};
+
+/// Brings the schema up to date, so that there can be a token before the service's first start, and does what was asked.
+pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
+    log::to_stderr(config.log);
+    let database = Opened::open(&config).await?;
+    let result = answer(&config, &database, request).await;
+    database.close().await;
+    say(&result?);
+    Ok(())
+}
+
+/// What is to be printed.
+async fn answer(config: &Config, database: &Opened, request: TokenRequest) -> Result<String, Failure> {
+    let migrated = database::migrate(&database.endpoint).await;
+    migrated.map_err(|(Attempt::Never(sentence) | Attempt::Again(sentence))| Failure::new(NO_DATABASE, sentence))?;
+    let tokens = Tokens::new(&database.endpoint, config.pool).map_err(|error| failed(&error))?;
+    match request {
+        TokenRequest::Create(grant) => create(&tokens, grant).await,
+        TokenRequest::List => Ok(table(&tokens.all().await.map_err(|error| failed(&error))?, Utc::now())),
+        TokenRequest::Revoke(name) => revoke(&tokens, &name).await,
+    }
+}
+
+async fn create(tokens: &Tokens, grant: Grant) -> Result<String, Failure> {
+    let secret =
+        secret::draw().map_err(|error| Failure::new(FAILED, format!("no randomness is to be had: {error}")))?;
+    let digest = Digest::of(secret.as_bytes()).ok_or_else(|| Failure::new(FAILED, "a token is not as it must be"))?;
+    let token = Token { grant, digest };
+    if !tokens.add(&token).await.map_err(|error| failed(&error))? {
+        let name = token.grant.name;
+        let sentence = format!("there is a token {name} already, or there was: a name is given once");
+        return Err(Failure::new(FAILED, sentence));
+    }
+    // Standard output has the token alone, for whoever keeps it.
+    let _ = writeln!(io::stderr(), "This is the token. It is shown this once: keep it where it is needed.");
+    Ok(secret + "\n")
+}
+
+async fn revoke(tokens: &Tokens, name: &str) -> Result<String, Failure> {
+    match tokens.revoke(name).await.map_err(|error| failed(&error))? {
+        Some(true) => Ok(format!("{} is revoked: within 5 seconds no service takes it any more\n", escaped(name))),
+        Some(false) => Ok(format!("{} was revoked before\n", escaped(name))),
+        None => Err(Failure::new(FAILED, format!("there is no token {name}"))),
+    }
+}
+
+fn failed(error: &Error) -> Failure {
+    Failure::new(NO_DATABASE, error.to_string())
+}
+
+/// One line each, the columns below each other.
+fn table(tokens: &[Registered], now: DateTime<Utc>) -> String {
+    let head = ["name", "scope", "component", "created", "expires", "last used", "state"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(tokens.iter().map(|token| row(token, now))).collect();
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let lines = rows.iter().map(|row| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    });
+    lines.collect()
+}
+
+fn row(registered: &Registered, now: DateTime<Utc>) -> [String; 7] {
+    let Registered { token: Token { grant, .. }, created_at, last_used_at, revoked_at } = registered;
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let never = || "never".to_owned();
+    let state = match revoked_at {
+        Some(_) => "revoked",
+        None if grant.has_expired(now) => "expired",
+        None => "active",
+    };
+    [
+        escaped(&grant.name).into_owned(),
+        grant.scope.name().to_owned(),
+        grant.component.as_ref().map_or("*".to_owned(), |pattern| escaped(pattern.as_str()).into_owned()),
+        time(*created_at),
+        grant.expires_at.map_or_else(never, time),
+        last_used_at.map_or_else(never, time),
+        state.to_owned(),
+    ]
+}

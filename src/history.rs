@@ -1,0 +1,36 @@
+//! What records were until they were changed. No I/O.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use crate::{
+    event::Kind,
+    record::{Record, format_time},
+};
+
+/// A change of a record, or its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// The name of the token that asked for it, where there was one.
+    pub by: Option<String>,
+    /// Whether it was changed or deleted.
+    pub change: Kind,
+    /// The record until then.
+    pub was: Record,
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Entry", 4)?;
+        fields.serialize_field("at", &format_time(self.at))?;
+        match &self.by {
+            Some(by) => fields.serialize_field("by", by)?,
+            None => fields.skip_field("by")?,
+        }
+        fields.serialize_field("change", self.change.name())?;
+        fields.serialize_field("was", &self.was)?;
+        fields.end()
+    }
+}

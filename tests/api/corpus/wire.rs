@@ -1,0 +1,110 @@
+//! A client's side of a connection that takes whatever comes.
+
+use std::{
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Result, Write as _},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header with this name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+pub struct Wire {
+    reader: BufReader<TcpStream>,
+}
+
+impl Wire {
+    /// Waits for what comes at most so long.
+    pub fn open(address: SocketAddr, patience: Duration) -> Self {
+        let stream = TcpStream::connect(address).expect("somebody listens");
+        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    /// Sends this; the other side may have enough already.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.reader.get_ref().write_all(bytes);
+    }
+
+    pub fn half_close(&mut self) {
+        let _ = self.reader.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Reads one answer, also an interim one.
+    pub fn answer(&mut self, is_head: bool) -> Result<Answer> {
+        let status_line = self.line()?;
+        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or(ErrorKind::InvalidData)?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        if is_head || status < 200 || status == 204 || status == 304 {
+            return Ok(answer);
+        }
+        if answer.header("transfer-encoding").is_some() {
+            while let size @ 1.. = self.chunk_size()? {
+                let mut chunk = vec![0; size + 2];
+                self.reader.read_exact(&mut chunk)?;
+                answer.body.extend_from_slice(&chunk[..size]);
+            }
+            self.line()?;
+        } else if let Some(length) = answer.header("content-length") {
+            answer.body.resize(length.parse().map_err(|_| ErrorKind::InvalidData)?, 0);
+            self.reader.read_exact(&mut answer.body)?;
+        } else {
+            self.reader.read_to_end(&mut answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    /// Reads one answer, interim ones left out.
+    pub fn final_answer(&mut self, is_head: bool) -> Result<Answer> {
+        loop {
+            let answer = self.answer(is_head)?;
+            if answer.status >= 200 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// From now on.
+    pub fn wait_at_most(&mut self, patience: Duration) {
+        self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// Whether the other side has closed: in order, and with nothing left to say.
+    pub fn is_closed(&mut self) -> Result<bool> {
+        self.reader.fill_buf().map(<[u8]>::is_empty)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
+    fn chunk_size(&mut self) -> Result<usize> {
+        let line = self.line()?;
+        usize::from_str_radix(&line, 16).map_err(|_| ErrorKind::InvalidData.into())
+    }
+}

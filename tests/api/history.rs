@@ -1,0 +1,157 @@
+//! `GET /api/{id}/history`.
+
+mod concurrent;
+
+use serde_json::{Value, json};
+
+use crate::harness::{DEPLOYED, Database, Service, deployed};
+
+/// The whole history of a record, newest first.
+#[track_caller]
+fn history(service: &Service, id: &Value) -> Vec<Value> {
+    service.get(&format!("/api/{id}/history?limit=1000")).expect(200).as_array().expect("an array").clone()
+}
+
+/// Each entry's change and the record until then.
+#[track_caller]
+fn changes(service: &Service, id: &Value) -> Vec<(String, Value)> {
+    let of = |entry: Value| (entry["change"].as_str().unwrap().to_owned(), entry["was"].clone());
+    history(service, id).into_iter().map(of).collect()
+}
+
+#[test]
+fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
+    let service = Service::start();
+    let first = service.record(&deployed(&json!({
+        "component": "wéb \u{1F680} \"\\/", "environment": "prod'uction", "run": "j\u{FFFD}ob#1", "stage": "a / b",
+        "url": "https://ci.example.org/1?a=b", "commit": "c0ffee", "committed_at": "0000-01-01T00:00:00.000001Z",
+        "unplanned": false, "started_at": "1883-11-18T12:03:57.999999Z", "finished_at": "2026-01-01T00:00:00.123456Z",
+    })));
+    let id = &first["id"];
+    assert_eq!(history(&service, id), [Value::Null; 0], "it stands as it was recorded");
+    let path = format!("/api/{id}");
+    let second = service.send("PATCH", &path, r#"{"owner":"bob","url":null,"unplanned":true}"#).expect(200);
+    let third = service.send("PUT", &path, DEPLOYED).expect(200);
+    assert_eq!(service.request("DELETE", &path, &[], None).status, 204);
+    let named = |change: &str, was: &Value| (change.to_owned(), was.clone());
+    assert_eq!(
+        changes(&service, id),
+        [named("deleted", &third), named("changed", &second), named("changed", &first)],
+        "also where the component changed, and once it is gone"
+    );
+    let entries = history(&service, id);
+    assert_eq!((&entries[2]["at"], &entries[1]["at"]), (&second["updated_at"], &third["updated_at"]));
+    assert!(entries[0]["at"].as_str() > entries[1]["at"].as_str());
+    assert!(entries.iter().all(|entry| entry.get("by").is_none()), "nobody said who: {entries:?}");
+}
+
+#[test]
+fn a_change_that_changes_nothing_or_fails_leaves_no_entry() {
+    let service = Service::start();
+    let first = service.record(DEPLOYED);
+    service.send("PUT", "/api/1", DEPLOYED).expect(200);
+    service.send("PATCH", "/api/1", r#"{"owner":"ann"}"#).expect(200);
+    service.send("PATCH", "/api/1", r#"{"owner":""}"#).expect(400);
+    let stale = [("if-match", "\"stale\"")];
+    assert_eq!(service.request("DELETE", "/api/1", &stale, None).status, 412);
+    assert_eq!((history(&service, &json!(1)), service.read(&json!(1))), (vec![], first));
+}
+
+#[test]
+fn what_pairing_changed_is_told_by_the_next_entry_and_leaves_none() {
+    let service = Service::start();
+    let alone = service.record(&deployed(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
+    let id = &alone["id"];
+    let start =
+        service.record(&deployed(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})))["id"].clone();
+    let paired = service.read(id);
+    assert_eq!((&paired["start_id"], history(&service, id)), (&start, vec![]));
+    service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
+    assert_eq!(service.request("DELETE", &format!("/api/{start}"), &[], None).status, 204);
+    assert_eq!(service.read(id)["duration_missing"], "no start record");
+    assert_eq!(changes(&service, id), [("changed".to_owned(), paired)]);
+}
+
+#[test]
+fn a_put_that_finishes_a_record_leaves_its_start() {
+    let service = Service::start();
+    let started = service.record(&deployed(&json!({"status": "started"})));
+    service.send("PUT", "/api/1", DEPLOYED).expect(200);
+    assert_eq!(changes(&service, &json!(1)), [("changed".to_owned(), started)]);
+}
+
+#[test]
+fn an_id_that_never_was_is_a_404_and_one_that_went_is_never_used_again() {
+    let database = Database::new();
+    let mut service = Service::on(&database);
+    for id in ["1", "0", "x", "9007199254740991"] {
+        service.get(&format!("/api/{id}/history")).problem(404);
+    }
+    service.record(DEPLOYED);
+    service.request("DELETE", "/api/1", &[], None);
+    service.stop();
+    let service = Service::on(&database);
+    assert_eq!(service.record(DEPLOYED)["id"], 2);
+    service.get("/api/1").problem(404);
+    assert_eq!(history(&service, &json!(1)).len(), 1);
+    service.get("/api/3/history").problem(404);
+}
+
+#[test]
+fn nothing_of_an_idempotency_key_is_kept_and_no_call_changes_a_history() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let keyed = [("content-type", "application/json"), ("idempotency-key", "the-key")];
+    service.request("POST", "/api/", &keyed, Some(DEPLOYED)).expect(201);
+    service.send("PATCH", "/api/1", r#"{"component":"api"}"#).expect(200);
+    let row = &database.sql("select was::text, by, component from history")[0];
+    assert!(!row[0].contains("the-key") && !row[0].contains("content"), "{row:?}");
+    assert_eq!((row[1].as_str(), row[2].as_str()), ("null", "web"));
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let answer = service.send(method, "/api/1/history", "{}");
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    }
+    // Who asked is told where it is known.
+    database.sql("update history set by = 'ann''s laptop'");
+    assert_eq!(history(&service, &json!(1))[0]["by"], "ann's laptop");
+}
+
+#[test]
+fn pages_follow_each_other_while_the_record_changes() {
+    let service = Service::start();
+    let mut owners = vec![service.record(DEPLOYED)["owner"].clone()];
+    let mut change = |owner: String| {
+        service.send("PATCH", "/api/1", &json!({ "owner": owner }).to_string()).expect(200);
+        owners.push(owner.into());
+        owners.clone()
+    };
+    (0..6).for_each(|number| drop(change(number.to_string())));
+    for limit in 1..=7 {
+        let was = change(format!("before limit {limit}"));
+        let mut expected: Vec<_> = was[..was.len() - 1].to_vec();
+        expected.reverse();
+        let mut target = format!("/api/1/history?limit={limit}");
+        let mut listed = Vec::new();
+        loop {
+            let answer = service.get(&target);
+            listed.extend(answer.expect(200).as_array().unwrap().iter().map(|entry| entry["was"]["owner"].clone()));
+            let Some(link) = answer.header("link") else { break };
+            assert_eq!(listed.len() % limit, 0, "a page before another is full");
+            target = link.trim_start_matches('<').trim_end_matches(r#">; rel="next""#).to_owned();
+            assert!(target.starts_with("/api/1/history?"), "{target}");
+            change(format!("within limit {limit} after {}", listed.len()));
+        }
+        assert_eq!(listed, expected, "{limit}");
+    }
+}
+
+#[test]
+fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
+    let service = Service::start();
+    service.record(DEPLOYED);
+    let mut fields = service.get("/api/1/history?limit=0&cursor=x&owner=ann").bad_fields(400);
+    fields.sort_unstable();
+    assert_eq!(fields, ["cursor", "limit", "owner"]);
+    let csv = service.request("GET", "/api/1/history", &[("accept", "text/csv")], None);
+    assert!(csv.problem(406).contains("application/json"));
+}

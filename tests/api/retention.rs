@@ -1,0 +1,165 @@
+//! Old records go: whole deploys, in small steps.
+
+mod model;
+mod together;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Database, Service, eventually};
+
+/// The day so many days ago, at this time.
+pub fn days_ago(days: i64, time: &str) -> String {
+    format!("{}T{time}Z", (chrono::Utc::now() - chrono::TimeDelta::days(days)).format("%Y-%m-%d"))
+}
+
+/// A record of this component, a day old when recorded; its time is its moment and, later, `recorded_at`.
+fn record(component: &str, status: &str, days: i64, time: &str, more: &Value) -> Value {
+    let field = if status == "started" { "started_at" } else { "finished_at" };
+    let mut record = json!({
+        "component": component, "version": "1", "owner": "ann", "status": status, field: days_ago(days, time),
+    });
+    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record
+}
+
+/// Imports these and answers their ids.
+#[track_caller]
+fn import(service: &Service, records: &[Value]) -> Vec<i64> {
+    let lines: Vec<_> = records.iter().map(Value::to_string).collect();
+    let ids = service.import(&lines.join("\n")).expect(201)["ids"].clone();
+    serde_json::from_value(ids).unwrap()
+}
+
+/// Makes every record one that was recorded when it happened.
+fn recorded_as_they_happened(database: &Database) {
+    database.sql(
+        "update records set recorded_at = coalesce(finished_at, started_at, recorded_at),
+           updated_at = coalesce(finished_at, started_at, updated_at)",
+    );
+}
+
+/// A service that keeps records for 30 days, once it has looked at all that is older.
+#[track_caller]
+fn keeping_30_days(database: &Database) -> Service {
+    // The last that is old by its recording, so the last to be looked at.
+    database.sql(
+        "insert into records (component, version, owner, status, phase, recorded_at)
+         values ('sentinel', '1', 'ann', 'queued', 'noted', now() - interval '30 days 1 second')",
+    );
+    let service = Service::with(&[
+        ("DATABASE_URL", &database.url()),
+        ("DEPLOYLOG_KEEP_DAYS", "30"),
+        ("DEPLOYLOG_POOL_TIMEOUT", "30"),
+    ]);
+    eventually("all is looked at", || database.sql("select from records where component = 'sentinel'").is_empty());
+    service
+}
+
+/// The ids that stand, rising.
+fn standing(database: &Database) -> Vec<i64> {
+    database.sql("select id from records order by id").iter().map(|row| row[0].parse().unwrap()).collect()
+}
+
+#[test]
+fn what_is_old_goes_with_its_key_its_history_and_its_place_among_unfinished_starts() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let keyed = json!({"idempotency_key": "k"});
+    let old = import(
+        &service,
+        &[
+            record("web", "started", 40, "10:00:00", &json!({})),
+            record("web", "deployed", 40, "10:01:00", &keyed),
+            record("api", "started", 40, "10:00:00", &json!({})),
+            record("web", "rolled_back", 40, "10:02:00", &json!({})),
+        ],
+    );
+    let young = import(
+        &service,
+        &[record("web", "started", 2, "10:00:00", &json!({})), record("web", "ok", 2, "10:01:00", &json!({}))],
+    );
+    service.send("PATCH", &format!("/api/{}", old[1]), r#"{"owner":"bob"}"#).expect(200);
+    service.send("PATCH", &format!("/api/{}", young[1]), r#"{"owner":"bob"}"#).expect(200);
+    recorded_as_they_happened(&database);
+    let before = service.read(&json!(young[1]));
+    drop(service);
+
+    let service = keeping_30_days(&database);
+    assert_eq!(standing(&database), young);
+    assert_eq!(service.read(&json!(young[1])), before);
+    service.get(&format!("/api/{}/history", old[1])).problem(404);
+    assert_eq!(service.get(&format!("/api/{}/history", young[1])).expect(200).as_array().unwrap().len(), 1);
+    assert!(database.sql("select from unfinished_starts").is_empty());
+    let answer = service.import(&record("web", "ok", 1, "10:00:00", &keyed).to_string()).expect(201);
+    assert_eq!(answer["replayed"], 0, "its key is free");
+    let metrics = service.get("/metrics").body;
+    assert!(metrics.contains("\ndeploylog_records_forgotten_total 5\n"), "{metrics}");
+}
+
+#[test]
+fn without_the_setting_everything_is_kept() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    import(&service, &[record("web", "started", 4000, "10:00:00", &json!({}))]);
+    recorded_as_they_happened(&database);
+    drop(service);
+    let service = Service::on(&database);
+    service.record(&record("web", "queued", 0, "00:00:00", &json!({})).to_string());
+    assert_eq!(standing(&database), [1, 2]);
+    assert!(service.get("/metrics").body.contains("\ndeploylog_records_forgotten_total 0\n"));
+}
+
+#[test]
+fn what_was_recorded_or_happened_lately_stays_and_so_does_what_runs() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let of = |environment: &str| json!({"environment": environment});
+    // Recorded long ago, finished by a PUT just now.
+    let finished = import(&service, &[record("api", "started", 40, "10:00:00", &json!({}))])[0];
+    import(
+        &service,
+        &[
+            record("web", "ok", 60, "10:00:00", &of("production")),
+            record("web", "started", 50, "10:00:00", &of("production")),
+            record("web", "ok", 50, "10:01:00", &of("production")),
+            record("web", "failed", 45, "10:01:00", &json!({"environment": "production", "version": "2"})),
+            record("web", "failed", 44, "10:01:00", &json!({"environment": "production", "version": "3"})),
+            record("web", "ok", 41, "10:01:00", &json!({"environment": "production", "stage": "Build"})),
+            record("web", "ok", 61, "10:01:00", &of("staging")),
+        ],
+    );
+    recorded_as_they_happened(&database);
+    service.send("PUT", &format!("/api/{finished}"), &record("api", "ok", 1, "10:00:00", &json!({})).to_string());
+    let backfilled = import(&service, &[record("backfilled", "started", 40, "10:00:00", &json!({}))]);
+    let current = service.get("/api/current").expect(200);
+    drop(service);
+    let service = keeping_30_days(&database);
+    // The last that succeeded in production, with its start; the last of all there; the only one in staging.
+    assert_eq!(standing(&database), [finished, 3, 4, 6, 8, backfilled[0]]);
+    let now = service.get("/api/current").expect(200);
+    let versions = |current: &Value| {
+        let places = current.as_array().unwrap().iter();
+        places.map(|place| (place["component"].clone(), place["finish_id"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&now), versions(&current));
+}
+
+#[test]
+fn the_histories_of_the_deleted_go_so_long_after_their_end() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let ids = import(&service, &vec![record("web", "ok", 1, "10:00:00", &json!({})); 250]);
+    for id in &ids[..3] {
+        service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
+    }
+    for id in &ids {
+        assert_eq!(service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
+    }
+    // Of the first the end is young, of the second also its change is old.
+    database
+        .sql(&format!("update history set at = at - interval '31 days' where id > {} or change = 'changed'", ids[0]));
+    drop(service);
+    let service = keeping_30_days(&database);
+    eventually("they are forgotten", || database.sql("select distinct id from history") == [[ids[0].to_string()]]);
+    assert_eq!(service.get(&format!("/api/{}/history", ids[0])).expect(200).as_array().unwrap().len(), 2);
+}

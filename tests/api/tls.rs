@@ -1,0 +1,225 @@
+//! A database that is reached over TLS: which servers are believed, and that all of it is encrypted.
+
+mod impostor;
+
+use std::io::Read as _;
+
+use crate::harness::{
+    Authority, DEPLOYED, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Service, Session, Wanted, eventually, sql,
+};
+
+const ONLY_TLS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256";
+const NO_TLS: &str = "hostnossl all all 127.0.0.1/32 scram-sha-256";
+const EITHER: &str = "host all all 127.0.0.1/32 scram-sha-256";
+
+/// Whether the service's connections are encrypted, each.
+const ENCRYPTED: &str =
+    "select distinct ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'deploylog'";
+
+/// Brings the schema up to date there: the exit code, and what was said of it.
+fn migrate(url: &str) -> (i32, String) {
+    let output = Service::spawn(&["migrate", "--log-level=warn"], &[("DATABASE_URL", url), ("HOME", "/nowhere")]);
+    let output = output.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[track_caller]
+fn comes_in(url: &str) {
+    let (code, said) = migrate(url);
+    assert_eq!((code, said.as_str()), (0, ""), "{url}");
+}
+
+#[track_caller]
+fn is_refused(url: &str, reason: &str) {
+    let (code, said) = migrate(url);
+    assert!(code == 69 && said.contains(reason), "{url}: {code} {said}");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn all_that_the_service_does_goes_over_tls_and_on_after_a_restart() {
+    let authority = Authority::new(ELLIPTIC);
+    let mut cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
+    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
+    let record = service.record(DEPLOYED);
+    assert_eq!(service.read(&record["id"]), record);
+    assert_eq!(service.all(), std::slice::from_ref(&record));
+    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]]);
+
+    let session = Session::open(&cluster.local());
+    session.run("begin; lock table records in access exclusive mode");
+    service.post(DEPLOYED).problem(503);
+    service.get("/api/1").problem(503);
+    drop(session);
+    service.record(DEPLOYED);
+
+    cluster.stop();
+    service.get("/api/1").problem(503);
+    cluster.resume(true);
+    eventually("ready again", || service.get("/readyz").status == 200);
+    assert_eq!(service.read(&record["id"]), record);
+    service.record(DEPLOYED);
+    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]]);
+}
+
+#[test]
+fn a_server_is_believed_as_far_as_the_mode_asks() {
+    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
+    let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
+    let root = format!("sslrootcert={}", ours.root());
+    let of_theirs = format!("sslrootcert={}", theirs.root());
+    let url = |host, mode: &str, root: &str| cluster.url(host, &format!("{mode} {root}"));
+
+    for host in ["localhost", "127.0.0.1", "127.0.0.1,localhost"] {
+        comes_in(&url(host, "sslmode=verify-full", &root));
+    }
+    for mode in ["sslmode=verify-full", "sslmode=verify-ca", "sslmode=require"] {
+        is_refused(&url("localhost", mode, &of_theirs), "is not signed by an authority in sslrootcert");
+    }
+    comes_in(&url("localhost", "sslmode=require", ""));
+    comes_in(&url("localhost", "", ""));
+    is_refused(&url("localhost", "sslmode=disable", &root), "no encryption");
+    let as_url = format!(
+        "postgres://deploylog:s3cret@localhost:{}/deploylog?sslrootcert={}&sslmode=verify%2Dfull",
+        cluster.port,
+        ours.root().replace('/', "%2F")
+    );
+    comes_in(&as_url);
+
+    let (certificate, key) = ours.sign(&Wanted { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    is_refused(&url("localhost", "sslmode=verify-full", &root), "is for db.example, not for localhost");
+    is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for db.example, not for 127.0.0.1");
+    comes_in(&url("localhost", "sslmode=verify-ca", &root));
+    comes_in(&url("localhost", "sslmode=require", &root));
+    is_refused(&url("localhost", "sslmode=verify-ca", &of_theirs), "is not signed by an authority in sslrootcert");
+
+    // Of several hosts, the name is that of the one that answers.
+    let (certificate, key) = ours.sign(&Wanted { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for localhost, not for 127.0.0.1");
+    comes_in(&url("127.0.0.1,localhost", "sslmode=verify-full", &root));
+
+    let (certificate, key) = ours.sign(&Wanted { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    for mode in ["sslmode=verify-full", "sslmode=verify-ca", "sslmode=require"] {
+        is_refused(&url("localhost", mode, &root), "the server's certificate has expired");
+    }
+    comes_in(&url("localhost", "sslmode=require", ""));
+    let (certificate, key) = ours.sign(&Wanted { times: ["20980101000000Z", "20990101000000Z"], ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    is_refused(&url("localhost", "sslmode=verify-ca", &root), "the server's certificate is not valid yet");
+
+    // As openssl makes one that was asked for no extension: of the first version of X.509, without a name.
+    let (certificate, key) = ours.sign(&Wanted { extensions: "", ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    comes_in(&url("localhost", "sslmode=require", ""));
+    is_refused(&url("localhost", "sslmode=verify-ca", &root), "is not of version 3 of X.509");
+    let (certificate, key) = ours.sign(&Wanted { extensions: "basicConstraints=CA:TRUE", ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    is_refused(&url("localhost", "sslmode=verify-ca", &root), "is an authority's own (CA:TRUE)");
+    let (certificate, key) = ours.sign(&Wanted { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    is_refused(&url("localhost", "sslmode=verify-full", &root), "is for no host (it has no subjectAltName)");
+}
+
+#[test]
+fn without_tls_on_the_server_only_what_prefers_it_comes_in() {
+    let authority = Authority::new(ELLIPTIC);
+    let mut cluster = SecureCluster::start(EITHER, authority.sign(&LOCALHOST));
+    cluster.stop();
+    cluster.resume(false);
+    comes_in(&cluster.url("localhost", ""));
+    comes_in(&cluster.url("localhost", "sslmode=disable"));
+    let root = authority.root();
+    for mode in ["sslmode=require".to_owned(), format!("sslmode=verify-full sslrootcert={root}")] {
+        is_refused(&cluster.url("localhost", &mode), "server does not support TLS");
+    }
+}
+
+#[test]
+fn who_only_prefers_tls_goes_on_without_where_it_fails_and_the_log_says_so() {
+    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
+    let cluster = SecureCluster::start(NO_TLS, ours.sign(&LOCALHOST));
+    let (code, said) = migrate(&cluster.url("localhost", ""));
+    assert!(code == 0 && said.contains("sslmode=prefer goes on without"), "{code} {said}");
+    is_refused(&cluster.url("localhost", "sslmode=require"), "no pg_hba.conf entry");
+    cluster.allow(EITHER);
+    let (code, said) = migrate(&cluster.url("localhost", &format!("sslrootcert={}", theirs.root())));
+    assert!(code == 0 && said.contains("is not signed by an authority"), "{code} {said}");
+    // Where neither way leads in, the better one's reason is told.
+    cluster.allow("hostssl all nobody 127.0.0.1/32 scram-sha-256");
+    is_refused(&cluster.url("localhost", ""), "SSL encryption");
+    cluster.allow(EITHER);
+    let service = Service::with(&[("DATABASE_URL", &cluster.url("localhost", ""))]);
+    service.record(DEPLOYED);
+    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]], "TLS is what is preferred");
+}
+
+#[test]
+fn a_password_is_bound_to_the_certificate_it_is_given_to() {
+    for (algorithm, digests) in
+        [(ELLIPTIC, ["sha1", "sha256", "sha384", "sha512"]), (RSA, ["sha1", "sha256", "sha384", "sha512"])]
+    {
+        let authority = Authority::new(algorithm);
+        let cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+        for digest in digests {
+            for extensions in [LOCALHOST.extensions, ""] {
+                let (certificate, key) = authority.sign(&Wanted { extensions, digest, ..LOCALHOST });
+                cluster.present(&certificate, &key);
+                comes_in(&cluster.url("localhost", "sslmode=require channel_binding=require"));
+            }
+        }
+    }
+    // A signature without a hash of its own has none to bind to.
+    let authority = Authority::new(&["-newkey", "ed25519"]);
+    let (certificate, key) = authority.sign(&Wanted { digest: "null", ..LOCALHOST });
+    let cluster = SecureCluster::start(ONLY_TLS, (certificate, key));
+    comes_in(&cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root())));
+    is_refused(&cluster.url("localhost", "sslmode=require channel_binding=require"), "did not use channel binding");
+}
+
+#[test]
+fn a_certificate_that_expires_under_the_service_is_503_and_a_line_of_the_log_until_it_is_renewed() {
+    let authority = Authority::new(ELLIPTIC);
+    let cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
+    let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", &url)]);
+    let mut log = child.stderr.take().unwrap();
+    let mut service = Service::ready(child);
+    let record = service.record(DEPLOYED);
+    let (certificate, key) = authority.sign(&Wanted { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
+    cluster.present(&certificate, &key);
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'deploylog'";
+    // One that was being made meanwhile comes in yet, and the first to meet its end is told of that.
+    eventually("no connection is left", || {
+        sql(&cluster.local(), end);
+        ["/readyz", "/api/1", "/api/1"].iter().all(|target| service.get(target).status == 503)
+    });
+    let (certificate, key) = authority.sign(&LOCALHOST);
+    cluster.present(&certificate, &key);
+    eventually("ready again", || service.get("/readyz").status == 200);
+    assert_eq!(service.read(&record["id"]), record);
+    service.stop();
+    let mut said = String::new();
+    log.read_to_string(&mut said).unwrap();
+    let reason = "path=\"/api/1\" error=error performing TLS handshake: the server's certificate has expired";
+    assert!(said.lines().any(|line| line.ends_with(reason)), "{said}");
+}
+
+#[test]
+fn a_service_does_not_wait_for_a_server_that_it_does_not_believe() {
+    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
+    let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
+    let url = cluster.url("localhost", &format!("sslmode=verify-ca sslrootcert={}", theirs.root()));
+    let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", &url)]);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(69), "{said}");
+    assert!(said.contains("deploylog: error performing TLS handshake: the server's certificate"), "{said}");
+    let output = Service::spawn(&["migrate"], &[("DATABASE_URL", &cluster.url("a", "sslrootcert=/nowhere.pem"))]);
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("sslrootcert cannot be read: /nowhere.pem"));
+}

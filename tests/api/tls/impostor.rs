@@ -1,0 +1,77 @@
+//! A server that shows another's certificate, and does not have its key.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener},
+    sync::Arc,
+};
+
+use tokio_rustls::rustls::{
+    ServerConfig, ServerConnection, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+
+use super::{is_refused, migrate};
+use crate::harness::{Authority, ELLIPTIC, LOCALHOST};
+
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+/// Answers one connection, as PostgreSQL does until TLS stands; whether it then did. Its port.
+fn serve(
+    version: &'static SupportedProtocolVersion,
+    certificate: &str,
+    key: &str,
+) -> (u16, std::thread::JoinHandle<bool>) {
+    let provider = ring::default_provider();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let shown = Shown(Arc::new(CertifiedKey::new(vec![certificate], key)));
+    let config = ServerConfig::builder_with_provider(provider.into()).with_protocol_versions(&[version]).unwrap();
+    let config = config.with_no_client_auth().with_cert_resolver(Arc::new(shown));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"S").unwrap();
+        let mut connection = ServerConnection::new(Arc::new(config)).unwrap();
+        while connection.is_handshaking() {
+            if connection.complete_io(&mut stream).is_err() {
+                return false;
+            }
+        }
+        true
+    });
+    (port, served)
+}
+
+#[test]
+fn who_shows_a_certificate_without_its_key_is_refused_in_every_mode() {
+    let authority = Authority::new(ELLIPTIC);
+    let (certificate, key) = authority.sign(&LOCALHOST);
+    let (_, other_key) = authority.sign(&LOCALHOST);
+    for version in [&TLS12, &TLS13] {
+        for mode in ["require".to_owned(), format!("verify-full sslrootcert={}", authority.root())] {
+            let url = |port| format!("host=127.0.0.1 port={port} user=ann sslmode={mode}");
+            let (port, served) = serve(version, &certificate, &other_key);
+            is_refused(&url(port), "the server does not hold the key of its certificate");
+            assert!(!served.join().unwrap());
+            // With its key, TLS stands; then that server has nothing to say.
+            let (port, served) = serve(version, &certificate, &key);
+            assert!(!migrate(&url(port)).1.contains("TLS handshake"));
+            assert!(served.join().unwrap());
+        }
+    }
+}

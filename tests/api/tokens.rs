@@ -1,0 +1,54 @@
+//! Tokens: who may do what, and from when till when.
+
+mod bounds;
+mod command;
+mod history;
+mod life;
+mod load;
+mod refusals;
+mod scopes;
+mod secrecy;
+mod start;
+
+use crate::harness::{Answer, Database, Service, run};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
+
+/// Makes a token by the command, and answers what it printed.
+#[track_caller]
+fn create(database: &Database, name: &str, scope: &str, flags: &[&str]) -> String {
+    let arguments = [&["token", "create", name, "--scope", scope], flags].concat();
+    let (code, out, err) = run(&arguments, &[("DATABASE_URL", &database.url())]);
+    assert_eq!(code, 0, "{err}");
+    out.strip_suffix('\n').expect("a line").to_owned()
+}
+
+/// One who sends a token along.
+struct Bearer<'a> {
+    service: &'a Service,
+    authorization: String,
+}
+
+impl<'a> Bearer<'a> {
+    fn new(service: &'a Service, token: &str) -> Self {
+        Self { service, authorization: format!("Bearer {token}") }
+    }
+
+    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let headers = [&[("authorization", self.authorization.as_str())], headers].concat();
+        self.service.request(method, target, &headers, body)
+    }
+
+    fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, &[], None)
+    }
+
+    fn send(&self, method: &str, target: &str, json: &str) -> Answer {
+        self.request(method, target, &[JSON], Some(json))
+    }
+
+    fn post(&self, json: &str) -> Answer {
+        self.send("POST", "/api/", json)
+    }
+}

@@ -1,0 +1,124 @@
+//! `deploylog token`.
+
+use super::{Bearer, create};
+use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service, run};
+
+fn token(database: &Database, arguments: &[&str]) -> (i32, String, String) {
+    run(&[&["token"], arguments].concat(), &[("DATABASE_URL", &database.url())])
+}
+
+/// The line of the list that begins so, its columns parted.
+#[track_caller]
+fn listed(database: &Database, name: &str) -> Vec<String> {
+    let (code, out, err) = token(database, &["list"]);
+    assert_eq!(code, 0, "{err}");
+    let line = out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} is not in:\n{out}"));
+    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_token_is_printed_once_and_only_its_digest_is_kept() {
+    let database = Database::new();
+    let (code, out, err) = token(&database, &["create", "ci", "--scope", "write"]);
+    assert_eq!(code, 0, "{err}");
+    let secret = out.strip_suffix('\n').unwrap();
+    assert!(secret.starts_with("dl_") && secret.len() == 46, "standard output has the token alone: {out}");
+    assert!(err.contains("shown this once") && !err.contains(secret), "{err}");
+    let digest = format!("select encode(digest, 'hex') = encode(sha256('{secret}'), 'hex') from tokens");
+    assert_eq!(database.sql(&digest), [["t"]]);
+    let row = database.sql("select to_jsonb(t)::text from tokens t")[0][0].clone();
+    assert!(!row.contains(&secret[3..]), "{row}");
+    let (_, list, _) = token(&database, &["list"]);
+    assert!(!list.contains(&secret[3..]), "{list}");
+}
+
+#[test]
+fn the_list_says_of_every_token_what_it_is_for_and_whether_it_counts() {
+    let database = Database::new();
+    assert_eq!(listed(&database, "name").len(), 7, "there is a head also where there is no token");
+    create(&database, "ci", "write", &["--component", "web-*", "--expires", "2099-01-01T00:00:00+01:00"]);
+    create(&database, "dashboard", "read", &["--expires=1d"]);
+    create(&database, "ops", "admin", &[]);
+    let ci = listed(&database, "ci ");
+    assert_eq!(
+        (&ci[..3], &ci[4..]),
+        (
+            &["ci", "write", "web-*"].map(String::from)[..],
+            &["2098-12-31T23:00:00Z", "never", "active"].map(String::from)[..]
+        )
+    );
+    assert_eq!(listed(&database, "dashboard")[6], "active");
+    database.sql("update tokens set expires_at = now() where name = 'dashboard'");
+    assert_eq!(listed(&database, "dashboard")[6], "expired");
+    assert_eq!(listed(&database, "ops")[2..5].iter().filter(|cell| *cell == "*" || *cell == "never").count(), 2);
+    assert_eq!(token(&database, &["revoke", "ops"]).0, 0);
+    assert_eq!(listed(&database, "ops")[6], "revoked");
+}
+
+#[test]
+fn a_name_is_given_once_also_when_its_token_is_revoked() {
+    let database = Database::new();
+    create(&database, "ci", "write", &[]);
+    let again = || token(&database, &["create", "ci", "--scope=admin"]);
+    let (code, out, err) = again();
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("there is a token ci already"), "{err}");
+    let (code, out, _) = token(&database, &["revoke", "ci"]);
+    assert_eq!((code, out.contains("ci is revoked")), (0, true), "{out}");
+    let (code, out, _) = token(&database, &["revoke", "ci"]);
+    assert_eq!((code, out.contains("ci was revoked before")), (0, true), "{out}");
+    assert_eq!(again().0, 1);
+    assert_eq!(database.sql("select count(*), max(scope) from tokens"), [["1", "write"]]);
+    let (code, _, err) = token(&database, &["revoke", "nobody"]);
+    assert_eq!((code, err.contains("there is no token nobody")), (1, true), "{err}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_all_of_it_at_once() {
+    let database = Database::new();
+    for (arguments, named) in [
+        (&["create", "ci"][..], &["--scope is missing"][..]),
+        (
+            &["create", "ci", "--scope=all", "--expires=soon"],
+            &["--scope must be read, write or admin", "--expires must be a number of days such as 90d"],
+        ),
+        (&["create", "ci", "--scope=read", "--component=web"], &["--component bounds what is written"]),
+        (&["create", "ci", "--scope=write", "--component="], &["--component is empty"]),
+        (&["create", "ci", "--scope=write", "--expires="], &["--expires must be"]),
+        (&["create", "ci", "--scope=write", "--expires=0d"], &["--expires must be"]),
+        (&["create", "ci", "--scope=write", "--expires=2020-01-01T00:00:00Z"], &["--expires must lie ahead"]),
+        (&["create", " ", "--scope=write"], &["a token's name must be"]),
+        (&["create", "a\nb", "--scope=write"], &["a token's name must be"]),
+        (&["create", "a", "b", "--scope=write"], &["token create NAME --scope SCOPE"]),
+        (&[], &["token list"]),
+        (&["remove", "ci"], &["token revoke NAME"]),
+        (&["list", "--scope=read"], &["--scope goes with token create"]),
+        (&["revoke", "ci", "--expires=1d"], &["--expires goes with token create"]),
+    ] {
+        let (code, out, err) = token(&database, arguments);
+        assert_eq!((code, out.as_str()), (64, ""), "{arguments:?} {err}");
+        for named in named {
+            assert!(err.contains(named), "{arguments:?}: {named} is not in: {err}");
+        }
+    }
+    for arguments in [["--scope=read", "migrate"], ["migrate", "--scope=read"]] {
+        assert!(run(&arguments, &[]).2.contains("--scope is no flag"));
+    }
+    assert_eq!(database.sql("select to_regclass('tokens') is null"), [["t"]], "nothing was begun");
+}
+
+#[test]
+fn tokens_are_made_in_the_private_database_too_beside_a_service_and_without_one() {
+    let directory = PrivateDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let (code, alone, err) = run(&["token", "create", "alone", "--scope=admin"], &environment);
+    assert_eq!(code, 0, "{err}");
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "what it started it has stopped");
+    let service = Service::with(&environment);
+    Bearer::new(&service, alone.trim_end()).post(DEPLOYED).expect(201);
+    let (code, beside, err) = run(&["token", "create", "beside", "--scope=admin"], &environment);
+    assert_eq!(code, 0, "{err}");
+    crate::harness::eventually("the service knows of it", || {
+        Bearer::new(&service, beside.trim_end()).get("/api/").status == 200
+    });
+}

@@ -1,0 +1,22 @@
+//! By which token a record was changed.
+
+use serde_json::Value;
+
+use super::{Bearer, create};
+use crate::harness::{DEPLOYED, Database, Service, eventually};
+
+#[test]
+fn a_history_says_by_which_token_a_record_was_changed_and_removed() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.record(DEPLOYED);
+    service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
+    let (ann, ben) = (create(&database, "ann", "admin", &[]), create(&database, "ben", "admin", &[]));
+    let (ann, ben) = (Bearer::new(&service, &ann), Bearer::new(&service, &ben));
+    eventually("the tokens are known", || service.get("/api/1").status == 401);
+    ann.send("PUT", "/api/1", DEPLOYED).expect(200);
+    assert_eq!(ben.request("DELETE", "/api/1", &[], None).status, 204);
+    let history = ann.get("/api/1/history").expect(200);
+    let by: Vec<&Value> = history.as_array().unwrap().iter().map(|entry| &entry["by"]).collect();
+    assert_eq!(by, [&Value::from("ben"), &Value::from("ann"), &Value::Null], "the first without any token");
+}

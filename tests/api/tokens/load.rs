@@ -1,0 +1,62 @@
+//! `deploylog load` where a token is needed.
+
+use super::create;
+use crate::harness::{Database, Service, run};
+
+/// Its exit code, and what it said on standard output and error.
+fn load(service: &Service, token: Option<&str>, flags: &[&str]) -> (i32, String, String) {
+    let url = format!("http://{}", service.address);
+    let arguments = [&["load", "--json", "--duration=1", "--connections=4", "--url", &url], flags].concat();
+    run(&arguments, &token.map(|token| ("DEPLOYLOG_TOKEN", token)).into_iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn load_sends_the_token_of_its_variable_with_every_request() {
+    let database = Database::new();
+    let admin = create(&database, "load", "admin", &["--component=load-*"]);
+    let write = create(&database, "writer", "write", &[]);
+    let service = Service::on(&database);
+    for mix in ["record", "lifecycle", "read"] {
+        let (code, out, err) = load(&service, Some(&admin), &["--mix", mix, "--verify"]);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    }
+    assert_eq!(load(&service, Some(&write), &[]).0, 0);
+    let public = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
+    assert_eq!(load(&public, Some(&write), &["--verify"]).0, 0);
+}
+
+#[test]
+fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
+    let database = Database::new();
+    let read = create(&database, "reader", "read", &[]);
+    let write = create(&database, "writer", "write", &[]);
+    let other = create(&database, "other", "admin", &["--component=web"]);
+    let service = Service::on(&database);
+    for (token, flags, says) in [
+        (None, &["--duration=600"][..], "401, this needs a token"),
+        (Some("nonsense"), &["--duration=600"], "401, the token is not known"),
+        (Some(&read), &["--duration=600", "--rate=100"], "403, this needs a token with the scope write"),
+        (Some(&read), &["--duration=600", "--retry"], "403, this needs a token with the scope write"),
+        (Some(&other), &["--duration=600"], "is none that the token other may write: web"),
+        (Some(&write), &["--mix=read"], "403, this needs a token with the scope read"),
+    ] {
+        let (code, out, err) = load(&service, token, flags);
+        assert_eq!((code, out.as_str()), (1, ""), "{flags:?} {err}");
+        assert!(err.contains(says) && err.contains("DEPLOYLOG_TOKEN"), "{flags:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+        assert!(!token.is_some_and(|token| err.contains(token)), "{err}");
+    }
+    let (code, out, err) = load(&service, Some(&write), &["--verify"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("\"requests\""), "what was measured is told: {out}");
+    assert!(err.contains("cannot be read back: 403, this needs a token with the scope read or admin"), "{err}");
+}
+
+#[test]
+fn what_is_no_token_is_refused_and_not_repeated() {
+    let service = Service::start();
+    let (code, _, err) = load(&service, Some("s3cret\r\nx-evil: 1"), &[]);
+    assert_eq!(code, 64);
+    assert!(err.contains("DEPLOYLOG_TOKEN holds no token") && !err.contains("s3cret"), "{err}");
+    assert_eq!(load(&service, Some(""), &[]).0, 0, "set to nothing it is not set");
+}

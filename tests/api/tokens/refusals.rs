@@ -1,0 +1,112 @@
+//! How a call is refused, and what becomes of its connection.
+
+use std::io::{ErrorKind, Read as _};
+
+use super::{Bearer, create};
+use crate::harness::{DEPLOYED, Database, Service};
+
+#[test]
+fn a_header_that_is_no_token_is_401_and_says_why() {
+    let database = Database::new();
+    let token = create(&database, "all", "admin", &[]);
+    let service = Service::on(&database);
+    let ask = |headers: &[&str]| {
+        let headers: Vec<_> = headers.iter().map(|value| ("authorization", *value)).collect();
+        service.request("GET", "/api/", &headers, None)
+    };
+    let bearer = format!("Bearer {token}");
+    for good in [bearer.clone(), format!("bearer {token}"), format!("BEARER   {token}")] {
+        assert_eq!(ask(&[&good]).status, 200, "{good}");
+    }
+    let flipped = bearer.replace("dl_", "DL_");
+    let (shorter, longer) = (&bearer[..bearer.len() - 1], format!("{bearer}A"));
+    let unknown = format!("Bearer dl_{}", "A".repeat(43));
+    let (basic, two_words, in_quotes) =
+        (format!("Basic {token}"), format!("{bearer} {token}"), format!("Bearer \"{token}\""));
+    for (headers, says) in [
+        (&["" as &str][..], "it must be Bearer TOKEN"),
+        (&["Bearer"], "it must be Bearer TOKEN"),
+        (&["Bearer  "], "it must be Bearer TOKEN"),
+        (&[token.as_str()], "it must be Bearer TOKEN"),
+        (&[&basic], "it must be Bearer TOKEN"),
+        (&[&two_words], "it must be Bearer TOKEN"),
+        (&[&bearer, &bearer], "send one Authorization header"),
+        (&[&bearer, "Bearer"], "send one Authorization header"),
+        (&[&in_quotes], "the token is not known"),
+        (&[&flipped], "the token is not known"),
+        (&[shorter], "the token is not known"),
+        (&[&longer], "the token is not known"),
+        (&[&unknown], "the token is not known"),
+        (&["Bearer \u{ff}"], "it must be Bearer TOKEN"),
+    ] {
+        let answer = ask(headers);
+        let detail = answer.problem(401);
+        assert!(detail.contains(says), "{headers:?}: {detail}");
+        assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="deploylog", error="invalid_token""#));
+        assert!(!answer.body.contains(&token), "{answer:?}");
+    }
+}
+
+/// Sends a POST's head and never its body, and reads to the connection's end.
+fn answer_before_the_body(service: &Service, authorization: &str, more: &str) -> String {
+    let mut connection = service.connect();
+    connection
+        .send(format!("POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{authorization}{more}\r\n"));
+    let mut all = String::new();
+    connection.stream().read_to_string(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn who_waits_for_100_continue_is_refused_without_one_and_the_connection_ends_well() {
+    let database = Database::new();
+    let token = create(&database, "dashboard", "read", &[]);
+    let service = Service::on(&database);
+    let expect = "content-length: 1000000000\r\nexpect: 100-continue\r\n";
+    let none = answer_before_the_body(&service, "", expect);
+    assert!(none.starts_with("HTTP/1.1 401 ") && !none.contains("100 Continue"), "{none}");
+    assert!(none.to_lowercase().contains("connection: close"), "{none}");
+    let other = answer_before_the_body(&service, &format!("authorization: Bearer {token}\r\n"), expect);
+    assert!(other.starts_with("HTTP/1.1 403 ") && !other.contains("100 Continue"), "{other}");
+}
+
+#[test]
+fn a_large_body_that_comes_anyway_does_not_eat_the_refusal() {
+    let database = Database::new();
+    create(&database, "ci", "write", &[]);
+    let service = Service::on(&database);
+    let mut connection = service.connect();
+    let body = vec![b' '; 4 << 20];
+    let head = format!(
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    connection.send([head.as_bytes(), &body].concat());
+    connection.answer().problem(401);
+    let end = connection.stream().read(&mut [0; 1]);
+    assert!(end.as_ref().is_ok_and(|read| *read == 0) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+    assert_eq!(database.sql("select count(*) from records"), [["0"]]);
+}
+
+#[test]
+fn a_connection_goes_on_after_a_refusal_that_left_nothing_unread() {
+    let database = Database::new();
+    let token = create(&database, "all", "admin", &[]);
+    let service = Service::on(&database);
+    let mut connection = service.connect();
+    connection.request("GET", "/api/", &[], None).problem(401);
+    connection.request("DELETE", "/api/1", &[], None).problem(401);
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str()), super::JSON];
+    connection.request("POST", "/api/", &headers, Some(DEPLOYED.as_bytes())).expect(201);
+    // The token goes with a request, not with its connection.
+    connection.request("GET", "/api/", &[], None).problem(401);
+}
+
+#[test]
+fn where_no_token_was_ever_made_none_is_looked_at() {
+    let service = Service::start();
+    Bearer::new(&service, "nonsense").post(DEPLOYED).expect(201);
+    let twice = [("authorization", "a"), ("authorization", "b")];
+    assert_eq!(service.request("GET", "/api/", &twice, None).status, 200);
+}

@@ -1,0 +1,108 @@
+//! Each scope against each call.
+
+use deploylog::route::Route;
+
+use super::{Bearer, JSON, create};
+use crate::harness::{Answer, DEPLOYED, Database, Service};
+
+/// What answers a call, as it is told in [`Route::NAMES`].
+fn call(send: impl Fn(&str, &str, &[(&str, &str)], Option<&str>) -> Answer, name: &str, id: &str) -> Answer {
+    let (method, path) = name.split_once(' ').unwrap();
+    let path = path.replace("{id}", id).replace("{file}", "page.js");
+    let body = matches!(method, "POST" | "PUT" | "PATCH").then_some(DEPLOYED);
+    let headers: &[_] = if body.is_some() { &[JSON] } else { &[] };
+    if path == "/api/events" {
+        // Its answer has no end: a parameter that there is not is refused only after the token is not.
+        return send(method, "/api/events?x=1", headers, body);
+    }
+    send(method, &path, headers, body)
+}
+
+/// The scope that a call needs beside admin.
+fn needed(name: &str) -> Option<&'static str> {
+    match name.split_once(' ').unwrap() {
+        (_, "/livez" | "/readyz" | "/openapi.json" | "/" | "/page/{file}") => None,
+        ("GET", _) => Some("read"),
+        ("POST", _) => Some("write"),
+        _ => Some("admin"),
+    }
+}
+
+#[test]
+fn a_token_is_for_what_its_scope_says_and_for_nothing_else() {
+    let database = Database::new();
+    let tokens = ["read", "write", "admin"].map(|scope| (scope, create(&database, scope, scope, &[])));
+    let service = Service::on(&database);
+    let admin = Bearer::new(&service, &tokens[2].1);
+    for name in Route::NAMES {
+        for (scope, token) in &tokens {
+            let id = admin.post(DEPLOYED).expect(201)["id"].to_string();
+            let bearer = Bearer::new(&service, token);
+            let answer = call(|method, target, headers, body| bearer.request(method, target, headers, body), name, &id);
+            let is_let_in = needed(name).is_none_or(|needed| *scope == "admin" || *scope == needed);
+            if is_let_in {
+                let expected = if name == "GET /api/events" { 400..401 } else { 200..300 };
+                assert!(expected.contains(&answer.status), "{name} with {scope}: {answer:?}");
+                continue;
+            }
+            let needed = needed(name).unwrap();
+            let detail = answer.problem(403);
+            assert!(detail.contains(&format!("the scope {needed}")), "{name} with {scope}: {detail}");
+            assert!(detail.ends_with(&format!("{scope} has {scope}")), "{detail}");
+            let challenge = format!(r#"Bearer realm="deploylog", error="insufficient_scope", scope="{needed}""#);
+            assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
+        }
+    }
+}
+
+#[test]
+fn without_a_token_what_needs_one_is_401_and_the_rest_as_ever() {
+    let database = Database::new();
+    create(&database, "ci", "write", &[]);
+    let service = Service::on(&database);
+    for name in Route::NAMES {
+        let answer = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
+        if needed(name).is_some() {
+            answer.problem(401);
+            assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="deploylog""#), "{name}");
+        } else {
+            assert_eq!(answer.status, 200, "{name}");
+        }
+    }
+    assert_eq!(service.request("HEAD", "/api/", &[], None).status, 401);
+    assert_eq!(service.request("OPTIONS", "/api/", &[], None).status, 204);
+    service.get("/api/none").problem(404);
+    service.request("DELETE", "/api/", &[], None).problem(405);
+    service.request("BREW", "/api/", &[], None).problem(501);
+    service.get("/livez?access_token=x").problem(400);
+}
+
+#[test]
+fn reads_are_left_public_where_that_is_set_and_writes_are_not() {
+    let database = Database::new();
+    let token = create(&database, "ci", "write", &[]);
+    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
+    Bearer::new(&service, &token).post(DEPLOYED).expect(201);
+    for name in Route::NAMES {
+        let answer = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
+        let expected = match needed(name) {
+            Some("write" | "admin") => 401,
+            _ if name == "GET /api/events" => 400,
+            _ => 200,
+        };
+        assert_eq!(answer.status, expected, "{name}");
+    }
+    // None is needed, so none is looked at.
+    assert_eq!(Bearer::new(&service, "nonsense").get("/api/").status, 200);
+    Bearer::new(&service, "nonsense").post(DEPLOYED).problem(401);
+}
+
+#[test]
+fn a_parameter_is_no_place_for_a_token() {
+    let database = Database::new();
+    let token = create(&database, "all", "admin", &[]);
+    let service = Service::on(&database);
+    service.get(&format!("/api/?access_token={token}")).problem(401);
+    let admin = Bearer::new(&service, &token);
+    assert_eq!(admin.get(&format!("/api/?access_token={token}")).bad_fields(400), ["access_token"]);
+}

@@ -1,0 +1,86 @@
+//! Without a token only loopback is served, unless more is meant.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use super::{Bearer, create};
+use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service, eventually, run, signal};
+
+const EVERYWHERE: (&str, &str) = ("DEPLOYLOG_LISTEN", "0.0.0.0:0");
+
+/// Serves until it is ready, then ends it at once: what it said, and its exit code.
+fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (String, Option<i32>, String) {
+    let mut child = Service::spawn(&[&["--log-level=error"], arguments].concat(), environment);
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    if !ready.is_empty() {
+        signal(child.id(), "TERM");
+    }
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    (ready, child.wait().unwrap().code(), log)
+}
+
+#[test]
+fn on_any_other_address_it_refuses_to_start_and_says_what_to_do() {
+    let database = Database::new();
+    let url = database.url();
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let (code, out, err) = run(&["--pool-size=4"], &[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", listen)]);
+        if err.contains("cannot listen on [::]") {
+            continue; // There is no IPv6 here.
+        }
+        assert_eq!((code, out.as_str()), (64, ""), "{err}");
+        assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
+    }
+    assert_eq!(database.sql("select count(*) from replicas"), [["0"]], "it has said goodbye");
+    let directory = PrivateDirectory::new();
+    let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.text()), EVERYWHERE]);
+    assert_eq!(code, 64);
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL is stopped too");
+}
+
+#[test]
+fn it_starts_there_where_a_token_was_made_or_where_more_is_meant() {
+    let database = Database::new();
+    let url = database.url();
+    let named = [("DATABASE_URL", url.as_str()), EVERYWHERE];
+    for (arguments, environment) in
+        [(&["--open"][..], &named[..]), (&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "true")])]
+    {
+        let (ready, code, log) = start(arguments, environment);
+        assert!(ready.starts_with("ready on http://0.0.0.0:"), "{log}");
+        assert_eq!(code, Some(0));
+    }
+    create(&database, "ci", "write", &[]);
+    assert!(start(&[], &named).0.starts_with("ready on"));
+    assert_eq!(run(&["token", "revoke", "ci"], &named).0, 0);
+    assert!(start(&[], &named).0.starts_with("ready on"), "a revoked one counts as well: all is closed");
+    let (_, code, log) = start(&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "yes")]);
+    assert_eq!(code, Some(64));
+    assert!(log.contains("DEPLOYLOG_OPEN (--open) must be true or false"), "{log}");
+}
+
+#[test]
+fn all_of_loopback_is_open_until_the_first_token_is_made_and_never_again() {
+    let database = Database::new();
+    let service = Service::with(&[
+        ("DATABASE_URL", &database.url()),
+        ("DEPLOYLOG_LISTEN", "127.9.9.9:0"),
+        ("DEPLOYLOG_OPEN", "true"),
+    ]);
+    service.record(DEPLOYED);
+    let token = create(&database, "ci", "write", &[]);
+    let made = std::time::Instant::now();
+    eventually("a token is needed", || service.post(DEPLOYED).status == 401);
+    assert!(made.elapsed().as_secs_f64() < 5.0);
+    Bearer::new(&service, &token).post(DEPLOYED).expect(201);
+    assert_eq!(run(&["token", "revoke", "ci"], &[("DATABASE_URL", &database.url())]).0, 0);
+    eventually("it is refused", || Bearer::new(&service, &token).post(DEPLOYED).status == 401);
+    service.post(DEPLOYED).problem(401);
+    let known = create(&database, "known", "admin", &[]);
+    eventually("it is known", || Bearer::new(&service, &known).get("/api/").status == 200);
+    // As on a standby that took over and knows less.
+    database.sql("delete from tokens");
+    eventually("it is known no more", || Bearer::new(&service, &known).get("/api/").status == 401);
+    service.get("/api/").problem(401);
+}
