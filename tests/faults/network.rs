@@ -9,8 +9,10 @@ use crate::{
     table::Row,
 };
 
-/// Within which a request is answered, whatever the network does.
+/// Within which a request is answered where nothing comes.
 const ANSWER: Duration = Duration::from_secs(3);
+/// The same where everything comes, and late: each step by itself is in time.
+const LATE_ANSWER: Duration = Duration::from_secs(6);
 /// Within which the service is back once the network is.
 const BACK: Duration = Duration::from_secs(2);
 /// The same where nobody tells it that connections are dead.
@@ -48,7 +50,7 @@ fn during(lab: &mut Lab, network: Network, lasts: Duration, back: Duration) -> R
     let ended = Instant::now();
     scene.struck(1);
     scene.recovers(ended, back);
-    scene.answered_within(began, ANSWER);
+    scene.answered_within(began, if matches!(network, Network::Late(_)) { LATE_ANSWER } else { ANSWER });
     scene.end()
 }
 
