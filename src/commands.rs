@@ -1,8 +1,10 @@
 //! What the process can be asked to do, each to its end.
 
+mod backup;
 mod database;
 mod load;
 mod migrate;
+mod restore;
 mod serve;
 mod token;
 
@@ -52,6 +54,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         Ok(Invocation::Token(config, request)) => {
             return run_on(Builder::new_current_thread(), token::run(config, request));
         }
+        Ok(Invocation::Backup(config, file)) => {
+            return run_on(Builder::new_current_thread(), backup::run(config, file));
+        }
+        Ok(Invocation::Restore(config, file)) => {
+            return run_on(Builder::new_current_thread(), restore::run(config, file));
+        }
         Ok(Invocation::Healthcheck(listen)) => {
             let ready =
                 async move { probe::ready(listen).await.map_err(|error| Failure::new(FAILED, error.to_string())) };
@@ -69,5 +77,9 @@ fn say(text: &str) {
 
 fn run_on(mut runtime: Builder, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = runtime.enable_all().build();
-    runtime.map_err(|error| Failure::new(FAILED, format!("the runtime does not start: {error}")))?.block_on(work)
+    let runtime = runtime.map_err(|error| Failure::new(FAILED, format!("the runtime does not start: {error}")))?;
+    let result = runtime.block_on(work);
+    // A read of standard input that never ends is not waited for.
+    runtime.shutdown_background();
+    result
 }

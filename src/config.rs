@@ -22,6 +22,10 @@ pub enum Invocation {
     Migrate(Config),
     /// Make, list or revoke tokens.
     Token(Config, TokenRequest),
+    /// Write everything to a file; to standard output where it is `-`.
+    Backup(Config, String),
+    /// Read everything from one; from standard input where it is `-`.
+    Restore(Config, String),
     /// Ask the service that listens there whether it is ready.
     Healthcheck(SocketAddr),
     /// Print the help.
@@ -127,6 +131,16 @@ impl Invocation {
                 let config = config(&mut settings, &environment, is_root);
                 config.zip(request).map(|(config, request)| Self::Token(config, request))
             }
+            [command @ ("backup" | "restore"), file] => {
+                let invocation = if *command == "backup" { Self::Backup } else { Self::Restore };
+                let file = (*file).to_owned();
+                config(&mut settings, &environment, is_root).map(|config| invocation(config, file))
+            }
+            [command @ ("backup" | "restore"), ..] => {
+                config(&mut settings, &environment, is_root);
+                settings.mistakes.push(format!("{command} takes the name of one file, or -"));
+                None
+            }
             ["load", ..] => {
                 settings
                     .mistakes
@@ -140,9 +154,9 @@ impl Invocation {
             [other, ..] => {
                 // What else is wrong is told, too.
                 config(&mut settings, &environment, is_root);
-                settings
-                    .mistakes
-                    .push(format!("{other} is no command: there are migrate, healthcheck, token and load"));
+                settings.mistakes.push(format!(
+                    "{other} is no command: there are migrate, backup, restore, healthcheck, token and load"
+                ));
                 None
             }
         };

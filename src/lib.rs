@@ -20,6 +20,7 @@
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
 //! - [`database`]: how a PostgreSQL is reached, with TLS where that is asked for.
+//! - [`backup`]: everything out of a database, and into another.
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
 //! - [`log`]: the log, one line an entry.
@@ -28,6 +29,7 @@
 
 pub mod access;
 pub mod app;
+pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod database;

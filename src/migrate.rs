@@ -1,7 +1,7 @@
 //! Brings the schema up to date: forward only, each step once, however many replicas start together.
 
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 use crate::{database, error::Chained};
 
@@ -58,6 +58,14 @@ impl From<tokio_postgres::Error> for MigrateError {
 /// Runs what is missing, in one transaction and under one lock. Answers how many steps that were.
 pub async fn run(client: &mut Client) -> Result<usize, MigrateError> {
     let transaction = client.transaction().await?;
+    let steps = run_up_to(MIGRATIONS.len(), &transaction).await?;
+    transaction.commit().await?;
+    Ok(steps)
+}
+
+/// Runs what is missing of the first so many steps, and holds the lock to the transaction's end. Answers how many that
+/// were.
+pub async fn run_up_to(wanted: usize, transaction: &Transaction<'_>) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
     let Some(schema) = schema else {
         return Err(MigrateError::Refused("the first schema of the search path does not exist".to_owned()));
@@ -84,13 +92,29 @@ pub async fn run(client: &mut Client) -> Result<usize, MigrateError> {
             )));
         }
     }
-    for (name, sql) in &MIGRATIONS[done.len()..] {
+    let missing = &MIGRATIONS[done.len()..wanted.max(done.len())];
+    for (name, sql) in missing {
         transaction.batch_execute(sql).await?;
         transaction.execute(include_str!("../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
     }
-    transaction.commit().await?;
-    Ok(MIGRATIONS.len() - done.len())
+    Ok(missing.len())
 }
+
+/// How many steps there are up to the one with this name, it included.
+#[must_use]
+pub fn steps_to(name: &str) -> Option<usize> {
+    MIGRATIONS.iter().position(|(known, _)| *known == name).map(|index| index + 1)
+}
+
+/// The tables that the first so many steps make, in order: nobody else's that may stand beside them.
+#[must_use]
+pub fn tables(steps: usize) -> Vec<&'static str> {
+    let lines = MIGRATIONS[..steps].iter().flat_map(|(_, sql)| sql.lines());
+    lines.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next()).collect()
+}
+
+/// How many steps there are.
+pub const STEPS: usize = MIGRATIONS.len();
 
 /// Whether the name and the checksum are those of this program's last step.
 #[must_use]

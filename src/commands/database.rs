@@ -1,11 +1,16 @@
 //! The database that a command works on.
 
-use super::{Failure, NO_DATABASE};
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{FAILED, Failure, NO_DATABASE};
 use crate::{
     config::{Config, Database},
     database::Endpoint,
     embedded::Cluster,
     migrate::{self, MigrateError},
+    signal::Shutdown,
     store::connect_options,
 };
 
@@ -26,6 +31,28 @@ impl Opened {
         };
         let endpoint = connect_options(&endpoint(&settings.database, cluster.as_ref()), settings.pool);
         Ok(Self { endpoint, cluster })
+    }
+
+    /// Does something that takes long, to its end or until the process is asked to end: then nothing of it is done.
+    pub async fn work<T>(&self, work: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut shutdown = Shutdown::catch().map_err(|error| Failure::new(FAILED, error.to_string()))?;
+        let mut endpoint = self.endpoint.clone();
+        // Who takes in very much stands still for a while now and then.
+        endpoint.config.tcp_user_timeout(Duration::from_secs(120));
+        let (mut client, connection) = endpoint
+            .connect()
+            .await
+            .map_err(|error| Failure::new(NO_DATABASE, MigrateError::from(error).to_string()))?;
+        let result = tokio::select! {
+            result = work(&mut client) => result,
+            signal = shutdown.requested() => {
+                connection.abort();
+                Err(Failure::new(FAILED, format!("{signal}: stopped before it was done")))
+            }
+        };
+        drop(client);
+        let _ = connection.await;
+        result
     }
 
     /// Stops what was started for it.

@@ -19,6 +19,8 @@ commands
   token list     show all tokens, and when each was last used
   token revoke NAME
                  let a token count no more: within 5 seconds, everywhere
+  backup FILE    write everything, as of one moment, to a new file (-: standard output)
+  restore FILE   read all of it (-: standard input) into an empty database, or nothing
   healthcheck    ask the service on --listen whether it is ready: exit 0 or 1
   load           send load to a service and measure it: see deploylog load --help
 

@@ -60,7 +60,7 @@ fn every_mistake_is_reported_at_once() {
         ("DATABASE_URL", "postgres://"),
         ("DEPLOYLOG_KEEP_DAYS", "0"),
     ];
-    let mistakes = read(&["--pool-size", "1", "--colour=red", "restore"], &environment, true).unwrap_err();
+    let mistakes = read(&["--pool-size", "1", "--colour=red", "repair"], &environment, true).unwrap_err();
     let all = mistakes.join("\n");
     for named in [
         "DEPLOYLOG_LISTEN",
@@ -69,7 +69,7 @@ fn every_mistake_is_reported_at_once() {
         "DEPLOYLOG_KEEP_DAYS",
         "--pool-size",
         "--colour",
-        "restore",
+        "repair",
     ] {
         assert!(all.contains(named), "{named} is not in:\n{all}");
     }
@@ -113,4 +113,17 @@ fn the_healthcheck_needs_to_know_only_where_the_service_listens() {
         panic!("not understood")
     };
     assert_eq!(listen.to_string(), "127.0.0.1:5000");
+}
+
+#[test]
+fn a_backup_and_a_restore_take_one_file() {
+    let Ok(Invocation::Backup(_, file)) = read(&["backup", "--log-level=off", "out.backup"], &[], true) else {
+        panic!("not understood")
+    };
+    assert_eq!(file, "out.backup");
+    assert!(matches!(read(&["restore", "-"], &[], true), Ok(Invocation::Restore(_, file)) if file == "-"));
+    for wrong in [&["backup"][..], &["restore", "a", "b"]] {
+        let mistakes = read(wrong, &[], true).unwrap_err();
+        assert_eq!(mistakes, [format!("{} takes the name of one file, or -", wrong[0])]);
+    }
 }

@@ -10,6 +10,7 @@ use hyper::{
     header::{self, HeaderName},
 };
 
+pub use import::read_lines;
 pub use list::list;
 pub(super) use list::{as_query, filter, page_limit};
 

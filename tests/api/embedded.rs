@@ -18,11 +18,7 @@ fn start(directory: &Path) -> Service {
 
 /// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], directory: &Path) -> (i32, String) {
-    let mut child = Service::spawn(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())]);
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    (child.wait().unwrap().code().unwrap(), said)
+    Service::run(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
 }
 
 fn url(directory: &Path) -> String {

@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod backup;
 mod corpus;
 mod current;
 mod database;

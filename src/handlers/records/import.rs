@@ -29,7 +29,7 @@ pub async fn create(
         return Err(Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]));
     }
     let body = payload.read(MAX_BODY_BYTES).await?;
-    let (lines, deliveries) = read(&body)?;
+    let (lines, deliveries) = read_lines(&body)?;
     let out_of_bounds = lines.iter().zip(&deliveries).filter_map(|(line, delivery)| {
         let refused = caller.may_write(&delivery.record.component).err();
         refused.map(|error| LineError { line: *line, error })
@@ -54,8 +54,8 @@ pub async fn create(
     }
 }
 
-/// The deliveries, and the line of each.
-fn read(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
+/// The deliveries, and the line of each, counted from 1.
+pub fn read_lines(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
     let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
     let lines = || body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !is_blank(line));
     if lines().nth(MAX_LINES).is_some() {

@@ -75,6 +75,15 @@ impl Service {
         command.spawn().expect("the program starts")
     }
 
+    /// Runs the program to its end: its exit code, and what it said.
+    pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+        let mut child = Self::spawn(arguments, environment);
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().code().unwrap(), said)
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -1,0 +1,265 @@
+//! Everything out, and in again elsewhere.
+
+mod refusals;
+
+use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
+
+use deploylog::migrate;
+use serde_json::{Value, json};
+
+use crate::harness::{DEPLOYED, Database, Event, Listener, OwnCluster, PROGRAM, PrivateDirectory, Service, deployed};
+
+/// Texts that something on the way might take for its own.
+const HOSTILE: [&str; 12] = [
+    "\\N",
+    "\\.",
+    "\\",
+    "\\t\\n\\x41",
+    "a\\",
+    "'; drop table records; --",
+    "\"quoted\", and so on",
+    "=1+1",
+    "naïve 🚀 \u{2028} \u{202e}txt",
+    "null",
+    " ",
+    "end 1 0",
+];
+
+/// Lines that are hostile, with what is optional left out of every other one, and a key in every tenth.
+fn lines(from: usize, count: usize) -> String {
+    let line = |n: usize| {
+        let text = HOSTILE[n % HOSTILE.len()];
+        let status = ["started", "deployed", "failed", "queued"][n % 4];
+        let mut line = json!({
+            "component": format!("web {}", n % 500),
+            "version": format!("{text}{n}"),
+            "owner": format!("x{text}"),
+            "status": status,
+        });
+        if n.is_multiple_of(2) {
+            let run = format!("run {}", n / 8);
+            let more = json!({ "environment": format!("{text}!"), "run": run, "url": "https://ci/?a=%5C&b=\\" });
+            line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        }
+        if n.is_multiple_of(10) {
+            line["idempotency_key"] = format!("key-{n}\\").into();
+        }
+        line.to_string() + "\n"
+    };
+    (from..from + count).map(line).collect()
+}
+
+/// All that its readers get: CSV and NDJSON.
+fn exports(service: &Service) -> [String; 2] {
+    ["text/csv", "application/x-ndjson"].map(|form| {
+        let answer = service.request("GET", "/api/", &[("accept", form)], None);
+        assert_eq!(answer.status, 200);
+        answer.body
+    })
+}
+
+/// Where a command works.
+fn there(url: &str) -> [(&str, &str); 1] {
+    [("DATABASE_URL", url)]
+}
+
+#[track_caller]
+fn succeed(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let (code, said) = Service::run(arguments, environment);
+    assert_eq!(code, 0, "{said}");
+    said
+}
+
+/// A small backup in a directory of its own.
+fn small_backup() -> (PrivateDirectory, String) {
+    let directory = PrivateDirectory::new();
+    let file = format!("{}/small", directory.text());
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.import(&lines(0, 60)).expect(201);
+    succeed(&["backup", &file], &there(&database.url()));
+    (directory, file)
+}
+
+/// What a backup holds, without what every backup has of its own: its first line, and its last one's digest.
+fn body(file: &str) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    let body = text.split_once('\n').unwrap().1;
+    body.trim_end().rsplit_once(' ').unwrap().0.to_owned()
+}
+
+#[test]
+fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_same() {
+    const COUNT: usize = 100_000;
+    let directory = PrivateDirectory::new();
+    let path = |name: &str| format!("{}/{name}", directory.text());
+    let (here, back) = (path("here"), path("back"));
+    let embedded = [("DEPLOYLOG_DATA_DIR", here.as_str())];
+    let mut service = Service::with(&embedded);
+    for from in (0..COUNT).step_by(10_000) {
+        service.import(&lines(from, 10_000)).expect(201);
+    }
+    for id in 1..=50 {
+        service.send("PATCH", &format!("/api/{id}"), &json!({ "owner": HOSTILE[7] }).to_string()).expect(200);
+    }
+    for id in (1_000..1_050).chain(COUNT - 2..=COUNT) {
+        service.request("DELETE", &format!("/api/{id}"), &[], None).expect(204);
+    }
+    let exported = exports(&service);
+    let etag = service.get("/api/7").header("etag").unwrap().to_owned();
+    let deploys = service.get("/api/deploys?limit=1000&state=running").body;
+
+    let first = path("first");
+    let said = succeed(&["backup", &first], &embedded);
+    assert!(said.starts_with(&format!("backed up 99,947 records to {first}, as of 20")), "{said}");
+    assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(service.stop().success());
+
+    let external = OwnCluster::start();
+    let url = external.url();
+    assert!(succeed(&["restore", &first], &there(&url)).starts_with("restored 99,947 records, as of 20"));
+    let service = Service::with(&there(&url));
+    assert!(exports(&service) == exported, "the exports differ");
+    let second = path("second");
+    succeed(&["backup", &second], &there(&url));
+    assert!(body(&first) == body(&second), "the backups differ");
+    // What goes on, goes on as it would have there.
+    assert_eq!(service.get("/api/deploys?limit=1000&state=running").body, deploys);
+    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1);
+    let first_line: Value = serde_json::from_str(lines(60, 1).trim_end()).unwrap();
+    let replay = service.import(&first_line.to_string()).expect(201);
+    assert_eq!((&replay["replayed"], &replay["ids"]), (&json!(1), &json!([61])));
+    let headers = [("content-type", "application/json"), ("if-match", etag.as_str())];
+    service.request("PATCH", "/api/7", &headers, Some(r#"{"owner":"bob"}"#)).expect(200);
+    drop(service);
+
+    let back = [("DEPLOYLOG_DATA_DIR", back.as_str())];
+    succeed(&["restore", &second], &back);
+    let service = Service::with(&back);
+    assert!(exports(&service) == exported, "the exports differ");
+    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1);
+}
+
+#[test]
+fn a_backup_holds_every_table_but_those_of_one_database() {
+    let (_directory, file) = small_backup();
+    let text = std::fs::read_to_string(file).unwrap();
+    let held = text.lines().filter_map(|line| line.strip_prefix("table ")?.split(' ').next());
+    let mut held: Vec<_> = held.chain(["events", "migrations", "replicas"]).map(|name| vec![name.to_owned()]).collect();
+    held.sort();
+    let database = Database::new();
+    succeed(&["migrate"], &there(&database.url()));
+    let tables = "select relname from pg_class where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace order by 1";
+    assert_eq!(database.sql(tables), held);
+}
+
+#[test]
+fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanwhile() {
+    use std::io::Read as _;
+    let database = Database::new();
+    let service = Service::on(&database);
+    service.import(&lines(0, 10_000)).expect(201);
+    let exported = exports(&service);
+    let mut backup = std::process::Command::new(PROGRAM)
+        .args(["backup", "-"])
+        .env("DATABASE_URL", database.url())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = backup.stdout.take().unwrap();
+    let mut text = vec![0; 100];
+    stdout.read_exact(&mut text).unwrap();
+    // Most of it is yet to come: no pipe holds so much.
+    database.sql("delete from records");
+    service.import(&lines(20_000, 500)).expect(201);
+    stdout.read_to_end(&mut text).unwrap();
+    assert!(backup.wait().unwrap().success());
+
+    let other = Database::new();
+    let mut restore = std::process::Command::new(PROGRAM)
+        .args(["restore", "-"])
+        .env("DATABASE_URL", other.url())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut restore.stdin.take().unwrap(), &text).unwrap();
+    assert!(restore.wait().unwrap().success());
+    assert!(exports(&Service::on(&other)) == exported, "the exports differ");
+}
+
+#[test]
+fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let mut listener = Listener::start(&service, "/api/events");
+    service.record(DEPLOYED);
+    let Event { id, .. } = listener.next();
+    let directory = PrivateDirectory::new();
+    let file = format!("{}/file", directory.text());
+    succeed(&["backup", &file], &there(&database.url()));
+
+    let other = Database::new();
+    succeed(&["restore", &file], &there(&other.url()));
+    let service = Service::on(&other);
+    for _ in 0..20 {
+        service.record(DEPLOYED);
+    }
+    assert_eq!(Listener::resume(&service, "/api/events", &id).next().name, "reset");
+    // Who begins here goes on here.
+    let mut listener = Listener::start(&service, "/api/events");
+    let record = service.record(DEPLOYED);
+    let event = listener.next();
+    assert_eq!(event.data["id"], record["id"]);
+    let next = service.record(DEPLOYED);
+    assert_eq!(Listener::resume(&service, "/api/events", &event.id).next().data["id"], next["id"]);
+}
+
+#[test]
+fn an_id_that_was_given_in_either_database_is_not_given_again() {
+    let (_directory, file) = small_backup();
+    let database = Database::new();
+    let mut service = Service::on(&database);
+    service.import(&lines(0, 70)).expect(201);
+    for id in 1..=70 {
+        service.request("DELETE", &format!("/api/{id}"), &[], None).expect(204);
+    }
+    service.stop();
+    drop(service);
+    database.sql("truncate events");
+    let is_clean = "select from pg_class where relname = 'history' and relnamespace = current_schema()::regnamespace";
+    if !database.sql(is_clean).is_empty() {
+        database.sql("truncate history");
+    }
+    succeed(&["restore", &file], &there(&database.url()));
+    assert_eq!(Service::on(&database).record(DEPLOYED)["id"], 71);
+}
+
+#[test]
+fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
+    let old = Database::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config: tokio_postgres::Config = old.url().parse().unwrap();
+        let (mut client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let transaction = client.transaction().await.unwrap();
+        assert_eq!(migrate::run_up_to(1, &transaction).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+    });
+    old.sql(
+        "insert into records (component, version, owner, status, phase, started_at)
+         values ('web', '1', 'ann', 'started', 'started', now() - interval '1 minute')",
+    );
+    let directory = PrivateDirectory::new();
+    let file = format!("{}/old", directory.text());
+    succeed(&["backup", &file], &there(&old.url()));
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("deploylog backup 1 0001_records 20"));
+
+    let new = Database::new();
+    succeed(&["restore", &file], &there(&new.url()));
+    let service = Service::on(&new);
+    assert_eq!(service.get("/api/deploys").json()[0]["state"], "running");
+    let finish = deployed(&json!({ "version": "1" }));
+    assert_eq!(service.record(&finish)["start_id"], 1);
+}

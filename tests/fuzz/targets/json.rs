@@ -1,0 +1,115 @@
+//! A record as JSON: as it is sent by POST and PUT, and as it is changed by PATCH.
+
+use chrono::{DateTime, Utc};
+use deploylog::record::{COLUMNS, Draft, FieldError, NewRecord, Origin, Phase, Record};
+use serde_json::Value;
+
+/// A body.
+pub fn target(data: &[u8]) {
+    let value = serde_json::from_slice::<Value>(data).ok();
+    for origin in [Origin::Post, Origin::Put, Origin::Patch, Origin::Line] {
+        match Draft::parse(data, origin) {
+            Ok(draft) => {
+                assert!(data.trim_ascii_start().starts_with(b"{"));
+                draft.errors.iter().for_each(check_error);
+                if draft.idempotency_key.is_some() {
+                    assert_eq!(origin, Origin::Line);
+                }
+            }
+            Err(reason) => {
+                assert!(!value.as_ref().is_some_and(Value::is_object), "{reason}");
+                let place = reason.rsplit_once(" at byte ").map(|(_, place)| place.parse::<usize>().unwrap());
+                assert!(place.is_none_or(|place| (1..=data.len() + 1).contains(&place)), "{reason}");
+                return;
+            }
+        }
+    }
+    let sent = |origin| NewRecord::from_draft(Draft::parse(data, origin).unwrap(), now());
+    let standing = standing();
+    for result in [sent(Origin::Post), sent(Origin::Put)] {
+        match result {
+            Ok(record) => check(&record),
+            Err(errors) => {
+                assert!(!errors.is_empty());
+                errors.iter().for_each(check_error);
+            }
+        }
+    }
+    for record in &standing {
+        let replaced = record.replaced(Draft::parse(data, Origin::Put).unwrap(), now());
+        let patched = record.patched(Draft::parse(data, Origin::Patch).unwrap(), now());
+        for changed in [replaced, patched].into_iter().flatten() {
+            check(&changed);
+        }
+    }
+}
+
+/// Records of each kind that stand already.
+fn standing() -> Vec<Record> {
+    let times = ["", r#","started_at":"2026-01-01T00:00:00Z""#, r#","finished_at":"2026-01-01T00:00:01Z""#];
+    let mut all = Vec::new();
+    for status in ["started", "deployed", "queued"] {
+        for times in times {
+            let json = format!(r#"{{"component":"a","version":"b","owner":"c","status":"{status}","run":"d"{times}}}"#);
+            let said = NewRecord::from_draft(Draft::parse(json.as_bytes(), Origin::Post).unwrap(), now());
+            all.extend(said.map(|said| record(said, None)));
+        }
+    }
+    all
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap()
+}
+
+fn record(said: NewRecord, start_id: Option<i64>) -> Record {
+    Record { id: 7, said, start_id, recorded_at: now(), updated_at: now() }
+}
+
+/// An error names a field, and a field that is none is called that.
+pub fn check_error(error: &FieldError) {
+    let is_known = COLUMNS.contains(&&*error.field) || error.field == "idempotency_key";
+    assert!(!error.reason.is_empty());
+    assert!(is_known || ["is not a field of a record", "is given twice"].contains(&&*error.reason), "{error:?}");
+}
+
+/// What was accepted is within its bounds, and is read again from what is answered.
+pub fn check(said: &NewRecord) {
+    let required = [&said.component, &said.version, &said.owner, &said.status];
+    let short = required.into_iter().chain(&said.environment);
+    let long = said.run.iter().chain(&said.stage);
+    let texts = short.map(|text| (text, 200)).chain(long.map(|text| (text, 1_000)));
+    let texts = texts.chain(said.url.iter().map(|url| (url, 2_000))).chain(said.commit.iter().map(|text| (text, 64)));
+    for (text, limit) in texts {
+        assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
+        assert!(!text.trim().is_empty());
+    }
+    assert!(said.url.as_ref().is_none_or(|url| url.to_ascii_lowercase().starts_with("http")));
+    assert_eq!(said.phase, Phase::of_status(&said.status));
+    assert!(said.phase != Phase::Started || said.finished_at.is_none());
+
+    let standing = record(said.clone(), None);
+    let duration = standing.duration_ms();
+    assert!(duration.is_none_or(|duration| duration >= 0));
+    assert_eq!(said.phase.stops(), duration.is_some() || standing.duration_missing().is_some());
+    let json = serde_json::to_vec(&standing).unwrap();
+    let answered: Value = serde_json::from_slice(&json).unwrap();
+    assert!(answered.get("duration_seconds").is_none_or(|seconds| seconds.as_f64().is_some_and(f64::is_finite)));
+    for origin in [Origin::Put, Origin::Line] {
+        let again = NewRecord::from_draft(Draft::parse(&json, origin).unwrap(), now()).unwrap();
+        assert_eq!(again, *said);
+        assert_eq!(again.content_digest(), said.content_digest());
+        assert_eq!(again.deploy_digest(), said.deploy_digest());
+        assert!(again.differences(said).is_empty());
+    }
+    assert!(standing.differences(said).is_empty());
+    // Nothing changed is nothing changed.
+    let empty = Draft::parse(b"{}", Origin::Patch).unwrap();
+    assert_eq!(standing.patched(empty, now()).as_ref(), Ok(said));
+    // A start that is another record's is not sent back as one's own.
+    if said.phase.stops() && said.started_at.is_some() {
+        let json = serde_json::to_vec(&record(said.clone(), Some(3))).unwrap();
+        let again = NewRecord::from_draft(Draft::parse(&json, Origin::Put).unwrap(), now()).unwrap();
+        assert_eq!(again, NewRecord { started_at: None, ..said.clone() });
+    }
+}
