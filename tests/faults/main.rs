@@ -43,7 +43,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run; those with 0 are tried in the first round only.
-const FAULTS: [(&str, usize, Fault); 19] = [
+const FAULTS: [(&str, usize, Fault); 20] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
@@ -55,6 +55,7 @@ const FAULTS: [(&str, usize, Fault); 19] = [
     ("the network is cut", 1, network::cut),
     ("the network is 2 s late", 1, network::late),
     ("the network resets amid a message", 1, network::reset),
+    ("a write is cut off and carried out later", 1, network::given_up),
     ("PostgreSQL's disk is full", 1, shortages::disk),
     ("its table is locked", 1, shortages::table_lock),
     ("its rows are locked", 1, shortages::row_locks),

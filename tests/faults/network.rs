@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Lab,
+    api::harness::{Session, eventually},
     protocol::Side,
     proxy::{Act, Network, Proxy},
     table::Row,
@@ -67,6 +68,45 @@ pub fn reset(lab: &mut Lab) -> Row {
         if !proxy.forget() {
             scene.struck(1);
         }
+    }
+    scene.recovers(Instant::now(), BACK);
+    scene.end()
+}
+
+/// A start whose connection is cut while it waits for a lock is carried out only after its finish was recorded.
+pub fn given_up(lab: &mut Lab) -> Row {
+    let proxy = Proxy::start(lab.postgres.socket());
+    let mut scene = lab.scene_behind(&proxy);
+    scene.begin();
+    for number in 0..lab.often() {
+        let session = Session::open(&scene.url());
+        let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
+        // Whoever sends the same key waits for the end of this.
+        session.run(&format!(
+            "begin; insert into records (component, version, owner, status, phase, idempotency_key)
+             values ('given-up', '1', 'ann', 'queued', 'noted', '{number}')"
+        ));
+        let post = |status: &str, headers: &[(&str, &str)]| {
+            let record =
+                format!(r#"{{"component":"given-up","version":"{number}","owner":"ann","status":"{status}"}}"#);
+            scene.services[0].request("POST", "/api/", headers, Some(&record)).status
+        };
+        let json = ("content-type", "application/json");
+        let start = std::thread::scope(|scope| {
+            let start = scope.spawn(|| post("started", &[json, ("idempotency-key", &number.to_string())]));
+            eventually("the start waits", || {
+                let waits = format!("select from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
+                !scene.sql(&waits).is_empty()
+            });
+            proxy.cut();
+            start.join().unwrap()
+        });
+        eventually("the finish is recorded", || post("deployed", &[json]) == 201);
+        session.run("rollback");
+        if start != 503 {
+            scene.complain(format!("the start is answered {start}"));
+        }
+        scene.struck(1);
     }
     scene.recovers(Instant::now(), BACK);
     scene.end()
