@@ -166,7 +166,7 @@ impl<'a> Sweep<'a> {
         if !is_success || began.elapsed() > NEXT {
             self.complain(format!("{what}: the next took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
         }
-        self.count(self.call.adds, true);
+        self.count(self.call.adds, is_success);
         if !self.call.is_safe() {
             self.count(self.call.adds, was_done);
         }
