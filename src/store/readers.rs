@@ -54,17 +54,18 @@ async fn read(inner: Arc<Inner>, mut queue: Receiver<Job>) {
     while queue.recv_many(&mut jobs, MAX_GROUP).await > 0 {
         // Should one panic, its requests are told so, and the others go on.
         let group = AssertUnwindSafe(read_group(&inner, std::mem::take(&mut jobs)));
-        if let Ok(Some(failure)) = group.catch_unwind().await {
+        if let Ok(Some((failure, mut given_up))) = group.catch_unwind().await {
             // Those that wait by now would only wait for the same.
-            while let Ok(job) = queue.try_recv() {
+            given_up.extend(std::iter::from_fn(|| queue.try_recv().ok()));
+            for job in given_up {
                 job.answer(Err(failure.share()));
             }
         }
     }
 }
 
-/// Answers each. Answers why there is no database to be had, where that is so.
-async fn read_group(inner: &Inner, jobs: Vec<Job>) -> Option<Failure> {
+/// Answers each; or hands them back, and why, where there is no database to be had.
+async fn read_group(inner: &Inner, jobs: Vec<Job>) -> Option<(Failure, Vec<Job>)> {
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
     match inner.records(&ids).await {
         Ok(records) => jobs.into_iter().for_each(|job| job.find(&records)),
@@ -77,11 +78,11 @@ async fn read_group(inner: &Inner, jobs: Vec<Job>) -> Option<Failure> {
                 }
             }
         }
+        Err(failure @ (Failure::Unreachable(_) | Failure::Silent(_))) => return Some((failure, jobs)),
         Err(failure) => {
             for job in jobs {
                 job.answer(Err(failure.share()));
             }
-            return Some(failure).filter(|failure| matches!(failure, Failure::Unreachable(_) | Failure::Silent(_)));
         }
     }
     None

@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{Delivery, Inner, connections::Failure, lanes::LANES};
 use crate::error::Error;
-use group::{Job, Outcome, write_group};
+use group::{GivenUp, Job, Outcome, write_group};
 
 /// On one connection: the server finds the second as soon as it has answered the first, and a core is left to the others.
 /// On connections of their own three took half as much again of the database's time for each record.
@@ -75,9 +75,11 @@ async fn write(inner: Arc<Inner>, mut queue: Receiver<Job>) {
             },
             Some(waited) = board.waits.join_next() => board.step_in(waited),
             Some(landed) = board.flights.join_next_with_id() => {
-                if let Some(failure) = board.land(landed) {
-                    // Those that wait by now would only wait for the same.
-                    for job in board.give_up().chain(std::iter::from_fn(|| queue.try_recv().ok())) {
+                if let Some((failure, mut jobs)) = board.land(landed) {
+                    // Those that wait by now would only wait for the same. Who comes once the first is told is none of
+                    // them.
+                    jobs.extend(board.give_up().chain(std::iter::from_fn(|| queue.try_recv().ok())));
+                    for job in jobs {
                         job.fail(&failure);
                     }
                 }
@@ -105,7 +107,7 @@ struct Board {
     /// Those whose lane is in flight or waited for.
     blocked: VecDeque<Job>,
     /// In tasks of their own: should one panic, its requests are told so, and the others go on.
-    flights: JoinSet<Result<(), Failure>>,
+    flights: JoinSet<Result<(), GivenUp>>,
     /// The lanes of each.
     flown: HashMap<task::Id, Vec<usize>>,
     lanes: Vec<Lane>,
@@ -218,8 +220,8 @@ impl Board {
     }
 
     /// Lets those wait again that it stood in the way of. Answers why there is no database to be had, where that is so.
-    fn land(&mut self, landed: Result<(task::Id, Result<(), Failure>), JoinError>) -> Option<Failure> {
-        let (id, failure) = match landed {
+    fn land(&mut self, landed: Result<(task::Id, Result<(), GivenUp>), JoinError>) -> Option<GivenUp> {
+        let (id, given_up) = match landed {
             Ok((id, result)) => (id, result.err()),
             Err(panic) => (panic.id(), None),
         };
@@ -227,6 +229,6 @@ impl Board {
             self.lanes[lane] = Lane::Free;
         }
         self.admit_again();
-        failure
+        given_up
     }
 }

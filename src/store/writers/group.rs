@@ -18,21 +18,24 @@ pub struct Job {
     pub answer: oneshot::Sender<Outcome>,
 }
 
+/// Why there is no database to be had, and those that are to be told so.
+pub type GivenUp = (Failure, Vec<Job>);
+
 /// Writes a group and answers each of it. Fails where there is no database to be had.
-pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), Failure> {
+pub async fn write_group(inner: &Inner, group: Vec<Job>) -> Result<(), GivenUp> {
     // What the database refuses is only one of them: each is tried by itself.
     let mut refused = write_together(inner, group).await?.into_iter();
     while let Some(job) = refused.next() {
-        if let Err(failure) = write_together(inner, vec![job]).await {
-            refused.for_each(|job| job.fail(&failure));
-            return Err(failure);
+        if let Err((failure, mut jobs)) = write_together(inner, vec![job]).await {
+            jobs.extend(refused);
+            return Err((failure, jobs));
         }
     }
     Ok(())
 }
 
 /// Writes all of these or none, their lanes held, and answers each; hands back those that the database refuses together.
-async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
+async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, GivenUp> {
     while !jobs.is_empty() {
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
         match inner.deliver(&deliveries, true).await {
@@ -44,15 +47,12 @@ async fn write_together(inner: &Inner, mut jobs: Vec<Job>) -> Result<Vec<Job>, F
                 }
             }
             Err(Failure::Broken(_)) if jobs.len() > 1 => return Ok(jobs),
+            Err(failure @ (Failure::Unreachable(_) | Failure::Silent(_))) => return Err((failure, jobs)),
             Err(failure) => {
                 for job in jobs {
                     job.fail(&failure);
                 }
-                return if matches!(failure, Failure::Unreachable(_) | Failure::Silent(_)) {
-                    Err(failure)
-                } else {
-                    Ok(Vec::new())
-                };
+                return Ok(Vec::new());
             }
         }
     }
