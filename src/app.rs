@@ -45,9 +45,10 @@ impl App {
     pub async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
-        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout);
         let found = route::find(&head.method, head.uri.path());
         let called = found.as_ref().ok().copied();
+        let may_go_on = || called.map_or(Ok(()), |route| self.guard.admit(route, &head.headers).map(drop));
+        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &may_go_on);
         let conforms = request::conforms(&head);
         let is_doubtful = conforms.is_err();
         let result = match conforms.map(|()| found) {
@@ -86,7 +87,7 @@ impl App {
         route: Route,
         uri: &Uri,
         headers: &HeaderMap,
-        payload: &mut Payload,
+        payload: &mut Payload<'_>,
     ) -> Result<Reply, Error> {
         let caller = &self.guard.admit(route, headers).map_err(Error::Refused)?;
         let reply = match route {

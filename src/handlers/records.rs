@@ -32,7 +32,7 @@ pub async fn create(
     caller: &Caller,
     query: Option<&str>,
     headers: &HeaderMap,
-    payload: &mut Payload,
+    payload: &mut Payload<'_>,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     if media_type(headers, "application/json or application/x-ndjson")? == MediaType::Ndjson {
@@ -87,7 +87,7 @@ pub async fn change(
     origin: Origin,
     query: Option<&str>,
     headers: &HeaderMap,
-    payload: &mut Payload,
+    payload: &mut Payload<'_>,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     let (wanted, edit): (_, fn(&Record, Draft, DateTime<Utc>) -> _) = match origin {
@@ -125,7 +125,7 @@ pub async fn remove(
     Ok(reply::no_content())
 }
 
-async fn draft(payload: &mut Payload, origin: Origin) -> Result<Draft, Error> {
+async fn draft(payload: &mut Payload<'_>, origin: Origin) -> Result<Draft, Error> {
     let body = payload.read(MAX_BODY_BYTES).await?;
     Draft::parse(&body, origin).map_err(|reason| Error::Malformed(format!("the body {reason}")))
 }

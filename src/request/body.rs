@@ -10,30 +10,38 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use crate::error::Error;
+use crate::{access::Refusal, error::Error};
 
 /// A body still to be read, and the time it may take.
-pub struct Payload {
+pub struct Payload<'a> {
     incoming: Incoming,
     deadline: Duration,
+    may_go_on: &'a (dyn Fn() -> Result<(), Refusal> + Sync),
     is_announced: bool,
     is_over: bool,
 }
 
-impl Payload {
-    /// The body of a request with these headers.
+impl<'a> Payload<'a> {
+    /// The body of a request with these headers. Whether its sender is still let in is asked again when it is there.
     #[must_use]
-    pub fn new(headers: &HeaderMap, incoming: Incoming, deadline: Duration) -> Self {
+    pub fn new(
+        headers: &HeaderMap,
+        incoming: Incoming,
+        deadline: Duration,
+        may_go_on: &'a (dyn Fn() -> Result<(), Refusal> + Sync),
+    ) -> Self {
         let has = |name| headers.contains_key(name);
         Self {
             is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
             is_over: incoming.is_end_stream(),
             incoming,
             deadline,
+            may_go_on,
         }
     }
 
-    /// All of it: 411 where none was announced, 413 over `limit` bytes, 408 where it comes too slowly.
+    /// All of it: 411 where none was announced, 413 over `limit` bytes, 408 where it comes too slowly, 401 where the
+    /// token counts no more by then.
     pub async fn read(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
         if !self.is_announced {
             return Err(Error::LengthRequired);
@@ -54,9 +62,11 @@ impl Payload {
                 }
             }
             self.is_over = true;
-            Ok(body)
+            Ok::<Vec<u8>, Error>(body)
         };
-        timeout(self.deadline, read).await.unwrap_or(Err(Error::Timeout))
+        let body = timeout(self.deadline, read).await.unwrap_or(Err(Error::Timeout))?;
+        (self.may_go_on)().map_err(Error::Refused)?;
+        Ok(body)
     }
 
     /// Whether there is more of it than was read.

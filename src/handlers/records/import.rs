@@ -22,7 +22,7 @@ pub async fn create(
     store: &Store,
     caller: &Caller,
     headers: &HeaderMap,
-    payload: &mut Payload,
+    payload: &mut Payload<'_>,
 ) -> Result<Reply, Error> {
     if headers.contains_key("idempotency-key") {
         let reason = "goes with one record: here each line has its idempotency_key";

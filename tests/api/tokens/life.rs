@@ -167,3 +167,36 @@ fn an_export_is_cut_when_the_token_counts_no_more() {
     let last = chunks.find(|chunk| chunk.as_ref().map_or(true, Vec::is_empty)).unwrap();
     assert!(last.is_err(), "it is not ended as if whole");
 }
+
+#[test]
+fn a_body_that_ends_after_its_token_was_revoked_is_not_recorded() {
+    let database = Database::new();
+    let [kept, revoked] = ["kept", "revoked"].map(|name| create(&database, name, "admin", &[]));
+    let service = Service::on(&database);
+    let kept = Bearer::new(&service, &kept);
+    kept.post(DEPLOYED).expect(201);
+    let begun = [
+        ("POST", "/api/", "application/json"),
+        ("POST", "/api/", "application/x-ndjson"),
+        ("PUT", "/api/1", "application/json"),
+        ("PATCH", "/api/1", "application/merge-patch+json"),
+    ]
+    .map(|(method, path, content_type)| {
+        let mut connection = service.connect();
+        let length = DEPLOYED.len();
+        connection.send(format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {revoked}\r\ncontent-type: {content_type}\r\n\
+             expect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        ));
+        assert_eq!(connection.head().status, 100, "its token counts");
+        connection
+    });
+    let before = kept.get("/api/").body;
+    revoke(&database.url(), "revoked");
+    eventually("it is refused", || Bearer::new(&service, &revoked).get("/api/").status == 401);
+    for mut connection in begun {
+        connection.send(DEPLOYED);
+        connection.answer().problem(401);
+    }
+    assert_eq!(kept.get("/api/").body, before);
+}
