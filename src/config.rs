@@ -101,6 +101,22 @@ pub struct Limits {
     pub write: Duration,
 }
 
+impl Limits {
+    /// The same with no more connections than these, of which the shares are then as they are where nothing is set.
+    #[must_use]
+    pub fn within(self, connections: usize) -> Self {
+        if self.connections <= connections {
+            return self;
+        }
+        Self {
+            connections,
+            connections_per_address: self.connections_per_address.min(connections - connections / 10),
+            event_readers: self.event_readers.min(connections - connections.div_ceil(5)),
+            ..self
+        }
+    }
+}
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {

@@ -17,6 +17,7 @@ use tokio::{
 use crate::{app::App, config::Limits, error::Error};
 use addresses::{Addresses, Share};
 use farewell::Refusals;
+pub use farewell::refusals;
 use stall::NoStall;
 
 /// Docker kills ten seconds after it asked.
@@ -33,7 +34,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
     let (stop, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections));
     let addresses = Addresses::new(limits.connections_per_address);
-    let refusals = Refusals::new();
+    let refusals = Refusals::new(limits.connections);
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     access::guard::Guard,
     app::App,
-    config::{Config, Database, Open},
+    config::{Config, Database, Limits, Open},
     embedded::Cluster,
     error::Error,
     handlers::events::Readers,
@@ -64,6 +64,9 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     result
 }
 
+/// Beside connections: streams, the listener, the runtime's, connections outside the pool, and room for new ones.
+const FILES_OF_ITS_OWN: usize = 30;
+
 /// What is there once the database answers.
 struct Opened {
     store: Store,
@@ -73,6 +76,7 @@ struct Opened {
 
 async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shutdown: &mut Shutdown) {
     let Opened { store, tokens, guard } = opened;
+    let limits = within_files(config);
     let mut tasks = vec![
         tokio::spawn(store::second_looks(store.clone())),
         tokio::spawn(store::forget_events(store.clone())),
@@ -82,8 +86,8 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
     let app = Arc::new(App {
         store: store.clone(),
         guard: guard.clone(),
-        body_timeout: config.limits.body,
-        event_readers: Readers::new(config.limits.event_readers),
+        body_timeout: limits.body,
+        event_readers: Readers::new(limits.event_readers),
         requests: Requests::default(),
     });
     let requested = async {
@@ -91,11 +95,28 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
         tracing::info!("{signal}: finishing what is in flight");
         store.end_feed();
     };
-    server::serve(listener, app, config.limits, requested).await;
+    server::serve(listener, app, limits, requested).await;
     for task in tasks {
         task.abort();
     }
     tokio::join!(tokens.close(&guard), store.close());
+}
+
+/// What clients may take where each of their connections is an open file, of which the system allows only so many.
+fn within_files(config: &Config) -> Limits {
+    let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return config.limits };
+    let rest = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(config.pool.size + FILES_OF_ITS_OWN);
+    // Who has too many connections is told so on one more.
+    let for_clients = rest.saturating_sub(server::refusals(rest)).max(1);
+    let limits = config.limits.within(for_clients);
+    if limits.connections < config.limits.connections {
+        tracing::warn!(
+            "{files} files may be open (ulimit -n), so {} clients at once, and not {}",
+            limits.connections,
+            config.limits.connections
+        );
+    }
+    limits
 }
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens

@@ -18,8 +18,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is read over at once.
 const PART_BYTES: usize = 16 << 10;
-/// Who is told at the same time that it has too many connections; others are just closed.
+/// So many are told at the same time that they have too many connections; others are just closed.
 const MAX_REFUSALS: usize = 256;
+const MIN_REFUSALS: usize = 16;
 
 /// Reads over what still comes on a connection whose last answer is written: closed with something unread, the
 /// connection would be reset, and the answer lost on its way.
@@ -53,13 +54,19 @@ pub async fn say(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Err
     }
 }
 
+/// Beside so many connections there may be so many that are told that they are too many.
+#[must_use]
+pub fn refusals(connections: usize) -> usize {
+    (connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS)
+}
+
 /// Tells those who have too many connections.
 pub struct Refusals(Arc<Semaphore>);
 
 impl Refusals {
     /// Nobody yet.
-    pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_REFUSALS)))
+    pub fn new(connections: usize) -> Self {
+        Self(Arc::new(Semaphore::new(refusals(connections))))
     }
 
     /// Answers 429 and closes. Takes no place among the connections.

@@ -1,11 +1,16 @@
 //! Connections: kept, pipelined, half-closed, left, and how many.
 
-use std::{io::ErrorKind, net::Shutdown, process::Command, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::Shutdown,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::json;
 
 use super::JSON;
-use crate::harness::{Connection, DEPLOYED, Database, Service, Session, deployed, eventually};
+use crate::harness::{Connection, DEPLOYED, Database, PROGRAM, Service, Session, deployed, eventually};
 
 const LIVEZ: &str = "GET /livez HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -151,4 +156,30 @@ fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place
     assert_eq!(second.request("GET", "/api/", &[], None).expect(200), json!([]));
     drop(first);
     eventually("it may have another", || service.post(DEPLOYED).status == 201);
+}
+
+#[test]
+fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_without_an_answer() {
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec \"$0\"", PROGRAM])
+        .env("DATABASE_URL", Database::new().url())
+        .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let service = Service::ready(child);
+    // 100 without the pool's 10, 30 of its own and 16 for refusals are 44, of which one address may have 40.
+    let mut held: Vec<_> = (0..40).map(|_| service.connect()).collect();
+    for connection in &mut held {
+        connection.request("GET", "/livez", &[], None).expect(200);
+    }
+    let _idle: Vec<_> = (0..30).map(|_| service.connect()).collect();
+    assert_eq!(held[0].request("POST", "/api/", &[JSON], Some(DEPLOYED.as_bytes())).status, 201);
+    let from_elsewhere = Command::new("curl")
+        .args(["--silent", "--fail", "--interface", "127.0.0.2", &format!("http://{}/readyz", service.address)])
+        .output();
+    assert!(from_elsewhere.unwrap().status.success());
+    drop(held);
+    eventually("it may have another", || service.get("/livez").status == 200);
 }
