@@ -21,7 +21,7 @@ use crate::{
     metrics::Requests,
     record::Origin,
     reply::{self, Reply},
-    request::{self, Payload},
+    request::{self, Memory, Payload},
     route::{self, Miss, Route},
     store::Store,
 };
@@ -34,6 +34,8 @@ pub struct App {
     pub guard: Arc<Guard>,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// What bodies may take together.
+    pub body_memory: Memory,
     /// Who may read events at the same time.
     pub event_readers: events::Readers,
     /// What is counted of every request.
@@ -48,7 +50,7 @@ impl App {
         let found = route::find(&head.method, head.uri.path());
         let called = found.as_ref().ok().copied();
         let may_go_on = || called.map_or(Ok(()), |route| self.guard.admit(route, &head.headers).map(drop));
-        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &may_go_on);
+        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &self.body_memory, &may_go_on);
         let conforms = request::conforms(&head);
         let is_doubtful = conforms.is_err();
         let result = match conforms.map(|()| found) {

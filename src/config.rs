@@ -97,6 +97,8 @@ pub struct Limits {
     pub header: Duration,
     /// For a request's body.
     pub body: Duration,
+    /// For all bodies together, in MiB.
+    pub body_memory: usize,
     /// Without a byte of the answer being taken.
     pub write: Duration,
 }
@@ -210,6 +212,8 @@ fn config(
     let event_readers = share(settings, "max-event-readers", |all| all.div_ceil(5));
     let header = settings.seconds("header-timeout");
     let body = settings.seconds("body-timeout");
+    let body_memory =
+        settings.get("max-body-memory", "a number of MiB from 16 to 1000000", |v| number(v, 16, 1_000_000));
     let write = settings.seconds("write-timeout");
     let json = settings.get("log-format", "text or json", |value| match value {
         "text" => Some(false),
@@ -229,6 +233,7 @@ fn config(
             event_readers: event_readers?,
             header: header?,
             body: body?,
+            body_memory: body_memory?,
             write: write?,
         },
         log: Log { json: json?, level: level? },

@@ -83,6 +83,8 @@ pub enum Error {
     Unavailable(Cause),
     /// 503: as many read events as may.
     TooManyReaders,
+    /// 503: bodies take as much memory as they may.
+    TooManyBodies,
     /// 500.
     Internal(Cause),
 }
@@ -127,7 +129,7 @@ impl Error {
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
             Self::NotImplemented | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) | Self::TooManyReaders => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::TooManyReaders | Self::TooManyBodies => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -147,7 +149,7 @@ impl Error {
                 (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
             }
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Unavailable(_) | Self::TooManyBodies => (header::RETRY_AFTER, HeaderValue::from_static("1")),
             Self::TooManyReaders | Self::TooManyConnections => (header::RETRY_AFTER, HeaderValue::from_static("30")),
             _ => return None,
         })
@@ -191,6 +193,7 @@ impl Error {
             Self::UnknownTransferCoding => "send the body with Content-Length, or chunked and not coded".to_owned(),
             Self::NotImplemented => "this method is not known here".to_owned(),
             Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
+            Self::TooManyBodies => "as much is being sent as may at the same time: try again".to_owned(),
             Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
             Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),

@@ -8,7 +8,7 @@ mod query;
 use hyper::{HeaderMap, header};
 
 pub use accept::preferred;
-pub use body::Payload;
+pub use body::{Memory, Payload};
 pub use head::conforms;
 pub use query::Query;
 

@@ -18,6 +18,7 @@ use crate::{
     handlers::events::Readers,
     log,
     metrics::Requests,
+    request::Memory,
     server,
     signal::Shutdown,
     store::{self, Store, Tokens, connect_options},
@@ -87,6 +88,7 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
         store: store.clone(),
         guard: guard.clone(),
         body_timeout: limits.body,
+        body_memory: Memory::new(limits.body_memory),
         event_readers: Readers::new(limits.event_readers),
         requests: Requests::default(),
     });

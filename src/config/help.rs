@@ -47,6 +47,7 @@ flags, each with the environment variable that does the same (the flag wins)
                          DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS
                                                       [nine tenths of them] then 429
   --max-event-readers N  DEPLOYLOG_MAX_EVENT_READERS  [four fifths of them] then 503
+  --max-body-memory MIB  DEPLOYLOG_MAX_BODY_MEMORY    [64] all bodies together: then 503
   --header-timeout S     DEPLOYLOG_HEADER_TIMEOUT     [30] also ends idle connections
   --body-timeout S       DEPLOYLOG_BODY_TIMEOUT       [30] then 408
   --write-timeout S      DEPLOYLOG_WRITE_TIMEOUT      [30] for a reader that takes nothing

@@ -17,6 +17,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("max-connections", "DEPLOYLOG_MAX_CONNECTIONS", "10000"),
     ("max-connections-per-address", "DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", ""),
     ("max-event-readers", "DEPLOYLOG_MAX_EVENT_READERS", ""),
+    ("max-body-memory", "DEPLOYLOG_MAX_BODY_MEMORY", "64"),
     ("header-timeout", "DEPLOYLOG_HEADER_TIMEOUT", "30"),
     ("body-timeout", "DEPLOYLOG_BODY_TIMEOUT", "30"),
     ("write-timeout", "DEPLOYLOG_WRITE_TIMEOUT", "30"),

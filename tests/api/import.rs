@@ -1,8 +1,10 @@
 //! NDJSON in: every line recorded, or none.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, DEPLOYED, Service, deployed};
+use crate::harness::{Answer, DEPLOYED, Service, deployed, eventually};
 
 /// The place and the field of each error.
 #[track_caller]
@@ -161,4 +163,34 @@ fn a_line_of_very_many_unknown_fields_costs_little_and_is_told_a_hundred_of_them
     let answer = service.import(&format!("{{{}}}", fields.join(",")));
     assert_eq!(answer.bad_fields(400).len(), 100);
     assert!(began.elapsed().as_secs_f64() < 5.0, "{:?}", began.elapsed());
+}
+
+#[test]
+fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_out() {
+    let service = Service::set(&[("DEPLOYLOG_MAX_BODY_MEMORY", "16")]);
+    let memory = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim_end_matches("kB").trim().parse::<u64>().unwrap() >> 10
+    };
+    let before = memory();
+    let head =
+        "POST /api/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 8388608\r\n\r\n";
+    let begin = || {
+        let mut sender = service.connect();
+        sender.send(head);
+        sender.stream().write_all(&vec![b' '; 6 << 20]).unwrap();
+        sender
+    };
+    let mut two = vec![begin(), begin()];
+    eventually("two are held", || memory() >= before + 11);
+    for _ in 0..10 {
+        let answer = begin().answer();
+        answer.problem(503);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    assert!(memory() < before + 64, "{} MiB", memory());
+    service.record(DEPLOYED);
+    two.clear();
+    eventually("there is room again", || service.import(&format!("{DEPLOYED}\n{}", " ".repeat(7 << 20))).status == 201);
 }
