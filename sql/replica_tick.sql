@@ -1,5 +1,5 @@
 -- Keeps this process known, forgets those that have not been seen for a minute, and tells whether second looks
--- wait. Writes nothing most of the time.
+-- wait, and whether this process was forgotten itself. Writes nothing most of the time.
 --   $1  the replica
 with
   kept as (
@@ -9,8 +9,9 @@ with
     insert into replicas (id)
     select $1::text::uuid where not exists (select from replicas where id = $1::text::uuid)
     on conflict (id) do nothing
+    returning id
   ),
   forgotten as (
     delete from replicas where id <> $1::text::uuid and seen_at < now() - interval '1 minute'
   )
-select exists (select from second_looks)
+select exists (select from second_looks), exists (select from revived)

@@ -214,7 +214,7 @@ impl Inner {
         }
         let replica = self.replica.current(&self.by_key).await?;
         let written = again(|| insert.run(&self.by_key, &replica.id, in_line)).await;
-        match self.replica.heeds(written)? {
+        match replica.heeds(written)? {
             Outcome::Written(written) => {
                 for (delivery, written) in deliveries.iter().zip(&written) {
                     if matches!(written, Written::New(_)) {
@@ -250,9 +250,15 @@ impl Inner {
     /// Takes the second looks at these, so that what is acknowledged is right. Where that fails they stay noted, for the
     /// next of [`second_looks`]: what was written is acknowledged nevertheless.
     async fn look_again_at(&self, ids: &[i64]) {
-        if let Err(failure) = again(|| replicas::take_looks(self, ids, 0)).await {
+        if let Err(failure) = self.try_to_look_again_at(ids).await {
             tracing::warn!(error = %failure.share(), "a second look is put off");
         }
+    }
+
+    async fn try_to_look_again_at(&self, ids: &[i64]) -> Result<(), Failure> {
+        let name = self.replica.current(&self.by_key).await?;
+        // Else a write that was lost may still come, and is right only by a look after it.
+        if name.is_known(&self.by_key).await? { replicas::take_looks(self, &name, ids, 0).await } else { Ok(()) }
     }
 
     async fn hold<'a>(&self, components: impl Iterator<Item = &'a str>) -> Result<lanes::Held, Failure> {

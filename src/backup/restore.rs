@@ -89,7 +89,8 @@ impl<R: AsyncRead + Unpin> Backup<R> {
         let served = transaction.query_one(include_str!("../../sql/restore_served.sql"), &[]).await?;
         if served.try_get(0)? {
             return Err(BackupError::Refused(
-                "a deploylog serves the database, or was killed there within the last minute: stop it first".to_owned(),
+                "a deploylog serves the database, or ended within the last minute and may still write: stop it first"
+                    .to_owned(),
             ));
         }
         for table in kept_tables(self.steps) {

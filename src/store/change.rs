@@ -37,8 +37,9 @@ impl Store {
                 let old_component = standing.said.component.as_str();
                 let new_component = edited.as_ref().map_or(old_component, |edited| edited.component.as_str());
                 let _lanes = inner.hold([old_component, new_component].into_iter()).await?;
+                let replica = inner.replica.current(&inner.by_key).await?;
                 let changed = again(|| run(&inner.by_key, &standing, edited.as_ref(), by.as_deref())).await;
-                if let Some(record) = inner.replica.heeds(changed)? {
+                if let Some(record) = replica.heeds(changed)? {
                     inner.look_again_at(&[id]).await;
                     return Ok(record);
                 }

@@ -63,8 +63,11 @@ pub fn of(error: tokio_postgres::Error) -> Failure {
         Failure::Collided(error.into())
     } else if *code == SqlState::QUERY_CANCELED || class == "53" {
         Failure::Overloaded(error.into())
+    // A pooler that lost its server: what that made of it, nobody knows.
+    } else if class == "08" {
+        Failure::Lost(error.into())
     // A plan that a migration or a pooler took away, a fail-over to a server that only reads, a server that ends.
-    } else if ["0A000", "26000", "25006"].contains(&code.code()) || class == "57" || class == "08" {
+    } else if ["0A000", "26000", "25006"].contains(&code.code()) || class == "57" {
         Failure::Undone(error.into())
     } else {
         Failure::Broken(error.into())

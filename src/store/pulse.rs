@@ -1,9 +1,12 @@
 //! Whether the database moves at all, which is asked of it once an answer takes long: one that takes its time for a
 //! statement still answers the smallest question.
 
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// From then on an answer takes long.
@@ -33,8 +36,7 @@ impl Pulse {
         let deadline = Instant::now() + PATIENCE;
         let client = match timeout_at(deadline, self.0.get()).await {
             Ok(Ok(client)) => client,
-            // It says that it has no connection to give.
-            Ok(Err(_)) => return true,
+            Ok(Err(error)) => return is_answer(&error),
             Err(_) => return false,
         };
         let is_felt = timeout_at(deadline, client.simple_query("")).await.is_ok();
@@ -48,4 +50,14 @@ impl Pulse {
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+/// Whether somebody said that there is no connection to be had; else nobody said anything.
+fn is_answer(error: &PoolError) -> bool {
+    // All others are this process's own, which ends.
+    let PoolError::Backend(error) = error else { return true };
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    let is_refusal =
+        |error: &io::Error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
+    error.as_db_error().is_some() || error.is_closed() || source.is_some_and(is_refusal)
 }

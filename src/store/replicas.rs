@@ -12,6 +12,7 @@ use std::{
 };
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_postgres::types::ToSql;
 
 use super::{
     Inner, Store,
@@ -26,6 +27,9 @@ const TICK: Duration = Duration::from_millis(300);
 /// Second looks a statement takes, and statements a tick runs.
 const LOOKS: i64 = 500;
 const STATEMENTS: usize = 20;
+/// So long after it was kept known the others remember a name for certain: they forget what was not seen for a minute, and
+/// the moment it was seen may be 15 seconds old.
+const REMEMBERED: Duration = Duration::from_secs(40);
 
 /// Who this process is to the others.
 ///
@@ -34,8 +38,6 @@ const STATEMENTS: usize = 20;
 /// for as long as the old one is remembered.
 pub struct Replica {
     name: Mutex<Arc<Name>>,
-    /// Whether a write is out under this name of which nobody knows.
-    is_spent: AtomicBool,
     renewing: tokio::sync::Mutex<()>,
     statement_timeout: Duration,
 }
@@ -50,75 +52,57 @@ pub struct Name {
     until: Instant,
     /// Whether every statement in flight knows it.
     is_known: AtomicBool,
+    /// Whether a write is out under it of which nobody knows, or the others have forgotten it.
+    is_spent: AtomicBool,
+    /// When it was last kept known.
+    kept: Mutex<Instant>,
 }
 
 impl Replica {
     /// Makes this process known, and waits until every statement in flight elsewhere knows it.
     pub async fn join(writing: &Connections, statement_timeout: Duration) -> Result<Self, Error> {
-        let name = Mutex::new(Arc::new(Name::make_known(writing, None, statement_timeout).await?));
-        let replica =
-            Self { name, is_spent: AtomicBool::new(false), renewing: tokio::sync::Mutex::default(), statement_timeout };
-        while !replica.is_known(writing).await? {
+        let name = Arc::new(Name::make_known(writing, None, statement_timeout).await?);
+        while !name.is_known(writing).await? {
             sleep(Duration::from_millis(10)).await;
         }
-        Ok(replica)
+        Ok(Self { name: Mutex::new(name), renewing: tokio::sync::Mutex::default(), statement_timeout })
     }
 
-    /// Its name for what is written now.
+    /// Its name for what is written now. Who holds a lane takes it then, and not before: a write of the lane that was lost
+    /// has spent it.
     pub async fn current(&self, writing: &Connections) -> Result<Arc<Name>, Failure> {
-        if self.is_spent.load(Ordering::Acquire) {
-            let free = self.renewing.try_lock();
-            let has_waited = free.is_err();
-            let _turn = if let Ok(turn) = free { turn } else { self.renewing.lock().await };
-            if self.is_spent.load(Ordering::Acquire) && has_waited {
-                return Err(Failure::Unreachable("this process could just not be made known".into()));
-            }
-            if self.is_spent.swap(false, Ordering::AcqRel) {
-                match Name::make_known(writing, Some(&self.name().id), self.statement_timeout).await {
-                    Ok(name) => *self.lock() = Arc::new(name),
-                    Err(failure) => {
-                        self.is_spent.store(true, Ordering::Release);
-                        return Err(failure);
-                    }
-                }
-            }
+        let name = self.name();
+        if !name.is_spent() {
+            return Ok(name);
         }
-        Ok(self.name())
+        let free = self.renewing.try_lock();
+        let has_waited = free.is_err();
+        let _turn = if let Ok(turn) = free { turn } else { self.renewing.lock().await };
+        let name = self.name();
+        if !name.is_spent() {
+            return Ok(name);
+        }
+        if has_waited {
+            return Err(Failure::Unreachable("this process could just not be made known".into()));
+        }
+        let name = Arc::new(Name::make_known(writing, Some(&name.id), self.statement_timeout).await?);
+        *lock(&self.name) = name.clone();
+        Ok(name)
     }
 
-    /// Takes note where a write has an unknown end.
-    pub fn heeds<T>(&self, written: Result<T, Failure>) -> Result<T, Failure> {
-        if let Err(Failure::Lost(_) | Failure::Silent(_)) = &written {
-            self.is_spent.store(true, Ordering::Release);
-        }
-        written
-    }
-
-    /// Lets the others know that this process has gone.
+    /// Lets the others know that this process has gone; not where a write of it may still come.
     pub async fn leave(&self, writing: &Connections) {
-        if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&self.name().id]).await {
+        let name = self.name();
+        if name.is_spent() {
+            return;
+        }
+        if let Err(failure) = writing.query(include_str!("../../sql/replica_delete.sql"), &[&name.id]).await {
             tracing::debug!(error = %Error::from(failure), "the replicas were not told of the end");
         }
     }
 
-    /// Whether every statement in flight knows it.
-    async fn is_known(&self, writing: &Connections) -> Result<bool, Failure> {
-        let name = self.name();
-        if !name.is_known.load(Ordering::Relaxed) {
-            let sql = include_str!("../../sql/replica_is_known.sql");
-            let is_known =
-                Instant::now() > name.until || is_so(&writing.query(sql, &[&name.id, &name.transaction]).await?);
-            name.is_known.store(is_known, Ordering::Relaxed);
-        }
-        Ok(name.is_known.load(Ordering::Relaxed))
-    }
-
     fn name(&self) -> Arc<Name> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Arc<Name>> {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.name).clone()
     }
 }
 
@@ -128,13 +112,60 @@ impl Name {
         former: Option<&str>,
         statement_timeout: Duration,
     ) -> Result<Self, Failure> {
+        let kept = Mutex::new(Instant::now());
         // Twice, if need be: a name that nobody writes under is forgotten in a minute.
         let rows = writing.read(include_str!("../../sql/replica_insert.sql"), &[&former]).await?;
         let row = rows.first().ok_or_else(|| Failure::Broken("a replica has no id".into()))?;
         let column = |index| rows::column(row, index).map_err(Failure::Broken);
-        let until = Instant::now() + statement_timeout;
-        Ok(Self { id: column(0)?, transaction: column(1)?, until, is_known: AtomicBool::new(false) })
+        Ok(Self {
+            id: column(0)?,
+            transaction: column(1)?,
+            until: Instant::now() + statement_timeout,
+            is_known: AtomicBool::new(false),
+            is_spent: AtomicBool::new(false),
+            kept,
+        })
     }
+
+    /// Takes note where a write that was sent under it has an unknown end.
+    pub fn heeds<T>(&self, written: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(Failure::Lost(_) | Failure::Silent(_)) = &written {
+            self.is_spent.store(true, Ordering::Release);
+        }
+        written
+    }
+
+    /// Whether nothing more is to be written under it.
+    fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Acquire) || lock(&self.kept).elapsed() > REMEMBERED
+    }
+
+    /// Whether every statement in flight knows it.
+    pub async fn is_known(&self, writing: &Connections) -> Result<bool, Failure> {
+        if !self.is_known.load(Ordering::Relaxed) {
+            let sql = include_str!("../../sql/replica_is_known.sql");
+            let is_known =
+                Instant::now() > self.until || is_so(&writing.query(sql, &[&self.id, &self.transaction]).await?, 0);
+            self.is_known.store(is_known, Ordering::Relaxed);
+        }
+        Ok(self.is_known.load(Ordering::Relaxed))
+    }
+
+    /// Keeps it known. Answers whether second looks wait.
+    async fn keep(&self, writing: &Connections) -> Result<bool, Failure> {
+        let now = Instant::now();
+        let rows = writing.query(include_str!("../../sql/replica_tick.sql"), &[&self.id]).await?;
+        // In this order: what the others forgot while this process stood still is spent before it counts as kept.
+        if self.is_spent() || is_so(&rows, 1) {
+            self.is_spent.store(true, Ordering::Release);
+        }
+        *lock(&self.kept) = now;
+        Ok(is_so(&rows, 0))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps this process known and takes second looks, for ever.
@@ -150,27 +181,28 @@ pub async fn second_looks(store: Store) {
 }
 
 async fn look(inner: &Inner) -> Result<(), Error> {
-    // A look that begins before a write has ended does not see it.
-    if !inner.replica.is_known(&inner.by_key).await? {
-        return Ok(());
-    }
     for _ in 0..STATEMENTS {
-        let rows = inner.by_key.query(include_str!("../../sql/replica_tick.sql"), &[&inner.replica.name().id]).await?;
-        if !is_so(&rows) {
+        if !inner.replica.name().keep(&inner.by_key).await? {
             break;
         }
-        again(|| take_looks(inner, &[], LOOKS)).await?;
+        let name = inner.replica.current(&inner.by_key).await?;
+        // A look that begins before a write has ended does not see it.
+        if !name.is_known(&inner.by_key).await? {
+            break;
+        }
+        take_looks(inner, &name, &[], LOOKS).await?;
     }
     Ok(())
 }
 
 /// Takes the second looks at these records, and so many others.
-pub async fn take_looks(inner: &Inner, ids: &[i64], others: i64) -> Result<(), Failure> {
+pub async fn take_looks(inner: &Inner, name: &Name, ids: &[i64], others: i64) -> Result<(), Failure> {
     let sql = include_str!("../../sql/second_looks_take.sql");
-    inner.by_key.query(sql, &[&ids, &others, &inner.replica.name().id]).await.map(drop)
+    let parameters: [&(dyn ToSql + Sync); 3] = [&ids, &others, &name.id];
+    name.heeds(again(|| inner.by_key.query(sql, &parameters)).await).map(drop)
 }
 
 /// The answer to a question.
-fn is_so(rows: &[tokio_postgres::Row]) -> bool {
-    rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default())
+fn is_so(rows: &[tokio_postgres::Row], column: usize) -> bool {
+    rows.first().is_some_and(|row| row.try_get(column).unwrap_or_default())
 }

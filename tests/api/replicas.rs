@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Service, eventually};
+use crate::harness::{DEPLOYED, Database, OwnCluster, Service, Session, eventually, signal, sql};
 
 /// The moments of one deploy, each a start or a stop, in an order that only looks like none.
 fn moments(count: u64, seed: u64) -> Vec<(u64, bool)> {
@@ -184,4 +184,60 @@ fn what_a_killed_replica_noted_is_looked_at_by_another_and_the_dead_one_forgotte
     database.sql("update replicas set seen_at = now() - interval '2 minutes'");
     eventually("it is forgotten", || database.sql("select count(*) from replicas") == [["1"]]);
     survivor.record(DEPLOYED);
+}
+
+/// A service of which a write is lost: PostgreSQL does not get to it before it is given up. The process that would.
+fn with_a_lost_write(cluster: &OwnCluster) -> (Service, u32) {
+    let service = Service::with(&[("DATABASE_URL", &cluster.url()), ("DEPLOYLOG_STATEMENT_TIMEOUT", "1")]);
+    service.record(DEPLOYED);
+    let works = "select pid from pg_stat_activity where query like '-- Records new%'";
+    let pid = sql(&cluster.url(), works)[0][0].parse().unwrap();
+    signal(pid, "STOP");
+    assert_eq!(service.post(DEPLOYED).status, 503);
+    (service, pid)
+}
+
+#[test]
+fn after_a_lost_write_nothing_is_written_before_the_process_has_a_new_name() {
+    let cluster = OwnCluster::start();
+    let (service, pid) = with_a_lost_write(&cluster);
+    let session = Session::open(&cluster.url());
+    session.run("begin; lock table replicas in exclusive mode");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| service.post(DEPLOYED).status);
+        let waits =
+            "select from pg_stat_activity where wait_event_type = 'Lock' and query like '-- Makes this process%'";
+        eventually("the name waits", || !sql(&cluster.url(), waits).is_empty());
+        assert_eq!(service.import(&DEPLOYED.replace("web", "other")).status, 503);
+        assert_eq!(first.join().unwrap(), 503);
+    });
+    session.run("rollback");
+    assert_eq!(service.all().len(), 1);
+    service.record(DEPLOYED);
+    assert_eq!(sql(&cluster.url(), "select count(*) from replicas"), [["2"]]);
+    signal(pid, "CONT");
+    eventually("the lost write is carried out", || service.all().len() == 3);
+}
+
+#[test]
+fn a_process_that_ends_after_a_lost_write_leaves_its_name_behind() {
+    let cluster = OwnCluster::start();
+    let (mut service, pid) = with_a_lost_write(&cluster);
+    assert!(service.stop().success());
+    assert_eq!(sql(&cluster.url(), "select count(*) from replicas"), [["1"]]);
+    signal(pid, "CONT");
+}
+
+#[test]
+fn a_process_that_was_forgotten_takes_a_new_name() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let names = || database.sql("select id from replicas order by seen_at");
+    let former = names();
+    database.sql("delete from replicas");
+    eventually("it is known again", || names() == former);
+    eventually("it knows that it was forgotten", || {
+        service.record(DEPLOYED);
+        names().len() == 2
+    });
 }
