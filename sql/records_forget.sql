@@ -5,7 +5,8 @@
 -- Answers where it got to and how many records went, nothing where none is left to look at. Old is what was recorded,
 -- and happened, longer ago than that. What goes together is a unit:
 --
--- - A run: every record that names it. It goes once all are old; one of more than 1,000 records in parts.
+-- - A run: every record that names it. It goes once all are old and none is of what runs; one of more than 1,000
+--   records in parts, between which no finish loses the start that it takes.
 -- - A deploy without a run, from its beginning up to what stays; so what stays keeps its place among its neighbours.
 --   A finish that stays keeps the start that it takes; and one that has none keeps the stop just before it, with the
 --   start of that, so that a start which comes late cannot be taken for its own. At most 50 of its records at a time.
@@ -33,11 +34,9 @@ with
           select *
           from records r
           where left(run, 200) = left(whole.run, 200) and run = whole.run
-          order by recorded_at, id
           offset 0
         ) r
         where component = whole.component
-        limit 1000
       ) r
     where not exists (
       select from (
@@ -81,21 +80,21 @@ with
   ),
   bounded as (
     select *, case when run is null then bool_or(stays) over up_to_here or row_number() over up_to_here > 50
-      else bool_or(stays) over (partition by component, unit) end as is_beyond
+      else bool_or(stays) over (partition by component, unit) or row_number() over up_to_here > 1000 end as is_beyond
     from judged
-    window up_to_here as (partition by component, unit order by moment, id)
+    window up_to_here as (partition by component, unit order by deploy, moment, id)
   ),
   guarded as (
     select *, not is_beyond and lead(is_beyond) over in_order and lead(waits) over in_order as is_guard
     from bounded
-    window in_order as (partition by component, unit order by moment, id)
+    window in_order as (partition by component, unit, deploy order by moment, id)
   ),
   due as materialized (
     select unit, id, component, updated_at
     from (
       select *, lead(is_guard) over in_order and lead(start_id) over in_order = id as is_guards_start
       from guarded
-      window in_order as (partition by component, unit order by moment, id)
+      window in_order as (partition by component, unit, deploy order by moment, id)
     ) k
     where not is_beyond and is_guard is not true and is_guards_start is not true
   ),

@@ -129,10 +129,8 @@ impl<R: AsyncRead + Unpin> Backup<R> {
                     if !known.iter().any(|row| row.try_get(0).is_ok_and(|known: &str| known == *name)) {
                         return Err(damaged(format!("there is no sequence {name}")));
                     }
-                    if last > 0 {
-                        let sql = include_str!("../../sql/restore_sequence.sql");
-                        transaction.execute(sql, &[name, &last]).await?;
-                    }
+                    let sql = include_str!("../../sql/restore_sequence.sql");
+                    transaction.execute(sql, &[name, &last]).await?;
                 }
                 ["end", count, sum] => {
                     if *count != rows.to_string() || *sum != self.lines.sum_before() {

@@ -30,7 +30,7 @@ pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is to be printed.
+/// What is to be printed, where it was not yet.
 async fn answer(config: &Config, database: &Opened, request: TokenRequest) -> Result<String, Failure> {
     let migrated = database::migrate(&database.endpoint).await;
     migrated.map_err(|(Attempt::Never(sentence) | Attempt::Again(sentence))| Failure::new(NO_DATABASE, sentence))?;
@@ -54,7 +54,17 @@ async fn create(tokens: &Tokens, grant: Grant) -> Result<String, Failure> {
     }
     // Standard output has the token alone, for whoever keeps it.
     let _ = writeln!(io::stderr(), "This is the token. It is shown this once: keep it where it is needed.");
-    Ok(secret + "\n")
+    let mut out = io::stdout();
+    let Err(unwritten) = out.write_all((secret + "\n").as_bytes()).and_then(|()| out.flush()) else {
+        return Ok(String::new());
+    };
+    // Nobody knows it, or half the world does.
+    let name = token.grant.name;
+    let outcome = match tokens.revoke(&name).await {
+        Ok(_) => "is revoked: make one of another name".to_owned(),
+        Err(error) => format!("is not revoked either: {error}"),
+    };
+    Err(Failure::new(FAILED, format!("the token {name} could not be written ({unwritten}) and {outcome}")))
 }
 
 async fn revoke(tokens: &Tokens, name: &str) -> Result<String, Failure> {

@@ -81,11 +81,11 @@ fn small_backup() -> (PrivateDirectory, String) {
     (directory, file)
 }
 
-/// What a backup holds, without what every backup has of its own: its first line, and its last one's digest.
+/// What a backup holds, without what every backup has of its own: its first line, and from the sequences on its last ones.
 fn body(file: &str) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let body = text.split_once('\n').unwrap().1;
-    body.trim_end().rsplit_once(' ').unwrap().0.to_owned()
+    body.rsplit_once("\nsequence ").unwrap().0.to_owned()
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
     assert!(body(&first) == body(&second), "the backups differ");
     // What goes on, goes on as it would have there.
     assert_eq!(service.get("/api/deploys?limit=1000&state=running").body, deploys);
-    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1);
+    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1_000_001);
     let first_line: Value = serde_json::from_str(lines(60, 1).trim_end()).unwrap();
     let replay = service.import(&first_line.to_string()).expect(201);
     assert_eq!((&replay["replayed"], &replay["ids"]), (&json!(1), &json!([61])));
@@ -137,7 +137,7 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
     succeed(&["restore", &second], &back);
     let service = Service::with(&back);
     assert!(exports(&service) == exported, "the exports differ");
-    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1);
+    assert_eq!(service.record(DEPLOYED)["id"], COUNT + 2_000_001);
 }
 
 #[test]
@@ -216,7 +216,27 @@ fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
 }
 
 #[test]
-fn an_id_that_was_given_in_either_database_is_not_given_again() {
+fn an_id_that_was_given_after_the_backup_is_not_given_again() {
+    for before in [0, 60] {
+        let directory = PrivateDirectory::new();
+        let file = format!("{}/file", directory.text());
+        let old = Database::new();
+        let service = Service::on(&old);
+        if before > 0 {
+            service.import(&lines(0, before)).expect(201);
+        }
+        succeed(&["backup", &file], &there(&old.url()));
+        let acknowledged = service.record(DEPLOYED)["id"].as_u64().unwrap();
+        let new = Database::new();
+        succeed(&["restore", &file], &there(&new.url()));
+        let id = Service::on(&new).record(DEPLOYED)["id"].as_u64().unwrap();
+        assert_eq!(id, before as u64 + 1_000_001);
+        assert!(id > acknowledged);
+    }
+}
+
+#[test]
+fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
     let (_directory, file) = small_backup();
     let database = Database::new();
     let mut service = Service::on(&database);
@@ -226,13 +246,14 @@ fn an_id_that_was_given_in_either_database_is_not_given_again() {
     }
     service.stop();
     drop(service);
-    database.sql("truncate events");
+    // So many more were given.
+    database.sql("truncate events; select setval('record_id', 3000000)");
     let is_clean = "select from pg_class where relname = 'history' and relnamespace = current_schema()::regnamespace";
     if !database.sql(is_clean).is_empty() {
         database.sql("truncate history");
     }
     succeed(&["restore", &file], &there(&database.url()));
-    assert_eq!(Service::on(&database).record(DEPLOYED)["id"], 71);
+    assert_eq!(Service::on(&database).record(DEPLOYED)["id"], 3_000_001);
 }
 
 #[test]

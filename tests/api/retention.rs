@@ -1,5 +1,6 @@
 //! Old records go: whole deploys, in small steps.
 
+mod long_runs;
 mod model;
 mod together;
 

@@ -1,7 +1,7 @@
 //! `deploylog token`.
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service, run};
+use crate::harness::{DEPLOYED, Database, PROGRAM, PrivateDirectory, Service, run};
 
 fn token(database: &Database, arguments: &[&str]) -> (i32, String, String) {
     run(&[&["token"], arguments].concat(), &[("DATABASE_URL", &database.url())])
@@ -30,6 +30,22 @@ fn a_token_is_printed_once_and_only_its_digest_is_kept() {
     assert!(!row.contains(&secret[3..]), "{row}");
     let (_, list, _) = token(&database, &["list"]);
     assert!(!list.contains(&secret[3..]), "{list}");
+}
+
+#[test]
+fn a_token_that_could_not_be_printed_is_revoked_and_the_command_fails() {
+    let database = Database::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = std::process::Command::new(PROGRAM)
+        .args(["token", "create", "ci", "--scope=write"])
+        .env("DATABASE_URL", database.url())
+        .stdout(full)
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("the token ci could not be written") && err.contains("is revoked"), "{err}");
+    assert_eq!(listed(&database, "ci ").last().unwrap(), "revoked");
 }
 
 #[test]

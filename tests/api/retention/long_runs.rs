@@ -1,0 +1,62 @@
+//! Runs of more records than go at a time.
+
+use serde_json::{Value, json};
+
+use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
+use crate::harness::{Database, Service, eventually};
+
+/// 2,500 records of a run: a deploy, and a stage that is tried over and over, of which no even number fills a part.
+fn run(component: &str) -> Vec<Value> {
+    let of = |stage: Option<&str>| json!({"run": "job#1", "stage": stage});
+    let stage = |status: &str, second: usize| {
+        let time = format!("10:{:02}:{:02}", second / 60, second % 60);
+        record(component, status, 40, &time, &of(Some("Build")))
+    };
+    let mut records = vec![record(component, "started", 40, "09:00:00", &of(None)), stage("ok", 0)];
+    records.extend((1..1249).flat_map(|second| [stage("started", second), stage("ok", second)]));
+    records.push(record(component, "queued", 40, "11:00:00", &of(None)));
+    records.push(record(component, "ok", 40, "11:00:00", &of(None)));
+    assert_eq!(records.len(), 2500);
+    records
+}
+
+#[test]
+fn a_long_run_goes_whole_and_stays_whole_where_it_is_what_runs() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let stays = import(&service, &run("web"));
+    import(&service, &run("api"));
+    let running = import(&service, &[record("api", "ok", 20, "10:00:00", &json!({}))]);
+    recorded_as_they_happened(&database);
+    let finish = service.read(&json!(stays[2499]));
+    assert_eq!(finish["start_id"], stays[0]);
+    drop(service);
+
+    let service = keeping_30_days(&database);
+    eventually("the rest has gone, too", || standing(&database) == [&stays[..], &running].concat());
+    import(&service, &[record("web", "started", 41, "10:00:00", &json!({"run": "job#1"}))]);
+    assert_eq!(service.read(&json!(stays[2499])), finish);
+}
+
+#[test]
+fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    import(&service, &run("web"));
+    let running = import(&service, &[record("web", "ok", 20, "10:00:00", &json!({}))]);
+    recorded_as_they_happened(&database);
+    drop(service);
+    let step = include_str!("../../../sql/records_forget.sql");
+    let step = step.replace("$1", "30").replace("$2", "'-infinity'").replace("$3", "0");
+    let (mut before, mut parts) = (2500, 0);
+    while standing(&database) != running {
+        database.sql(&step);
+        let lost = "select from records f where start_id is not null and not exists (
+            select from records s where s.id = f.start_id)";
+        assert!(database.sql(lost).is_empty(), "after {parts} parts");
+        let now = standing(&database).len() - running.len();
+        assert!(now < before && before - now <= 1000, "{now} of {before}");
+        (before, parts) = (now, parts + 1);
+    }
+    assert_eq!(parts, 3);
+}
