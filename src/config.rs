@@ -1,6 +1,7 @@
 //! Settings, from flags and environment. A flag wins over its variable; every mistake is reported at once.
 
 mod help;
+mod limits;
 mod settings;
 mod token;
 
@@ -8,6 +9,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrono::Utc;
 pub use help::HELP;
+pub use limits::Limits;
 use settings::Settings;
 pub use token::TokenRequest;
 
@@ -82,41 +84,6 @@ pub struct PoolLimits {
     pub connect: Duration,
     /// How long one statement may take.
     pub statement: Duration,
-}
-
-/// What clients may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once.
-    pub connections: usize,
-    /// Of them, from one address.
-    pub connections_per_address: usize,
-    /// Who may read events at the same time.
-    pub event_readers: usize,
-    /// From one request's end, or the connection's start, to the end of the next one's header.
-    pub header: Duration,
-    /// For a request's body.
-    pub body: Duration,
-    /// For all bodies together, in MiB.
-    pub body_memory: usize,
-    /// Without a byte of the answer being taken.
-    pub write: Duration,
-}
-
-impl Limits {
-    /// The same with no more connections than these, of which the shares are then as they are where nothing is set.
-    #[must_use]
-    pub fn within(self, connections: usize) -> Self {
-        if self.connections <= connections {
-            return self;
-        }
-        Self {
-            connections,
-            connections_per_address: self.connections_per_address.min(connections - connections / 10),
-            event_readers: self.event_readers.min(connections - connections.div_ceil(5)),
-            ..self
-        }
-    }
 }
 
 /// How logs are written.
@@ -201,15 +168,14 @@ fn config(
     let connect = settings.seconds("connect-timeout");
     let statement = settings.seconds("statement-timeout");
     let connections = settings.get("max-connections", "a number from 1 to 1000000", |v| number(v, 1, 1_000_000));
-    // Some stay for others than one address, and for what comes and goes.
-    let share = |settings: &mut Settings, flag, part: fn(usize) -> usize| {
+    let share = |settings: &mut Settings, flag, of: fn(usize) -> usize| {
         settings.get(flag, "a number from 1 to 1000000", |value| match value {
-            "" => Some(connections.map_or(1, |all| all - part(all))),
+            "" => Some(connections.map_or(1, of)),
             value => number(value, 1, 1_000_000),
         })
     };
-    let connections_per_address = share(settings, "max-connections-per-address", |all| all / 10);
-    let event_readers = share(settings, "max-event-readers", |all| all.div_ceil(5));
+    let connections_per_address = share(settings, "max-connections-per-address", limits::of_an_address);
+    let event_readers = share(settings, "max-event-readers", limits::of_event_readers);
     let header = settings.seconds("header-timeout");
     let body = settings.seconds("body-timeout");
     let body_memory =

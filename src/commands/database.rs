@@ -78,6 +78,13 @@ pub enum Attempt {
     Never(String),
 }
 
+impl From<Attempt> for Failure {
+    /// As it is told where nobody tries again.
+    fn from((Attempt::Again(sentence) | Attempt::Never(sentence)): Attempt) -> Self {
+        Self::new(NO_DATABASE, sentence)
+    }
+}
+
 impl From<MigrateError> for Attempt {
     fn from(error: MigrateError) -> Self {
         let sentence = error.to_string();

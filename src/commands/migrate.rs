@@ -1,8 +1,8 @@
 //! `deploylog migrate`.
 
 use super::{
-    Failure, NO_DATABASE,
-    database::{self, Attempt, Opened},
+    Failure,
+    database::{self, Opened},
     say,
 };
 use crate::{config::Config, log};
@@ -13,11 +13,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let database = Opened::open(&config).await?;
     let result = database::migrate(&database.endpoint).await;
     database.close().await;
-    match result {
-        Ok(0) => say("the schema was up to date\n"),
-        Ok(1) => say("the schema is up to date: 1 migration was run\n"),
-        Ok(steps) => say(&format!("the schema is up to date: {steps} migrations were run\n")),
-        Err(Attempt::Never(sentence) | Attempt::Again(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
+    match result? {
+        0 => say("the schema was up to date\n"),
+        1 => say("the schema is up to date: 1 migration was run\n"),
+        steps => say(&format!("the schema is up to date: {steps} migrations were run\n")),
     }
     Ok(())
 }

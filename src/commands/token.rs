@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     FAILED, Failure, NO_DATABASE,
-    database::{self, Attempt, Opened},
+    database::{self, Opened},
     say,
 };
 use crate::{
@@ -24,25 +24,25 @@ use crate::{
 pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
     log::to_stderr(config.log);
     let database = Opened::open(&config).await?;
-    let result = answer(&config, &database, request).await;
+    let result = carry_out(&config, &database, request).await;
     database.close().await;
-    say(&result?);
-    Ok(())
+    result
 }
 
-/// What is to be printed, where it was not yet.
-async fn answer(config: &Config, database: &Opened, request: TokenRequest) -> Result<String, Failure> {
-    let migrated = database::migrate(&database.endpoint).await;
-    migrated.map_err(|(Attempt::Never(sentence) | Attempt::Again(sentence))| Failure::new(NO_DATABASE, sentence))?;
+async fn carry_out(config: &Config, database: &Opened, request: TokenRequest) -> Result<(), Failure> {
+    database::migrate(&database.endpoint).await?;
     let tokens = Tokens::new(&database.endpoint, config.pool).map_err(|error| failed(&error))?;
     match request {
         TokenRequest::Create(grant) => create(&tokens, grant).await,
-        TokenRequest::List => Ok(table(&tokens.all().await.map_err(|error| failed(&error))?, Utc::now())),
+        TokenRequest::List => {
+            say(&table(&tokens.all().await.map_err(|error| failed(&error))?, Utc::now()));
+            Ok(())
+        }
         TokenRequest::Revoke(name) => revoke(&tokens, &name).await,
     }
 }
 
-async fn create(tokens: &Tokens, grant: Grant) -> Result<String, Failure> {
+async fn create(tokens: &Tokens, grant: Grant) -> Result<(), Failure> {
     let secret =
         secret::draw().map_err(|error| Failure::new(FAILED, format!("no randomness is to be had: {error}")))?;
     let digest = Digest::of(secret.as_bytes()).ok_or_else(|| Failure::new(FAILED, "a token is not as it must be"))?;
@@ -56,7 +56,7 @@ async fn create(tokens: &Tokens, grant: Grant) -> Result<String, Failure> {
     let _ = writeln!(io::stderr(), "This is the token. It is shown this once: keep it where it is needed.");
     let mut out = io::stdout();
     let Err(unwritten) = out.write_all((secret + "\n").as_bytes()).and_then(|()| out.flush()) else {
-        return Ok(String::new());
+        return Ok(());
     };
     // Nobody knows it, or half the world does.
     let name = token.grant.name;
@@ -67,12 +67,13 @@ async fn create(tokens: &Tokens, grant: Grant) -> Result<String, Failure> {
     Err(Failure::new(FAILED, format!("the token {name} could not be written ({unwritten}) and {outcome}")))
 }
 
-async fn revoke(tokens: &Tokens, name: &str) -> Result<String, Failure> {
+async fn revoke(tokens: &Tokens, name: &str) -> Result<(), Failure> {
     match tokens.revoke(name).await.map_err(|error| failed(&error))? {
-        Some(true) => Ok(format!("{} is revoked: within 5 seconds no service takes it any more\n", escaped(name))),
-        Some(false) => Ok(format!("{} was revoked before\n", escaped(name))),
-        None => Err(Failure::new(FAILED, format!("there is no token {name}"))),
+        Some(true) => say(&format!("{} is revoked: within 5 seconds no service takes it any more\n", escaped(name))),
+        Some(false) => say(&format!("{} was revoked before\n", escaped(name))),
+        None => return Err(Failure::new(FAILED, format!("there is no token {name}"))),
     }
+    Ok(())
 }
 
 fn failed(error: &Error) -> Failure {

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Lab, postgres::Postgres, table::Row};
-
-/// PostgreSQL is back when it accepts connections; the service no later than this after it.
-const BACK: Duration = Duration::from_secs(2);
+use crate::{Lab, postgres::Postgres, scene::BACK, table::Row};
 
 pub fn service(lab: &mut Lab) -> Row {
     let mut scene = lab.scene();
@@ -16,11 +13,7 @@ pub fn service(lab: &mut Lab) -> Row {
         let address = killed.address;
         killed.signal("KILL");
         drop(killed);
-        let began = Instant::now();
-        let service = scene.serve(Some(address), &[]);
-        scene.services.push(service);
-        scene.struck(1);
-        scene.recovers(began, BACK);
+        scene.comes_back(address);
     }
     scene.end()
 }
@@ -86,11 +79,7 @@ pub fn replica(lab: &mut Lab) -> Row {
         } else if !gone.stop().success() {
             scene.complain("a replica that is asked to end does so with a failure".to_owned());
         }
-        let began = Instant::now();
-        let service = scene.serve(Some(address), &[]);
-        scene.services.push(service);
-        scene.struck(1);
-        scene.recovers(began, BACK);
+        scene.comes_back(address);
     }
     scene.end()
 }

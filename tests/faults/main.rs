@@ -6,7 +6,7 @@
 //! - [`postgres`] and [`proxy`], which reads the [`protocol`]: what is broken.
 //! - [`table`]: what came of it. [`random`]: when.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::must_use_candidate, missing_docs, reason = "tests")]
 
 #[path = "../api"]
 mod api {

@@ -7,6 +7,7 @@ use crate::{
     api::harness::{Session, eventually},
     protocol::Side,
     proxy::{Act, Network, Proxy},
+    scene::BACK,
     table::Row,
 };
 
@@ -14,9 +15,7 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(3);
 /// The same where everything comes, and late: each step by itself is in time.
 const LATE_ANSWER: Duration = Duration::from_secs(6);
-/// Within which the service is back once the network is.
-const BACK: Duration = Duration::from_secs(2);
-/// The same where nobody tells it that connections are dead.
+/// Within which the service is back once the network is, where nobody tells it that connections are dead.
 const BACK_FROM_SILENCE: Duration = Duration::from_secs(10);
 
 pub fn still(lab: &mut Lab) -> Row {

@@ -16,6 +16,8 @@ use crate::{
     witness::{COMPONENT, Sight, Witness},
 };
 
+/// Within which the service is back after what it stands on: PostgreSQL once it accepts connections, or the network.
+pub const BACK: Duration = Duration::from_secs(2);
 /// Of each process: its pool, and beside it one for tokens and one for each of the two to see whether it is answered.
 const CONNECTIONS: u64 = 10 + 1 + 2;
 /// In which what a fault left behind is tidied up: the connections of a killed process, and what is measured anew, which
@@ -71,6 +73,15 @@ impl<'a> Scene<'a> {
 
     pub fn add_service(&mut self) {
         self.services.push(self.serve(None, &[]));
+    }
+
+    /// The fault struck the service that was there: it is started again, and recovers.
+    pub fn comes_back(&mut self, address: SocketAddr) {
+        let began = Instant::now();
+        let service = self.serve(Some(address), &[]);
+        self.services.push(service);
+        self.struck(1);
+        self.recovers(began, BACK);
     }
 
     /// Begins the load on every service, and waits until it is taken.

@@ -13,11 +13,9 @@ use crate::{
     Lab,
     api::harness::{Connection, PrivateDirectory, Service, Session},
     postgres::Postgres,
-    scene::Scene,
+    scene::{BACK, Scene},
     table::Row,
 };
-
-const BACK: Duration = Duration::from_secs(2);
 
 /// Somebody has the table for himself.
 pub fn table_lock(lab: &mut Lab) -> Row {
@@ -65,7 +63,7 @@ fn fill_up(lab: &mut Lab, postgres: &Postgres, disk: &Path) -> Row {
     lab.pause(100..900);
     let ballast = disk.join("ballast");
     let mut file = File::create(&ballast).unwrap();
-    while file.write_all(&[0; 1 << 16]).is_ok() {}
+    while file.write_all(&[0; 1 << 13]).is_ok() {}
     drop(file);
     let began = Instant::now();
     let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success);
@@ -102,11 +100,7 @@ pub fn memory_of_service(lab: &mut Lab) -> Row {
         }
         let address = starved.address;
         drop(starved);
-        let began = Instant::now();
-        let service = scene.serve(Some(address), &[]);
-        scene.services.push(service);
-        scene.struck(1);
-        scene.recovers(began, BACK);
+        scene.comes_back(address);
     }
     scene.end()
 }

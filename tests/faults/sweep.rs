@@ -87,7 +87,7 @@ impl<'a> Sweep<'a> {
                     }
                     let messages = (1..MOST).take_while(|n| self.try_out(side, *n, fault, *is_cold)).count();
                     if messages == 0 || messages == MOST - 1 {
-                        self.complain(format!("{side:?} sends {messages} messages"));
+                        self.complain(&format!("{side:?} sends {messages} messages"));
                     }
                     if fault == Fault::Reset {
                         counts.push(messages);
@@ -128,7 +128,7 @@ impl<'a> Sweep<'a> {
             Some(Err(_)) if self.call.accept == "text/csv" => false,
             None => false,
             other => {
-                self.complain(format!("{what}: {other:?}"));
+                self.complain(&format!("{what}: {other:?}"));
                 false
             }
         };
@@ -164,7 +164,7 @@ impl<'a> Sweep<'a> {
             .as_ref()
             .is_ok_and(|answer| answer.status / 100 == 2 || answer.status == 404 && self.call.method == "DELETE");
         if !is_success || began.elapsed() > NEXT {
-            self.complain(format!("{what}: the next took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
+            self.complain(&format!("{what}: the next took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
         }
         self.count(self.call.adds, is_success);
         if !self.call.is_safe() {
@@ -210,7 +210,7 @@ impl<'a> Sweep<'a> {
         None
     }
 
-    fn complain(&mut self, complaint: String) {
+    fn complain(&mut self, complaint: &str) {
         self.row.complaints.push(format!("{}: {complaint}", self.call.name));
     }
 
