@@ -49,7 +49,7 @@ from (
     select distinct on (u.moment, u.id) r.id, r.component, version, owner, status, environment, run, stage, url, commit,
       committed_at, unplanned, started_at, finished_at, r.phase, start_id, recorded_at, updated_at,
       next.phase is not null as is_superseded, r.moment
-    from unfinished_starts u
+    from open_starts u
       cross join lateral (
         select *
         from records r

@@ -3,7 +3,7 @@
 select count(distinct (s.moment, s.id))
 from (
   select component, moment, id
-  from unfinished_starts
+  from open_starts
   where moment > now() - interval '1 day'
   order by moment desc, id desc
   limit 1000

@@ -37,7 +37,7 @@ const FORMAT: &str = "deploylog backup 1";
 /// Ends a table's rows.
 const END_OF_ROWS: &[u8] = b"\\.\n";
 /// Of one database and the processes on it; and events, whose readers begin anew in another.
-const NOT_KEPT: [&str; 3] = ["migrations", "replicas", "events"];
+const NOT_KEPT: [&str; 4] = ["migrations", "replicas", "heartbeats", "events"];
 
 /// What went out, or in.
 #[derive(Debug)]

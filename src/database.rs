@@ -9,13 +9,22 @@ mod tls;
 mod tls;
 mod url;
 
+mod pipeline;
+mod pool;
+mod query_error;
+
 use std::{error::Error as _, fmt, pin::Pin};
 
+use std::future::poll_fn;
+
+pub use pipeline::Pipeline;
+pub use pool::{Plans, Pool, connect_options};
+pub use query_error::QueryError;
 use tokio::task::JoinHandle;
 use tokio_postgres::{
-    Client, Config, Error, NoTls, Socket,
+    AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
     config::SslMode,
-    error::SqlState,
+    error::{DbError, SqlState},
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -54,6 +63,14 @@ impl Endpoint {
             result => result,
         }
     }
+
+    /// Asks the server to cancel what a connection executes.
+    pub async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
+        match &self.tls {
+            Some(tls) => token.cancel_query(Tls::clone(tls)).await,
+            None => token.cancel_query(NoTls).await,
+        }
+    }
 }
 
 /// The pool's way to make one. Its options are the endpoint's own.
@@ -67,13 +84,30 @@ async fn open<T>(config: &Config, tls: T) -> Result<Connected, Error>
 where
     T: MakeTlsConnect<Socket, Stream: Send + 'static, TlsConnect: TlsConnect<Socket, Future: Send> + Send> + Send,
 {
-    let (client, connection) = config.connect(tls).await?;
+    let (client, mut connection) = config.connect(tls).await?;
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::warn!("a connection to the database broke: {}", Chained(&error));
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notice(notice)) if is_unreplicated_commit(&notice) => {
+                    tracing::warn!("a commit was not confirmed by the synchronous standby: its answer is discarded");
+                    break;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!("a connection to the database broke: {}", Chained(&error));
+                    break;
+                }
+            }
         }
     });
     Ok((client, task))
+}
+
+/// Whether the server gave up waiting for a synchronous standby: then it answers the commit as if it were safe. The
+/// message is translated, the name of the routine is not. It arrives before that answer, so the answer is lost with the
+/// connection.
+fn is_unreplicated_commit(notice: &DbError) -> bool {
+    notice.routine() == Some("SyncRepWaitForLSN")
 }
 
 /// Where both sides cannot agree on TLS, or the server lets nobody in that way.

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_tokens", include_str!("../sql/migrations/0007_tokens.sql")),
     ("0008_history", include_str!("../sql/migrations/0008_history.sql")),
     ("0009_retention", include_str!("../sql/migrations/0009_retention.sql")),
+    ("0010_component_locks", include_str!("../sql/migrations/0010_component_locks.sql")),
 ];
 
 /// Why the schema cannot be used.
@@ -106,11 +107,22 @@ pub fn steps_to(name: &str) -> Option<usize> {
     MIGRATIONS.iter().position(|(known, _)| *known == name).map(|index| index + 1)
 }
 
-/// The tables that the first so many steps make, in order: nobody else's that may stand beside them.
+/// The tables that are there after the first so many steps, in the order in which they are made: nobody else's that may
+/// be beside them.
 #[must_use]
 pub fn tables(steps: usize) -> Vec<&'static str> {
-    let lines = MIGRATIONS[..steps].iter().flat_map(|(_, sql)| sql.lines());
-    lines.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next()).collect()
+    let mut tables = Vec::new();
+    for line in MIGRATIONS[..steps].iter().flat_map(|(_, sql)| sql.lines()) {
+        match line.trim_end_matches(';').split(' ').collect::<Vec<_>>().as_slice() {
+            ["create", "table", name, ..] => tables.push(*name),
+            ["drop", "table", name] => tables.retain(|table| table != name),
+            ["alter", "table", old, "rename", "to", new] => {
+                tables.iter_mut().filter(|table| *table == old).for_each(|table| *table = *new);
+            }
+            _ => {}
+        }
+    }
+    tables
 }
 
 /// How many steps there are.

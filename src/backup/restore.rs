@@ -84,10 +84,11 @@ impl<R: AsyncRead + Unpin> Backup<R> {
                 self.schema
             )));
         }
-        // Who begins to serve waits here; who serves is told by name.
-        transaction.batch_execute("lock table replicas in access exclusive mode").await?;
-        let served = transaction.query_one(include_str!("../../sql/restore_served.sql"), &[]).await?;
-        if served.try_get(0)? {
+        // A service that starts waits here. One that runs has a row that is not older than a minute.
+        let services = if migrate::tables(self.steps).contains(&"heartbeats") { "heartbeats" } else { "replicas" };
+        transaction.batch_execute(&format!("lock table {services} in access exclusive mode")).await?;
+        let served = format!("select from {services} where seen_at > now() - interval '1 minute'");
+        if transaction.query_opt(&format!("{served} limit 1"), &[]).await?.is_some() {
             return Err(BackupError::Refused(
                 "a deploylog serves the database, or ended within the last minute and may still write: stop it first"
                     .to_owned(),

@@ -7,11 +7,10 @@ use tokio_postgres::Client;
 use super::{FAILED, Failure, NO_DATABASE};
 use crate::{
     config::{Config, Database},
-    database::Endpoint,
+    database::{Endpoint, connect_options},
     embedded::Cluster,
     migrate::{self, MigrateError},
     signal::Shutdown,
-    store::connect_options,
 };
 
 /// The named database, or the private one: that of the service which runs beside, else started for the command.

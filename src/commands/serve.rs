@@ -13,6 +13,7 @@ use crate::{
     access::guard::Guard,
     app::App,
     config::{Config, Database, Limits, Open},
+    database::connect_options,
     embedded::Cluster,
     error::Error,
     handlers::events::Readers,
@@ -21,7 +22,7 @@ use crate::{
     request::Memory,
     server,
     signal::Shutdown,
-    store::{self, Store, Tokens, connect_options},
+    store::{self, Store, Tokens},
 };
 
 pub async fn run(config: Config) -> Result<(), Failure> {
@@ -79,11 +80,11 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
     let Opened { store, tokens, guard } = opened;
     let limits = within_files(config);
     let mut tasks = vec![
-        tokio::spawn(store::second_looks(store.clone())),
-        tokio::spawn(store::forget_events(store.clone())),
+        tokio::spawn(store.heartbeat.clone().run()),
+        tokio::spawn(store.events.clone().forget()),
         tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
     ];
-    tasks.extend(config.keep_days.map(|days| tokio::spawn(store::forget_records(store.clone(), days))));
+    tasks.extend(config.keep_days.map(|days| tokio::spawn(store.retention.clone().run(days))));
     let app = Arc::new(App {
         store: store.clone(),
         guard: guard.clone(),
@@ -95,7 +96,7 @@ async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shu
     let requested = async {
         let signal = shutdown.requested().await;
         tracing::info!("{signal}: finishing what is in flight");
-        store.end_feed();
+        store.events.end();
     };
     server::serve(listener, app, limits, requested).await;
     for task in tasks {

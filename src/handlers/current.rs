@@ -20,7 +20,7 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let after = query.take("cursor", |text| Place::parse(text).ok_or_else(|| "is none of this call".to_owned()));
     let limit = page_limit(&mut query);
     query.finish()?;
-    let page = store.current(component.as_deref(), environment.as_deref(), after.as_ref(), limit).await?;
+    let page = store.reads.current(component.as_deref(), environment.as_deref(), after.as_ref(), limit).await?;
     let mut reply = reply::json(StatusCode::OK, &page.places)?;
     if let Some(next) = page.next {
         let asked = as_query(&Filter { component, environment, ..Filter::default() });

@@ -31,7 +31,7 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
         query.refuse("limit".to_owned(), format!("must be a number from 1 to {MAX_WITH_STAGES} with stages"));
     }
     query.finish()?;
-    let page = store.deploys(&filter, state, stages.unwrap_or(false), after, limit).await?;
+    let page = store.reads.deploys(&filter, state, stages.unwrap_or(false), after, limit).await?;
     let mut reply = reply::json(StatusCode::OK, &page.deploys)?;
     if let Some(next) = page.next {
         let mut asked = as_query(&filter);

@@ -68,12 +68,12 @@ pub async fn listen(
         return Err(Error::NotAcceptable("text/event-stream"));
     }
     let place = readers.places.clone().try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
-    let hearing = store.listen().await?;
+    let hearing = store.events.listen().await?;
     let jitter = RandomState::new().hash_one(()) % (RETRY.end - RETRY.start);
     let mut greeting = format!("retry: {}\n", RETRY.start + jitter);
     let position = match headers.get("last-event-id").map(|id| id.to_str().ok().and_then(Position::parse)) {
         None => hearing.told,
-        Some(Some(position)) if store.remembers(position).await? => position,
+        Some(Some(position)) if store.events.is_retained(position).await? => position,
         // What lies between is not known: the reader begins anew.
         Some(_) => {
             greeting += "event: reset\ndata: {}\n";
@@ -172,13 +172,13 @@ impl Reader {
     /// Reads a page of what others have been told, or listens with them from then on. Nothing where some of it is
     /// forgotten by now: the reader is told so when it comes back.
     async fn catch_up(&mut self) -> Result<Option<Bytes>, Error> {
-        let hearing = self.store.listen().await?;
+        let hearing = self.store.events.listen().await?;
         if hearing.told <= self.position {
             self.batches = Some(hearing.batches);
             return Ok(Some(Bytes::new()));
         }
         drop(hearing.batches);
-        let Some((batches, reached)) = self.store.happened(self.position, hearing.told).await? else {
+        let Some((batches, reached)) = self.store.events.happened(self.position, hearing.told).await? else {
             return Ok(None);
         };
         let text = batches.iter().flat_map(|batch| batch.text(&self.filter, self.position)).collect();

@@ -20,7 +20,7 @@ pub async fn list(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
         query.take("cursor", |text| HistoryCursor::parse(text).ok_or_else(|| "is none of this call".to_owned()));
     let limit = page_limit(&mut query);
     query.finish()?;
-    let page = store.history(id, after, limit).await?;
+    let page = store.reads.history(id, after, limit).await?;
     let mut reply = reply::json(StatusCode::OK, &page.entries)?;
     if let Some(next) = page.next {
         let link = format!("</api/{id}/history?limit={limit}&cursor={next}>; rel=\"next\"");

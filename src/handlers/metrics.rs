@@ -64,7 +64,7 @@ fn write_store(store: &Store, out: &mut Exposition) {
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {
-    let (running, deploys) = tokio::join!(store.running(), store.last_deploys());
+    let (running, deploys) = tokio::join!(store.reads.running(), store.reads.last_deploys());
     let figures = running.and_then(|running| Ok((running, deploys?)));
     if let Err(error) = &figures {
         tracing::warn!(%error, "metrics without those of deploys");

@@ -42,7 +42,7 @@ pub async fn create(
     let draft = draft(payload, Origin::Post).await?;
     let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
     caller.may_write(&record.component).map_err(Error::OutOfBounds)?;
-    match store.record(Delivery { record, key }).await? {
+    match store.writes.record(Delivery { record, key }).await? {
         Ok(Delivered { record, is_replay: false }) => {
             let mut reply = whole(StatusCode::CREATED, &record)?;
             reply::set(reply.headers_mut(), header::LOCATION, &format!("/api/{}", record.id));
@@ -71,7 +71,7 @@ pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderM
     if request::preferred(headers, &["application/json"]).is_none() {
         return Err(Error::NotAcceptable("application/json"));
     }
-    let record = store.read(id).await?;
+    let record = store.reads.record(id).await?;
     let etag = record.etag();
     if request::if_none_match(headers, &etag) {
         return Ok(reply::not_modified(&etag));
@@ -97,7 +97,7 @@ pub async fn change(
     media_type(headers, wanted)?;
     let draft = draft(payload, origin).await?;
     let (bounds, headers) = (caller.clone(), headers.clone());
-    let record = store.change(id, caller.name(), move |record| {
+    let record = store.writes.change(id, caller.name(), move |record| {
         bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
         // A condition is of no account for a request that fails without it.
         let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
@@ -117,7 +117,7 @@ pub async fn remove(
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     let (bounds, headers) = (caller.clone(), headers.clone());
-    let removed = store.change(id, caller.name(), move |record| {
+    let removed = store.writes.change(id, caller.name(), move |record| {
         bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
         if request::may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
     });

@@ -76,7 +76,7 @@ fn bounds(query: &mut Query, zone: String) -> Bounds {
 async fn window(store: &Store, bounds: &Bounds) -> Result<Window, Error> {
     // The longest there is, and an hour for clocks that change.
     let longest = TimeDelta::days(MAX_DAYS.into()) + TimeDelta::hours(1);
-    let window = store.window(bounds).await?;
+    let window = store.reads.window(bounds).await?;
     let refuse = |reason: String| {
         let field = if bounds.since.is_some() { "since" } else { "until" };
         Err(Error::Fields(vec![FieldError::new(field, reason)]))

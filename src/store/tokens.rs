@@ -5,14 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{
-    connections::{self, Connections},
-    rows::column,
-};
+use super::rows::column;
 use crate::{
     access::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
     config::PoolLimits,
-    database::Endpoint,
+    database::{Endpoint, Plans, Pool},
     error::{Cause, Error},
 };
 
@@ -26,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The tokens. They have a connection of their own, so that no request stands in the way of a revocation.
 #[derive(Clone)]
-pub struct Tokens(Arc<Connections>);
+pub struct Tokens(Arc<Pool>);
 
 impl Tokens {
     /// Opens no connection yet. The schema must be there when one is used.
@@ -37,8 +34,7 @@ impl Tokens {
             connect: limits.connect.min(PATIENCE),
             statement: limits.statement.min(PATIENCE),
         };
-        let pulse = connections::pulse(database, limits)?;
-        Ok(Self(Arc::new(Connections::new(database, limits, 1, "force_generic_plan", &pulse)?)))
+        Ok(Self(Arc::new(Pool::new(database, limits, 1, Plans::Generic, PATIENCE)?)))
     }
 
     /// All of them, in the order in which they were made.

@@ -45,9 +45,9 @@ from (
   ) placed
 ) said;
 
-insert into unfinished_starts (component, moment, id)
+insert into open_starts (component, moment, id)
 select component, moment, id from records where id % 9970 = 9961;
 
 select setval('record_id', (select max(id) from records)) \g /dev/null
 :indexes;
-vacuum analyze records, unfinished_starts;
+vacuum analyze records, open_starts;

@@ -24,7 +24,7 @@ pub enum Form {
 /// Answers at most `limit` records. The first page is there before the answer begins, so that a database which does
 /// not answer is a 503; one that breaks off later cuts the stream.
 pub async fn all(store: Store, form: Form, filter: Filter, after: Option<Cursor>, limit: u64) -> Result<Reply, Error> {
-    let first = store.page(&filter, after, size(limit)).await?;
+    let first = store.reads.page(&filter, after, size(limit)).await?;
     Ok(match form {
         Form::Csv => {
             let header = stream::iter([Ok(Bytes::from(reply::csv_header()))]);
@@ -53,7 +53,7 @@ fn pages(
     stream::unfold((store, filter, Turn::Ready(first), limit), |(store, filter, turn, limit)| async move {
         let page = match turn {
             Turn::Ready(page) => Ok(page),
-            Turn::After(cursor) => store.page(&filter, Some(cursor), size(limit)).await,
+            Turn::After(cursor) => store.reads.page(&filter, Some(cursor), size(limit)).await,
             Turn::Over => return None,
         };
         Some(match page {

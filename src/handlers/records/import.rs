@@ -38,7 +38,7 @@ pub async fn create(
     if !out_of_bounds.is_empty() {
         return Err(Error::LinesOutOfBounds(out_of_bounds));
     }
-    match store.import(deliveries).await? {
+    match store.writes.import(deliveries).await? {
         Ok(Imported { ids, replayed }) => {
             let counts = json!({ "recorded": ids.len() - replayed, "replayed": replayed, "ids": ids });
             reply::json(StatusCode::CREATED, &counts)

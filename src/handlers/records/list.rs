@@ -26,7 +26,7 @@ pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let mut reply = if form == 0 {
         let limit = page_limit(&mut query);
         query.finish()?;
-        page(&store.page(&filter, after, limit).await?, &filter, limit)?
+        page(&store.reads.page(&filter, after, limit).await?, &filter, limit)?
     } else {
         let limit = query.take("limit", |text| positive(text).ok_or_else(|| "must be a positive number".to_owned()));
         query.finish()?;

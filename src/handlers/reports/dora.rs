@@ -38,7 +38,7 @@ pub async fn dora(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let place = Place::take(&mut query);
     let mut bounds = bounds(&mut query, ZONE.to_owned());
     if let Some(zone) = zone {
-        match store.time_zone(&zone).await? {
+        match store.reads.time_zone(&zone).await? {
             Some(zone) => zone.clone_into(&mut bounds.zone),
             None => query.refuse("tz".to_owned(), "must be a time zone's IANA name such as Europe/Lisbon"),
         }
@@ -48,7 +48,7 @@ pub async fn dora(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let environment = environment.unwrap_or_else(|| ENVIRONMENT.to_owned());
     let place_after = place.after.as_deref();
     let zoned = (&window, bounds.zone.as_str());
-    let mut all = store.deploy_figures(component.as_deref(), &environment, zoned, place_after, place.limit).await?;
+    let mut all = store.reads.deploy_figures(component.as_deref(), &environment, zoned, place_after, place.limit).await?;
     let has_more = all.len() > place.limit as usize;
     all.truncate(place.limit as usize);
     let (since, until) = (format_time(window.since), format_time(window.until));

@@ -51,7 +51,7 @@ pub async fn durations(store: &Store, query: Option<&str>, headers: &HeaderMap) 
     query.finish()?;
     let window = window(store, &bounds).await?;
     let filter = (component.as_deref(), environment.as_deref());
-    let mut groups = store.durations(by, filter, &window, place.after.as_deref(), place.limit).await?;
+    let mut groups = store.reads.durations(by, filter, &window, place.after.as_deref(), place.limit).await?;
     let has_more = groups.len() > place.limit as usize;
     groups.truncate(place.limit as usize);
     // One without a name is the last of all.

@@ -13,8 +13,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Store, connections::Failure, rows::column};
-use crate::error::Error;
+use super::Reads;
+use crate::{database::QueryError, error::Error, store::rows::column};
 
 /// A window as it was asked for.
 #[derive(Clone, Debug)]
@@ -49,43 +49,43 @@ impl Window {
 }
 
 /// Reports take long: they leave a connection to the lists.
-pub struct Turns {
+pub struct Slots {
     permits: Semaphore,
     wait: Duration,
     zones: OnceCell<Vec<String>>,
 }
 
-impl Turns {
+impl Slots {
     /// For this many connections, and with this patience.
     pub fn new(connections: usize, wait: Duration) -> Self {
         Self { permits: Semaphore::new((connections - 1).max(1)), wait, zones: OnceCell::new() }
     }
 
-    async fn take(&self) -> Result<SemaphorePermit<'_>, Failure> {
+    async fn take(&self) -> Result<SemaphorePermit<'_>, QueryError> {
         match timeout(self.wait, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Failure::Overloaded("earlier reports take too long".into())),
+            _ => Err(QueryError::Overloaded("earlier reports take too long".into())),
         }
     }
 }
 
-impl Store {
+impl Reads {
     /// The time zone of this name, as the database writes it.
     pub async fn time_zone(&self, name: &str) -> Result<Option<&str>, Error> {
-        let zones = self.inner.turns.zones.get_or_try_init(|| async {
-            let rows = self.inner.by_filter.read(include_str!("../../sql/time_zones.sql"), &[]).await?;
+        let zones = self.reports.zones.get_or_try_init(|| async {
+            let rows = self.lists.read(include_str!("../../../sql/time_zones.sql"), &[]).await?;
             let names = rows.iter().map(|row| column::<String>(row, 0));
             names.collect::<Result<Vec<_>, _>>().map_err(Error::Internal)
         });
         Ok(zones.await?.iter().find(|zone| zone.eq_ignore_ascii_case(name)).map(String::as_str))
     }
 
-    /// The window that is meant, by the database's clock. Its zone must be one of [`Store::time_zone`].
+    /// The window that is meant, by the database's clock. Its zone must be one of [`Reads::time_zone`].
     pub async fn window(&self, bounds: &Bounds) -> Result<Window, Error> {
-        let sql = include_str!("../../sql/report_window.sql");
+        let sql = include_str!("../../../sql/report_window.sql");
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&bounds.since, &bounds.until, &bounds.days, &bounds.zone];
-        let rows = self.inner.by_filter.read(sql, &parameters).await?;
+        let rows = self.lists.read(sql, &parameters).await?;
         let row = rows.first().ok_or_else(|| Error::Internal("a window without a row".into()))?;
         let part = |index| column(row, index).map_err(Error::Internal);
         Ok(Window { since: part(0)?, until: part(1)?, days: column(row, 2).map_err(Error::Internal)? })

@@ -7,9 +7,9 @@ use crate::error::Cause;
 
 /// A parameter.
 #[derive(Debug)]
-pub struct Digest(pub [u8; 16]);
+pub struct DeployDigest(pub [u8; 16]);
 
-impl ToSql for Digest {
+impl ToSql for DeployDigest {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Cause> {
         out.put_slice(&self.0);
         Ok(IsNull::No)

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Datelike as _, Utc};
 
-use super::{Filter, Store, connections::Connections, rows, usual::Usual};
+use super::{Filter, Reads, usual::Usual};
 use crate::{
+    database::Pool,
     deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
     error::{Cause, Error},
     record::Phase,
+    store::rows,
 };
 
 /// The last deploy of a page: the next page begins behind it, whatever arrives meanwhile.
@@ -60,7 +62,7 @@ impl std::fmt::Display for DeployCursor {
     }
 }
 
-impl Store {
+impl Reads {
     /// A page of deploys, newest first by their own moments, which `since` and `until` bound; with their runs' stages
     /// where asked for.
     pub async fn deploys(
@@ -71,9 +73,9 @@ impl Store {
         after: Option<DeployCursor>,
         limit: u32,
     ) -> Result<DeployPage, Error> {
-        let mut page = read(&self.inner.by_filter, &self.inner.usual, filter, state, after, limit).await?;
+        let mut page = read(&self.lists, &self.usual, filter, state, after, limit).await?;
         if with_stages {
-            add_stages(&self.inner.by_filter, &mut page.deploys).await?;
+            add_stages(&self.lists, &mut page.deploys).await?;
         }
         Ok(page)
     }
@@ -81,7 +83,7 @@ impl Store {
 
 /// Reads one deploy more than asked for, to know whether there is a next page.
 async fn read(
-    reading: &Connections,
+    lists: &Pool,
     usual: &Usual,
     filter: &Filter,
     state: Option<State>,
@@ -94,10 +96,10 @@ async fn read(
     let at_once = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
     let mut is_last = false;
     for _ in 0..ROUNDS {
-        let (mut attempts, now) = attempts(reading, filter, state, after, at_once).await?;
+        let (mut attempts, now) = attempts(lists, filter, state, after, at_once).await?;
         is_last = attempts.len() < at_once as usize;
         after = attempts.last().and_then(DeployCursor::of);
-        mark_stale(reading, &mut attempts, now, usual).await?;
+        mark_stale(lists, &mut attempts, now, usual).await?;
         found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
         if is_last || found.len() > limit as usize {
             break;
@@ -114,7 +116,7 @@ async fn read(
 
 /// The deploys behind `after`, and the database's time. None is stale yet.
 async fn attempts(
-    reading: &Connections,
+    lists: &Pool,
     filter: &Filter,
     state: Option<State>,
     after: Option<DeployCursor>,
@@ -126,9 +128,9 @@ async fn attempts(
         let is_phase = |phase: Phase| phase.stops() == (wanted == [State::Finished]) && phase.is_clock();
         state.is_none_or(|state| wanted.contains(&state)) && phase.is_none_or(is_phase)
     };
-    let rows = reading
+    let rows = lists
         .read(
-            include_str!("../../sql/deploys_page.sql"),
+            include_str!("../../../sql/deploys_page.sql"),
             &[
                 &filter.component,
                 &filter.version,
@@ -157,7 +159,7 @@ async fn attempts(
 
 /// Finds those that run for too long.
 async fn mark_stale(
-    reading: &Connections,
+    lists: &Pool,
     attempts: &mut [Attempt],
     now: Option<DateTime<Utc>>,
     usual: &Usual,
@@ -168,7 +170,7 @@ async fn mark_stale(
         .filter(|attempt| attempt.state == State::Running && age(attempt).is_some_and(|age| age > LEAST_PATIENCE))
         .collect();
     let components: HashSet<_> = old.iter().map(|attempt| attempt.record.said.component.clone()).collect();
-    let usual = usual.of(reading, components).await?;
+    let usual = usual.of(lists, components).await?;
     for attempt in &mut old {
         let usual = usual.get(&attempt.record.said.component).copied().flatten();
         if age(attempt).is_some_and(|age| age > patience(usual)) {
@@ -179,7 +181,7 @@ async fn mark_stale(
 }
 
 /// Adds to every deploy the attempts at its run's stages, by their starts.
-async fn add_stages(reading: &Connections, deploys: &mut [Deploy]) -> Result<(), Error> {
+async fn add_stages(lists: &Pool, deploys: &mut [Deploy]) -> Result<(), Error> {
     let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (place, deploy) in deploys.iter_mut().enumerate() {
         deploy.stages = Some(Vec::new());
@@ -191,8 +193,8 @@ async fn add_stages(reading: &Connections, deploys: &mut [Deploy]) -> Result<(),
             places.push(place);
         }
     }
-    let sql = include_str!("../../sql/stages_of_runs.sql");
-    let stages = reading.read(sql, &[&components, &environments, &runs]).await?;
+    let sql = include_str!("../../../sql/stages_of_runs.sql");
+    let stages = lists.read(sql, &[&components, &environments, &runs]).await?;
     for row in &stages {
         let read = || Ok((Attempt::new(rows::record(row)?, rows::column(row, 18)?), rows::column::<i64>(row, 19)?));
         let (attempt, line) = read().map_err(Error::Internal)?;

@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{connections::Connections, rows};
-use crate::error::Error;
+use crate::{database::Pool, error::Error, store::rows};
 
 /// How long what is usual is taken to be so.
 const USUAL_FOR: Duration = Duration::from_secs(60);
@@ -25,7 +24,7 @@ impl Usual {
     /// Of these.
     pub async fn of(
         &self,
-        reading: &Connections,
+        lists: &Pool,
         components: HashSet<String>,
     ) -> Result<HashMap<String, Option<f64>>, Error> {
         let mut usual = HashMap::new();
@@ -45,7 +44,7 @@ impl Usual {
             return Ok(usual);
         }
         let looked_up = Instant::now();
-        let rows = reading.read(include_str!("../../sql/durations_usual.sql"), &[&unknown]).await?;
+        let rows = lists.read(include_str!("../../../sql/durations_usual.sql"), &[&unknown]).await?;
         let mut known = self.known();
         known.retain(|_, (looked_up, _)| looked_up.elapsed() < USUAL_FOR);
         for row in rows {

@@ -2,10 +2,11 @@
 
 use tokio_postgres::types::ToSql;
 
-use super::{Store, rows};
+use super::Reads;
 use crate::{
     deploy::{Attempt, Current},
     error::{Cause, Error},
+    store::rows,
 };
 
 /// A component and an environment. As text it is a cursor: the next page begins behind it.
@@ -53,7 +54,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-impl Store {
+impl Reads {
     /// A page of what runs where, by component and environment, each of which may be given.
     pub async fn current(
         &self,
@@ -62,14 +63,14 @@ impl Store {
         after: Option<&Place>,
         limit: u32,
     ) -> Result<CurrentPage, Error> {
-        let sql = include_str!("../../sql/current_page.sql");
+        let sql = include_str!("../../../sql/current_page.sql");
         let (last_component, last_environment) =
             after.map(|place| (place.component.as_str(), place.environment.as_str())).unzip();
         // One more than asked for, to know whether there is a next page.
         let count = i64::from(limit) + 1;
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&component, &environment, &last_component, &last_environment, &count];
-        let rows = self.inner.by_filter.read(sql, &parameters).await?;
+        let rows = self.lists.read(sql, &parameters).await?;
         let current = |row| {
             let attempt = Attempt::new(rows::record(row)?, false);
             Ok(Current { attempt, previous_version: rows::column(row, 18)? })

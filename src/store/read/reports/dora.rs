@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use super::Window;
 use crate::{
     error::{Cause, Error},
-    store::{Store, rows::column},
+    store::{read::Reads, rows::column},
 };
 
 /// The deploys of a component to an environment that finished in a window, aborted ones left out.
@@ -60,7 +60,7 @@ pub struct Unrecovered {
 /// As many unrecovered failures are named.
 pub const MAX_UNRECOVERED: i32 = 20;
 
-impl Store {
+impl Reads {
     /// A page of the components that were ever deployed to the environment, by name. Reads one more than asked for, to
     /// know whether there is a next page.
     pub async fn deploy_figures(
@@ -71,12 +71,11 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<DeployFigures>, Error> {
-        let _turn = self.inner.turns.take().await?;
-        let sql = include_str!("../../../sql/dora_page.sql");
+        let _turn = self.reports.take().await?;
+        let sql = include_str!("../../../../sql/dora_page.sql");
         let (since, until, limit) = (window.since, window.until, i64::from(limit) + 1);
         let rows = self
-            .inner
-            .by_filter
+            .lists
             .read(sql, &[&component, &environment, &since, &until, &zone, &after, &limit, &MAX_UNRECOVERED])
             .await?;
         rows.iter().map(figures).collect::<Result<_, _>>().map_err(Error::Internal)

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, rows};
+use super::Reads;
 use crate::{
     error::{Cause, Error},
     event::Kind,
     history::Entry,
+    store::rows,
 };
 
 /// The last entry of a page, by its time: the next page begins behind it.
@@ -38,13 +39,13 @@ impl std::fmt::Display for HistoryCursor {
     }
 }
 
-impl Store {
+impl Reads {
     /// A page of a record's history: also of one that was deleted, and of none that never was.
     pub async fn history(&self, id: i64, after: Option<HistoryCursor>, limit: u32) -> Result<HistoryPage, Error> {
-        let sql = include_str!("../../sql/history_page.sql");
+        let sql = include_str!("../../../sql/history_page.sql");
         // One more than asked for, to know whether there is a next page.
         let count = i64::from(limit) + 1;
-        let rows = self.inner.by_key.read(sql, &[&id, &after.map(|cursor| cursor.0), &count]).await?;
+        let rows = self.keys.read(sql, &[&id, &after.map(|cursor| cursor.0), &count]).await?;
         if rows.is_empty() {
             return Err(Error::NotFound);
         }

@@ -16,10 +16,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Filter, Inner, events::LOOK};
+use super::{Events, LOOK, Log};
 use crate::{
     error::{Cause, Error},
     event::{Event, Position},
+    store::Filter,
 };
 
 /// Within this time it is told what happened; what happens meanwhile is read and told at once.
@@ -103,31 +104,34 @@ pub struct Feed {
     wanted: Notify,
     /// One for each of those who read at the same time what was told before.
     turns: Semaphore,
+    /// How long a new listener waits to hear how far had been told.
+    wait: Duration,
 }
 
 impl Feed {
     /// Starts one, which reads nothing while nobody listens.
-    pub fn start(inner: &Arc<Inner>) -> Arc<Self> {
+    pub fn start(log: Log, wait: Duration) -> Arc<Self> {
         let sender = Mutex::new(Some(broadcast::channel(BATCHES).0));
         let feed = Arc::new(Self {
             sender,
             told: watch::channel(None).0,
             wanted: Notify::new(),
             turns: Semaphore::new(CATCHING_UP),
+            wait,
         });
-        tokio::spawn(tell(inner.clone(), feed.clone()));
+        tokio::spawn(tell(log, feed.clone()));
         feed
     }
 
     /// Listens from now on: what was done before is in the database for everyone to see.
-    pub async fn listen(&self, patience: Duration) -> Result<Hearing, Error> {
+    pub async fn listen(&self) -> Result<Hearing, Error> {
         let (batches, mut told) = {
             let sender = self.sender();
             let sender = sender.as_ref().ok_or_else(|| Error::Unavailable("the process ends".into()))?;
             (sender.subscribe(), self.told.subscribe())
         };
         self.wanted.notify_one();
-        match timeout(patience, told.wait_for(Option::is_some)).await {
+        match timeout(self.wait, told.wait_for(Option::is_some)).await {
             Ok(Ok(told)) if let Some(told) = *told => Ok(Hearing { batches, told }),
             _ => Err(Error::Unavailable("the database did not say in time what happened last".into())),
         }
@@ -173,14 +177,14 @@ impl Feed {
     }
 }
 
-async fn tell(inner: Arc<Inner>, feed: Arc<Feed>) {
+async fn tell(log: Log, feed: Arc<Feed>) {
     while !feed.is_over() {
         feed.wanted.notified().await;
         let (mut told, mut is_well) = (None, true);
         while !feed.rests() {
             let result = match told {
-                None => begin(&inner).await,
-                Some(position) => go_on(&inner, &feed, position).await,
+                None => begin(&log).await,
+                Some(position) => go_on(&log, &feed, position).await,
             };
             match result {
                 Ok(position) => {
@@ -201,22 +205,22 @@ async fn tell(inner: Arc<Inner>, feed: Arc<Feed>) {
 }
 
 /// What nobody listened to is not told, but must be there for all to see.
-async fn begin(inner: &Inner) -> Result<Position, Error> {
-    let last = inner.last_event().await?;
-    inner.settle_events().await?;
+async fn begin(log: &Log) -> Result<Position, Error> {
+    let last = log.last_event().await?;
+    log.settle_events().await?;
     Ok(Position::behind(last))
 }
 
-async fn go_on(inner: &Inner, feed: &Feed, told: Position) -> Result<Position, Error> {
-    let last = inner.last_event().await?;
+async fn go_on(log: &Log, feed: &Feed, told: Position) -> Result<Position, Error> {
+    let last = log.last_event().await?;
     let end = Position::behind(last);
     let mut told = told;
     if told < end {
-        inner.settle_events().await?;
+        log.settle_events().await?;
     }
     let patience = Instant::now() + GRACE;
     while told < end {
-        let (events, reached) = inner.events(told, end, PAGE).await?;
+        let (events, reached) = log.events(told, end, PAGE).await?;
         while feed.is_far_ahead() && Instant::now() < patience {
             sleep(LOOK).await;
         }
@@ -228,10 +232,10 @@ async fn go_on(inner: &Inner, feed: &Feed, told: Position) -> Result<Position, E
     Ok(told)
 }
 
-impl super::Store {
+impl Events {
     /// Listens to what happens from now on.
     pub async fn listen(&self) -> Result<Hearing, Error> {
-        self.feed.listen(self.inner.lane_wait).await
+        self.feed.listen().await
     }
 
     /// What happened behind a position up to one that has been told, a page of it; and how far that is. Nothing where
@@ -239,20 +243,20 @@ impl super::Store {
     pub async fn happened(&self, after: Position, told: Position) -> Result<Option<(Vec<Batch>, Position)>, Error> {
         // However many come back at once, they leave the connections to others.
         let _turn = self.feed.turns.acquire().await.map_err(|closed| Error::Unavailable(closed.into()))?;
-        let (events, reached) = self.inner.events(after, told, PAGE).await?;
-        if !self.inner.has_events_behind(after).await? {
+        let (events, reached) = self.log.events(after, told, PAGE).await?;
+        if !self.log.has_events_behind(after).await? {
             return Ok(None);
         }
         Ok(Some((Batch::all(events).map_err(Error::Internal)?, reached)))
     }
 
     /// Whether a reader may go on from a position.
-    pub async fn remembers(&self, position: Position) -> Result<bool, Error> {
-        Ok(self.inner.has_events_behind(position).await?)
+    pub async fn is_retained(&self, position: Position) -> Result<bool, Error> {
+        Ok(self.log.has_events_behind(position).await?)
     }
 
     /// Ends what its listeners hear.
-    pub fn end_feed(&self) {
+    pub fn end(&self) {
         self.feed.end();
     }
 }

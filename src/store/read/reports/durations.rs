@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::Window;
 use crate::{
     error::{Cause, Error},
-    store::{Store, rows::column},
+    store::{read::Reads, rows::column},
 };
 
 /// What they are grouped by.
@@ -65,7 +65,7 @@ pub struct NamedDurations {
     pub before: DurationFigures,
 }
 
-impl Store {
+impl Reads {
     /// A page of them, by name; those without a name come last. Reads one more than asked for, to know whether there
     /// is a next page.
     pub async fn durations(
@@ -76,13 +76,12 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<NamedDurations>, Error> {
-        let _turn = self.inner.turns.take().await?;
-        let sql = include_str!("../../../sql/durations_page.sql");
+        let _turn = self.reports.take().await?;
+        let sql = include_str!("../../../../sql/durations_page.sql");
         let (since, until, before) = (window.since, window.until, window.before());
         let limit = i64::from(limit) + 1;
         let rows = self
-            .inner
-            .by_filter
+            .lists
             .read(sql, &[&by.name(), &component, &environment, &since, &until, &before, &after, &limit])
             .await?;
         rows.iter().map(named).collect::<Result<_, _>>().map_err(Error::Internal)

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{connections::Connections, rows};
+use super::Reads;
 use crate::{
     error::Error,
     record::{Phase, Record},
+    store::rows,
 };
 
 /// Which records: those that have all of these.
@@ -90,32 +91,36 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// Reads one record more than asked for, to know whether there is a next page.
-pub async fn read(reading: &Connections, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
-    let sql = include_str!("../../sql/records_page.sql");
-    let rows = reading
-        .read(
-            sql,
-            &[
-                &filter.component,
-                &filter.version,
-                &filter.owner,
-                &filter.status,
-                &filter.phase_asked().map(Phase::name),
-                &filter.environment,
-                &filter.run,
-                &filter.stage,
-                &filter.since,
-                &filter.until,
-                &after.map(|cursor| cursor.recorded_at),
-                &after.map(|cursor| cursor.id),
-                &(i64::from(limit) + 1),
-            ],
-        )
-        .await?;
-    let mut records = rows.iter().map(rows::record).collect::<Result<Vec<_>, _>>().map_err(Error::Internal)?;
-    let has_more = records.len() > limit as usize;
-    records.truncate(limit as usize);
-    let next = records.last().filter(|_| has_more).map(Cursor::of);
-    Ok(Page { records, next })
+impl Reads {
+    /// A page of records, newest first.
+    pub async fn page(&self, filter: &Filter, after: Option<Cursor>, limit: u32) -> Result<Page, Error> {
+        let sql = include_str!("../../../sql/records_page.sql");
+        let rows = self
+            .lists
+            .read(
+                sql,
+                &[
+                    &filter.component,
+                    &filter.version,
+                    &filter.owner,
+                    &filter.status,
+                    &filter.phase_asked().map(Phase::name),
+                    &filter.environment,
+                    &filter.run,
+                    &filter.stage,
+                    &filter.since,
+                    &filter.until,
+                    &after.map(|cursor| cursor.recorded_at),
+                    &after.map(|cursor| cursor.id),
+                    // One more than asked for, to know whether there is a next page.
+                    &(i64::from(limit) + 1),
+                ],
+            )
+            .await?;
+        let mut records = rows.iter().map(rows::record).collect::<Result<Vec<_>, _>>().map_err(Error::Internal)?;
+        let has_more = records.len() > limit as usize;
+        records.truncate(limit as usize);
+        let next = records.last().filter(|_| has_more).map(Cursor::of);
+        Ok(Page { records, next })
+    }
 }
