@@ -1,5 +1,5 @@
 -- Prints the tables of `tests/load/run`.
---   :results  a file of rounds, names and values; :first  the rate on the empty table
+--   :results  a file of rounds, names and values; :first  the rate on the empty table; :deadlocks  in all databases
 --   :half :p50 :p99  the open loop: its rate, and its latencies in microseconds; :memory :peak  in MB
 create temporary table results (round integer, name text, value numeric);
 \set load '\\copy results from ' :results
@@ -18,10 +18,15 @@ with
       (5, 'POST, 1 connection', 'post_1', 'pgbench INSERT, 1 client', 'insert_1', 0.45, 0.6),
       (7, 'GET by id, 64 connections', 'read_64', 'pgbench SELECT by key, 64 clients', 'select_64', 1.1, 1.5),
       (8, 'NDJSON import, rows', 'import', 'psql \copy', 'copy', 0.8, 0.9),
+      (9, 'start + finish through haproxy and 2 replicas', 'replicas_2', 'and 1 replica', 'replicas_1', 0.65, 0.9),
+      (10, 'start + finish through haproxy and 4 replicas', 'replicas_4', 'the same', 'replicas_1', 0.5, 0.8),
       (14, 'GET by id by deploylog load', 'read_64', 'the same by wrk', 'wrk_64', 0.5, null)
   ),
   latencies (place, work, name, required, aim) as (
-    values (6, 'p99 at full rate, 64 connections, one component', 'post_64', 12, 6)
+    values (6, 'p99 at full rate, 64 connections, one component', 'post_64', 12, 6),
+      (11, 'p99 through haproxy and 1 replica', 'replicas_1', null, null),
+      (12, 'p99 through haproxy and 2 replicas', 'replicas_2', 60, null),
+      (13, 'p99 through haproxy and 4 replicas', 'replicas_4', 60, null)
   ),
   lines (place, work, measured, against, ratio, required, aim) as (
     select place, work, round(m.value) || '/s', against || ': ' || round(b.value) || '/s',
@@ -44,6 +49,8 @@ with
     union all
     select 17, 'memory, 256 connections', round(:memory) || ' MB', 'imports included: ' || round(:peak) || ' MB', null,
       'at most 40 MB', null
+    union all
+    select 18, 'deadlocks in all databases', :'deadlocks', '', null, '0', null
   )
 select format('| %s | %s | %s | %s | %s | %s |', work, measured, against, round(ratio, 2), required, aim)
 from lines
@@ -58,7 +65,8 @@ from (
     values (1, 'POST, 64 connections, one component', 'post_64'), (2, 'POST, 256 connections, 200 components', 'post_256'),
       (3, 'POST, 256 connections, one component', 'post_256_one'),
       (4, 'POST start + finish, 200 components, 64 connections', 'lifecycle_64'), (5, 'POST, 1 connection', 'post_1'),
-      (9, 'pgbench INSERT, 64 clients', 'insert_64')
+      (6, 'start + finish through haproxy and 1 replica', 'replicas_1'), (7, '… and 2 replicas', 'replicas_2'),
+      (8, '… and 4 replicas', 'replicas_4'), (9, 'pgbench INSERT, 64 clients', 'insert_64')
   ) works (place, work, name)
   join medians idle on idle.name = works.name || '.idle'
   join medians service on service.name = works.name || '.service'
