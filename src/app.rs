@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use hyper::{
 
 use crate::{
     access::guard::Guard,
+    config::Limits,
     error::Error,
     handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     metrics::Requests,
@@ -23,15 +24,16 @@ use crate::{
     reply::{self, Reply},
     request::{self, Memory, Payload},
     route::{self, Miss, Route},
+    startup::Startup,
     store::Store,
 };
 
 /// What every handler may use.
 pub struct App {
-    /// The records.
-    pub store: Store,
-    /// Who may use them.
-    pub guard: Arc<Guard>,
+    /// What is there once the database answers.
+    pub ready: OnceLock<Ready>,
+    /// What is done until then.
+    pub startup: Startup,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// What bodies may take together.
@@ -42,14 +44,38 @@ pub struct App {
     pub requests: Requests,
 }
 
+/// The records, and who may use them.
+pub struct Ready {
+    /// The records.
+    pub store: Store,
+    /// Who may use them.
+    pub guard: Arc<Guard>,
+}
+
 impl App {
+    /// One that is not ready yet.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            ready: OnceLock::new(),
+            startup: Startup::new(),
+            body_timeout: limits.body,
+            body_memory: Memory::new(limits.body_memory),
+            event_readers: events::Readers::new(limits.event_readers),
+            requests: Requests::default(),
+        }
+    }
+
     /// Answers a request, whatever happens: a handler that fails or panics becomes a problem.
     pub async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
         let found = route::find(&head.method, head.uri.path());
         let called = found.as_ref().ok().copied();
-        let may_go_on = || called.map_or(Ok(()), |route| self.guard.admit(route, &head.headers).map(drop));
+        let may_go_on = || {
+            let guarded = called.zip(self.ready.get());
+            guarded.map_or(Ok(()), |(route, ready)| ready.guard.admit(route, &head.headers).map(drop))
+        };
         let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &self.body_memory, &may_go_on);
         let conforms = request::conforms(&head);
         let is_doubtful = conforms.is_err();
@@ -91,34 +117,39 @@ impl App {
         headers: &HeaderMap,
         payload: &mut Payload<'_>,
     ) -> Result<Reply, Error> {
-        let caller = &self.guard.admit(route, headers).map_err(Error::Refused)?;
+        let Ready { store, guard } = match self.ready.get() {
+            Some(ready) => ready,
+            None if route == Route::Live => return health::live(uri.query()),
+            None => return Err(self.startup.error()),
+        };
+        let caller = &guard.admit(route, headers).map_err(Error::Refused)?;
         let reply = match route {
-            Route::ListRecords => records::list(&self.store, uri.query(), headers).await,
-            Route::CreateRecords => records::create(&self.store, caller, uri.query(), headers, payload).await,
-            Route::ReadRecord(id) => records::read(&self.store, id, uri.query(), headers).await,
+            Route::ListRecords => records::list(store, uri.query(), headers).await,
+            Route::CreateRecords => records::create(store, caller, uri.query(), headers, payload).await,
+            Route::ReadRecord(id) => records::read(store, id, uri.query(), headers).await,
             Route::ReplaceRecord(id) => {
-                records::change(&self.store, caller, id, Origin::Put, uri.query(), headers, payload).await
+                records::change(store, caller, id, Origin::Put, uri.query(), headers, payload).await
             }
             Route::PatchRecord(id) => {
-                records::change(&self.store, caller, id, Origin::Patch, uri.query(), headers, payload).await
+                records::change(store, caller, id, Origin::Patch, uri.query(), headers, payload).await
             }
-            Route::RemoveRecord(id) => records::remove(&self.store, caller, id, uri.query(), headers).await,
-            Route::ListHistory(id) => history::list(&self.store, id, uri.query(), headers).await,
-            Route::ListDeploys => deploys::list(&self.store, uri.query(), headers).await,
-            Route::ListCurrent => current::list(&self.store, uri.query(), headers).await,
-            Route::ReadDurations => reports::durations(&self.store, uri.query(), headers).await,
-            Route::ReadDora => reports::dora(&self.store, uri.query(), headers).await,
-            Route::ReadEvents => events::listen(&self.store, &self.event_readers, uri.query(), headers).await,
+            Route::RemoveRecord(id) => records::remove(store, caller, id, uri.query(), headers).await,
+            Route::ListHistory(id) => history::list(store, id, uri.query(), headers).await,
+            Route::ListDeploys => deploys::list(store, uri.query(), headers).await,
+            Route::ListCurrent => current::list(store, uri.query(), headers).await,
+            Route::ReadDurations => reports::durations(store, uri.query(), headers).await,
+            Route::ReadDora => reports::dora(store, uri.query(), headers).await,
+            Route::ReadEvents => events::listen(store, &self.event_readers, uri.query(), headers).await,
             Route::Live => health::live(uri.query()),
-            Route::Ready => health::ready(&self.store, uri.query()).await,
+            Route::Ready => health::ready(store, uri.query()).await,
             Route::Metrics => {
-                metrics::read(&self.requests, self.event_readers.count(), &self.store, uri.query(), headers).await
+                metrics::read(&self.requests, self.event_readers.count(), store, uri.query(), headers).await
             }
             Route::Openapi => openapi::read(uri.query(), headers),
             Route::Page | Route::PageFile => page::read(uri.path(), headers),
         };
         // What takes long is cut when the token counts no more.
-        reply.map(|reply| reply::cut_when(reply, || self.guard.until_refused(route, caller)))
+        reply.map(|reply| reply::cut_when(reply, || guard.until_refused(route, caller)))
     }
 }
 

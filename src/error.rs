@@ -81,6 +81,8 @@ pub enum Error {
     UnknownTransferCoding,
     /// 503: the database does not answer; later it may.
     Unavailable(Cause),
+    /// 503: the service is not ready yet; what it does meanwhile.
+    Starting(String),
     /// 503: as many read events as may.
     TooManyReaders,
     /// 503: bodies take as much memory as they may.
@@ -129,7 +131,9 @@ impl Error {
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
             Self::NotImplemented | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) | Self::TooManyReaders | Self::TooManyBodies => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyReaders | Self::TooManyBodies => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -149,7 +153,9 @@ impl Error {
                 (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
             }
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            Self::Unavailable(_) | Self::TooManyBodies => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => {
+                (header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
             Self::TooManyReaders | Self::TooManyConnections => (header::RETRY_AFTER, HeaderValue::from_static("30")),
             _ => return None,
         })
@@ -193,6 +199,7 @@ impl Error {
             Self::UnknownTransferCoding => "send the body with Content-Length, or chunked and not coded".to_owned(),
             Self::NotImplemented => "this method is not known here".to_owned(),
             Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
+            Self::Starting(step) => format!("the service is starting: {step}"),
             Self::TooManyBodies => "as much is being sent as may at the same time: try again".to_owned(),
             Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
             Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),

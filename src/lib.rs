@@ -24,7 +24,7 @@
 //! - [`embedded`]: the private PostgreSQL, where none is given.
 //! - [`error`]: everything that can go wrong, as the client sees it and as the log does.
 //! - [`log`]: the log, one line an entry.
-//! - [`signal`] and [`probe`]: the process: when to stop, and whether it is well.
+//! - [`startup`], [`signal`] and [`probe`]: the process: what it waits for, when to stop, and whether it is well.
 //! - [`load`]: the load generator, which knows the service only by its HTTP interface.
 
 pub mod access;
@@ -51,4 +51,5 @@ pub mod request;
 pub mod route;
 pub mod server;
 pub mod signal;
+pub mod startup;
 pub mod store;

@@ -56,17 +56,22 @@ impl From<tokio_postgres::Error> for MigrateError {
     }
 }
 
-/// Runs what is missing, in one transaction and under one lock. Answers how many steps that were.
-pub async fn run(client: &mut Client) -> Result<usize, MigrateError> {
+/// Runs what is missing, in one transaction and under one lock. `progress` is told the name of each step before it runs.
+/// Returns how many steps that were.
+pub async fn run(client: &mut Client, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
     let transaction = client.transaction().await?;
-    let steps = run_up_to(MIGRATIONS.len(), &transaction).await?;
+    let steps = run_up_to(MIGRATIONS.len(), &transaction, progress).await?;
     transaction.commit().await?;
     Ok(steps)
 }
 
 /// Runs what is missing of the first so many steps, and holds the lock to the transaction's end. Answers how many that
 /// were.
-pub async fn run_up_to(wanted: usize, transaction: &Transaction<'_>) -> Result<usize, MigrateError> {
+pub async fn run_up_to(
+    wanted: usize,
+    transaction: &Transaction<'_>,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
     let Some(schema) = schema else {
         return Err(MigrateError::Refused("the first schema of the search path does not exist".to_owned()));
@@ -95,6 +100,7 @@ pub async fn run_up_to(wanted: usize, transaction: &Transaction<'_>) -> Result<u
     }
     let missing = &MIGRATIONS[done.len()..wanted.max(done.len())];
     for (name, sql) in missing {
+        progress(name);
         transaction.batch_execute(sql).await?;
         transaction.execute(include_str!("../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
     }

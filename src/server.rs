@@ -26,7 +26,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 const MAX_HEADER_BYTES: usize = 64 << 10;
 
 /// Serves until `shutdown` resolves; then accepts no more and finishes what is in flight, within a deadline.
-pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdown: impl Future) {
+pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdown: impl Future + Send + 'static) {
     let mut http = http1::Builder::new();
     // Half-closed: who has said all still wants the answer. The header's time-out is also that of an idle connection.
     http.timer(TokioTimer::new()).header_read_timeout(limits.header).half_close(true).max_buf_size(MAX_HEADER_BYTES);

@@ -41,10 +41,15 @@ use counts::Counts;
 /// The store, shared by all requests.
 #[derive(Clone)]
 pub struct Store {
+    /// New records, imports and changes.
     pub writes: Arc<Writes>,
+    /// Records by id, lists and reports.
     pub reads: Arc<Reads>,
+    /// What happened.
     pub events: Arc<Events>,
+    /// Deletes old records.
     pub retention: Arc<Retention>,
+    /// Lets `restore` know of this process.
     pub heartbeat: Arc<Heartbeat>,
     keys: Arc<Pool>,
     counts: Arc<Counts>,

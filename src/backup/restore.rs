@@ -66,7 +66,7 @@ impl<R: AsyncRead + Unpin> Backup<R> {
         for index in indexes {
             transaction.batch_execute(&index).await?;
         }
-        migrate::run_up_to(migrate::STEPS, &transaction).await?;
+        migrate::run_up_to(migrate::STEPS, &transaction, &|_| ()).await?;
         transaction.execute(include_str!("../../sql/restore_events.sql"), &[]).await?;
         transaction.batch_execute(&format!("analyze {}", tables.join(", "))).await?;
         transaction.commit().await?;
@@ -75,7 +75,7 @@ impl<R: AsyncRead + Unpin> Backup<R> {
 
     /// Makes the schema the file's, and makes sure that it is empty and stays so for everyone else.
     async fn claim(&self, transaction: &Transaction<'_>) -> Result<(), BackupError> {
-        migrate::run_up_to(self.steps, transaction).await?;
+        migrate::run_up_to(self.steps, transaction, &|_| ()).await?;
         let last = transaction.query_one(include_str!("../../sql/schema_last.sql"), &[]).await?;
         let last: &str = last.try_get(0)?;
         if last != self.schema {

@@ -92,9 +92,9 @@ impl From<MigrateError> for Attempt {
 }
 
 /// Brings the schema up to date. Answers how many steps were taken.
-pub async fn migrate(database: &Endpoint) -> Result<usize, Attempt> {
+pub async fn migrate(database: &Endpoint, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, Attempt> {
     let (mut client, connection) = database.connect().await.map_err(MigrateError::from)?;
-    let steps = migrate::run(&mut client).await;
+    let steps = migrate::run(&mut client, progress).await;
     drop(client);
     let _ = connection.await;
     Ok(steps?)

@@ -11,7 +11,7 @@ use crate::{config::Config, log};
 pub async fn run(config: Config) -> Result<(), Failure> {
     log::to_stderr(config.log);
     let database = Opened::open(&config).await?;
-    let result = database::migrate(&database.endpoint).await;
+    let result = database::migrate(&database.endpoint, &|step| tracing::info!("migrating the schema: {step}")).await;
     database.close().await;
     match result? {
         0 => say("the schema was up to date\n"),

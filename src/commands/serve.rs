@@ -1,8 +1,13 @@
-//! Serving: settings, database, schema, listen, serve.
+//! Serving: listen, open the database, bring its schema up to date, serve until asked to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::oneshot,
+    task::JoinHandle,
+    time::sleep,
+};
 
 use super::{
     BAD_SETTINGS, FAILED, Failure, NO_DATABASE,
@@ -11,31 +16,32 @@ use super::{
 };
 use crate::{
     access::guard::Guard,
-    app::App,
+    app::{App, Ready},
     config::{Config, Database, Limits, Open},
     database::connect_options,
     embedded::Cluster,
     error::Error,
-    handlers::events::Readers,
-    log,
-    metrics::Requests,
-    request::Memory,
-    server,
+    log, server,
     signal::Shutdown,
+    startup::Startup,
     store::{self, Store, Tokens},
 };
 
 pub async fn run(config: Config) -> Result<(), Failure> {
     log::to_stderr(config.log);
     let mut shutdown = Shutdown::catch().map_err(|error| Failure::new(FAILED, error.to_string()))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
+    let listener = listen(config.listen)
         .map_err(|error| Failure::new(FAILED, format!("cannot listen on {}: {error}", config.listen)))?;
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!("deploylog {} on {address} with {}", env!("CARGO_PKG_VERSION"), config.database);
+    let limits = within_files(&config);
+    let app = Arc::new(App::new(&limits));
+    let (stop, stopped) = oneshot::channel::<()>();
+    // `/livez` answers from the beginning, however long the database takes.
+    let serving = tokio::spawn(server::serve(listener, app.clone(), limits, stopped));
     let mut cluster = None;
     let opened = tokio::select! {
-        opened = open(&config, &mut cluster) => opened.map(Some),
+        opened = open(&config, &mut cluster, &app.startup) => opened.map(Some),
         signal = shutdown.requested() => {
             tracing::info!("{signal}: stopped before the database was there");
             Ok(None)
@@ -44,8 +50,19 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let result = match opened {
         Ok(Some(opened)) => match guarded(&opened.guard, address, config.open) {
             Ok(()) => {
+                let Opened { store, tokens, guard } = opened;
+                let tasks = start_tasks(&store, &tokens, &guard, config.keep_days);
+                let _ = app.ready.set(Ready { store: store.clone(), guard: guard.clone() });
                 say(&format!("ready on http://{address}\n"));
-                serve_until(listener, opened, &config, &mut shutdown).await;
+                let signal = shutdown.requested().await;
+                tracing::info!("{signal}: finishing what is in flight");
+                store.events.end();
+                let _ = stop.send(());
+                let _ = serving.await;
+                for task in tasks {
+                    task.abort();
+                }
+                tokio::join!(tokens.close(&guard), store.close());
                 Ok(())
             }
             Err(failure) => {
@@ -66,6 +83,16 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     result
 }
 
+/// Connections that wait to be accepted: a burst of clients is longer than the usual 128.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Beside connections: streams, the listener, the runtime's, connections outside the pool, and room for new ones.
 const FILES_OF_ITS_OWN: usize = 30;
 
@@ -76,33 +103,15 @@ struct Opened {
     guard: Arc<Guard>,
 }
 
-async fn serve_until(listener: TcpListener, opened: Opened, config: &Config, shutdown: &mut Shutdown) {
-    let Opened { store, tokens, guard } = opened;
-    let limits = within_files(config);
+/// What runs beside requests.
+fn start_tasks(store: &Store, tokens: &Tokens, guard: &Arc<Guard>, keep_days: Option<u32>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
         tokio::spawn(store.heartbeat.clone().run()),
         tokio::spawn(store.events.clone().forget()),
         tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
     ];
-    tasks.extend(config.keep_days.map(|days| tokio::spawn(store.retention.clone().run(days))));
-    let app = Arc::new(App {
-        store: store.clone(),
-        guard: guard.clone(),
-        body_timeout: limits.body,
-        body_memory: Memory::new(limits.body_memory),
-        event_readers: Readers::new(limits.event_readers),
-        requests: Requests::default(),
-    });
-    let requested = async {
-        let signal = shutdown.requested().await;
-        tracing::info!("{signal}: finishing what is in flight");
-        store.events.end();
-    };
-    server::serve(listener, app, limits, requested).await;
-    for task in tasks {
-        task.abort();
-    }
-    tokio::join!(tokens.close(&guard), store.close());
+    tasks.extend(keep_days.map(|days| tokio::spawn(store.retention.clone().run(days))));
+    tasks
 }
 
 /// What clients may take where each of their connections is an open file, of which the system allows only so many.
@@ -124,7 +133,7 @@ fn within_files(config: &Config) -> Limits {
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
 /// the store.
-async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, Failure> {
+async fn open(config: &Config, cluster: &mut Option<Cluster>, startup: &Startup) -> Result<Opened, Failure> {
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
@@ -132,7 +141,11 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, 
     let mut pause = Duration::from_millis(100);
     loop {
         let opened = async {
-            database::migrate(&database).await?;
+            database::migrate(&database, &|step| {
+                tracing::info!("migrating the schema: {step}");
+                startup.begin(format!("migrating the schema: {step}"));
+            })
+            .await?;
             let opened = async {
                 let tokens = Tokens::new(&database, config.pool)?;
                 let guard = Arc::new(Guard::new(tokens.all().await?, config.open.reads));
@@ -145,6 +158,7 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>) -> Result<Opened, 
             Err(Attempt::Never(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
             Err(Attempt::Again(cause)) => {
                 tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
+                startup.begin("waiting for the database");
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }

@@ -30,7 +30,7 @@ pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
 }
 
 async fn carry_out(config: &Config, database: &Opened, request: TokenRequest) -> Result<(), Failure> {
-    database::migrate(&database.endpoint).await?;
+    database::migrate(&database.endpoint, &|_| ()).await?;
     let tokens = Tokens::new(&database.endpoint, config.pool).map_err(|error| failed(&error))?;
     match request {
         TokenRequest::Create(grant) => create(&tokens, grant).await,

@@ -29,6 +29,7 @@ struct Connection {
 
 impl Pipeline {
     /// Takes its connections from a pool that nobody else uses.
+    #[must_use]
     pub fn new(pool: Pool) -> Self {
         Self { pool, connection: Mutex::default() }
     }

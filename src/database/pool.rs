@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{
-    ClientWrapper, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Status,
-};
+use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Status};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout, timeout_at},
@@ -69,15 +67,12 @@ impl Pool {
     ) -> Result<Self, Error> {
         let endpoint = connect_options(database, limits);
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let connections = deadpool_postgres::Pool::builder(Manager::from_connect(
-            endpoint.config.clone(),
-            endpoint.clone(),
-            manager,
-        ))
-        .runtime(Runtime::Tokio1)
-        .max_size(size)
-        .build()
-        .map_err(|error| Error::Internal(error.into()))?;
+        let connections =
+            deadpool_postgres::Pool::builder(Manager::from_connect(endpoint.config.clone(), endpoint.clone(), manager))
+                .runtime(Runtime::Tokio1)
+                .max_size(size)
+                .build()
+                .map_err(|error| Error::Internal(error.into()))?;
         Ok(Self {
             connections,
             endpoint: Arc::new(endpoint),
@@ -130,12 +125,7 @@ impl Pool {
     }
 
     /// Calls a function that sets its own plans; once more if the connection was unusable and nothing was executed.
-    pub async fn call(
-        &self,
-        deadline: Instant,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<Row>, QueryError> {
+    pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
         let call = || self.on_connection(deadline, async |client| call(client, sql, parameters).await);
         match call().await {
             Err(QueryError::StaleConnection(_)) => call().await,
@@ -190,6 +180,7 @@ impl Pool {
     }
 
     /// How many connections there are, and how many wait for one.
+    #[must_use]
     pub fn status(&self) -> Status {
         self.connections.status()
     }

@@ -53,11 +53,11 @@ async fn dispatch<J, R: Future<Output = ()> + Send + 'static>(
     // In tasks of their own: if one panics, its requests are told so, and the others go on.
     let mut in_flight = JoinSet::new();
     let mut waiting = Vec::new();
-    let mut last = 0;
+    let mut last_size = 0;
     loop {
-        let least = if in_flight.is_empty() { 1 } else { (last / 2).max(limits.least_behind) };
+        let least = if in_flight.is_empty() { 1 } else { (last_size / 2).max(limits.least_behind) };
         if waiting.len() >= least && in_flight.len() < limits.in_flight {
-            last = waiting.len();
+            last_size = waiting.len();
             in_flight.spawn(run(std::mem::take(&mut waiting)));
         }
         let room = limits.group - waiting.len();

@@ -41,6 +41,7 @@ struct Log(Arc<Pool>);
 
 impl Events {
     /// Starts the feed. `wait` bounds how long a new listener waits for it.
+    #[must_use]
     pub fn start(keys: &Arc<Pool>, wait: Duration) -> Self {
         let log = Log(keys.clone());
         Self { feed: Feed::start(log.clone(), wait), log }

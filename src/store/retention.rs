@@ -28,6 +28,7 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// Deletes nothing yet.
     pub fn new(keys: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
         Self { keys: keys.clone(), counts: counts.clone() }
     }
@@ -72,7 +73,8 @@ impl Retention {
                 let id: Option<i64> = column(unit, 3).map_err(QueryError::Failed)?;
                 let began = Instant::now();
                 let sql = include_str!("../../sql/records_forget.sql");
-                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [&days, &component, &run, &deploy, &id];
+                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                    [&days, &component, &run, &deploy, &id];
                 let rows = self.keys.call(began + TIMEOUT, sql, &parameters).await?;
                 let count = rows.first().map_or(Ok(0), |row| column::<i32>(row, 0)).map_err(QueryError::Failed)?;
                 let count = count.unsigned_abs();

@@ -115,6 +115,7 @@ impl Writes {
         let deadline = Instant::now() + WRITE_TIMEOUT;
         let mut hasher = DefaultHasher::new();
         delivery.record.component.hash(&mut hasher);
+        #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
         let batcher = &self.batchers[hasher.finish() as usize % self.batchers.len()];
         let (answer, answered) = oneshot::channel();
         batcher.push(Job { delivery, deadline, answer })?;
@@ -149,12 +150,14 @@ impl Writes {
     }
 
     /// The connections that groups of records share, as one pool.
+    #[must_use]
     pub fn pipelines(&self) -> Status {
         let size = self.pipelines.iter().filter(|pipeline| pipeline.is_open()).count();
         Status { max_size: self.pipelines.len(), size, available: 0, waiting: 0 }
     }
 
     /// The connections of imports and changes.
+    #[must_use]
     pub fn pool(&self) -> Status {
         self.pool.status()
     }

@@ -265,7 +265,7 @@ fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
         let (mut client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         let transaction = client.transaction().await.unwrap();
-        assert_eq!(migrate::run_up_to(1, &transaction).await.unwrap(), 1);
+        assert_eq!(migrate::run_up_to(1, &transaction, &|_| ()).await.unwrap(), 1);
         transaction.commit().await.unwrap();
     });
     old.sql(

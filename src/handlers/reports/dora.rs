@@ -48,7 +48,8 @@ pub async fn dora(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Re
     let environment = environment.unwrap_or_else(|| ENVIRONMENT.to_owned());
     let place_after = place.after.as_deref();
     let zoned = (&window, bounds.zone.as_str());
-    let mut all = store.reads.deploy_figures(component.as_deref(), &environment, zoned, place_after, place.limit).await?;
+    let mut all =
+        store.reads.deploy_figures(component.as_deref(), &environment, zoned, place_after, place.limit).await?;
     let has_more = all.len() > place.limit as usize;
     all.truncate(place.limit as usize);
     let (since, until) = (format_time(window.since), format_time(window.until));

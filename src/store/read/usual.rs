@@ -22,11 +22,7 @@ impl Usual {
     }
 
     /// Of these.
-    pub async fn of(
-        &self,
-        lists: &Pool,
-        components: HashSet<String>,
-    ) -> Result<HashMap<String, Option<f64>>, Error> {
+    pub async fn of(&self, lists: &Pool, components: HashSet<String>) -> Result<HashMap<String, Option<f64>>, Error> {
         let mut usual = HashMap::new();
         let mut unknown = Vec::new();
         {

@@ -147,7 +147,8 @@ impl<'a> Insert<'a> {
         let starts = start_ids.unwrap_or_default().into_iter().zip(taken_starts.unwrap_or_default());
         let new = lines.unwrap_or_default().into_iter().zip(ids.unwrap_or_default()).zip(starts);
         for ((line, id), (start_id, taken_start)) in new {
-            let written = usize::try_from(line - 1).ok().and_then(|line| written.get_mut(line)).ok_or("no such line")?;
+            let written =
+                usize::try_from(line - 1).ok().and_then(|line| written.get_mut(line)).ok_or("no such line")?;
             *written = Some(Written::New(Addition { id, start_id, taken_start, stamp }));
         }
         let deliveries = self.line_of.iter().enumerate().map(|(delivery, &line)| {
