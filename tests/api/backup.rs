@@ -4,10 +4,11 @@ mod refusals;
 
 use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
 
-use deploylog::migrate;
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Event, Listener, OwnCluster, PROGRAM, PrivateDirectory, Service, deployed};
+use crate::harness::{
+    DEPLOYED, Database, Event, Listener, OwnCluster, PROGRAM, PrivateDirectory, Service, deployed, migrate_to,
+};
 
 /// Texts that something on the way might take for its own.
 const HOSTILE: [&str; 12] = [
@@ -259,15 +260,7 @@ fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
 #[test]
 fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
     let old = Database::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let config: tokio_postgres::Config = old.url().parse().unwrap();
-        let (mut client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let transaction = client.transaction().await.unwrap();
-        assert_eq!(migrate::run_up_to(1, &transaction, &|_| ()).await.unwrap(), 1);
-        transaction.commit().await.unwrap();
-    });
+    migrate_to(&old, "0001_records");
     old.sql(
         "insert into records (component, version, owner, status, phase, started_at)
          values ('web', '1', 'ann', 'started', 'started', now() - interval '1 minute')",

@@ -48,6 +48,20 @@ pub fn migrations() -> usize {
     std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/migrations")).unwrap().count()
 }
 
+/// Brings a schema up to the migration with this name, as an older program would have left it.
+pub fn migrate_to(database: &Database, name: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config: tokio_postgres::Config = database.url().parse().unwrap();
+        let (mut client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let transaction = client.transaction().await.unwrap();
+        let steps = deploylog::migrate::steps_to(name).unwrap();
+        assert_eq!(deploylog::migrate::run_up_to(steps, &transaction, &|_| ()).await.unwrap(), steps);
+        transaction.commit().await.unwrap();
+    });
+}
+
 /// Text for a query, percent-encoded.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

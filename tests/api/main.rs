@@ -29,6 +29,7 @@ mod readme;
 mod records;
 mod replicas;
 mod retention;
+mod startup;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;

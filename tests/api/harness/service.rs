@@ -44,6 +44,18 @@ impl Service {
         Self::ready(Self::spawn(&[], environment))
     }
 
+    /// One with these variables, once it accepts connections: it may not be ready for long.
+    pub fn starting(environment: &[(&str, &str)]) -> Self {
+        // Free a moment ago; the standard output names the address only once the service is ready.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut environment = environment.to_vec();
+        let listen = address.to_string();
+        environment.push(("DEPLOYLOG_LISTEN", &listen));
+        let service = Self { child: Self::spawn(&[], &environment), address };
+        super::eventually("it accepts connections", || std::net::TcpStream::connect(address).is_ok());
+        service
+    }
+
     /// This process, once it is ready.
     #[track_caller]
     pub fn ready(mut child: Child) -> Self {

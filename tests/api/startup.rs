@@ -1,0 +1,36 @@
+//! What the service answers before it is ready.
+
+use crate::harness::{DEPLOYED, Database, Service, Session, eventually, migrate_to};
+
+#[test]
+fn while_the_schema_is_migrated_livez_answers_and_readyz_says_what_is_under_way() {
+    let database = Database::new();
+    migrate_to(&database, "0009_retention");
+    database
+        .sql("insert into records (component, version, owner, status, phase) values ('web', '1', 'ann', 'x', 'noted')");
+    let file = || database.sql("select pg_relation_filenode('records')");
+    let before = file();
+    let session = Session::open(&database.url());
+    session.run("begin; lock table records in share mode");
+    let service = Service::starting(&[("DATABASE_URL", &database.url())]);
+    eventually("the migration has begun", || service.get("/readyz").body.contains("0010_component_locks"));
+    let answer = service.get("/readyz");
+    assert_eq!(answer.problem(503), "the service is starting: migrating the schema: 0010_component_locks");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    service.get("/livez").expect(200);
+    service.post(DEPLOYED).problem(503);
+    service.get("/api/").problem(503);
+    service.get("/nowhere").problem(404);
+    session.run("commit");
+    eventually("it is ready", || service.get("/readyz").status == 200);
+    service.record(DEPLOYED);
+    assert_eq!(file(), before, "the table was not rewritten");
+}
+
+#[test]
+fn while_the_database_is_away_livez_answers_and_the_service_ends_when_asked() {
+    let mut service = Service::starting(&[("DATABASE_URL", "host=/nowhere user=deploylog")]);
+    service.get("/livez").expect(200);
+    assert_eq!(service.get("/readyz").problem(503), "the service is starting: waiting for the database");
+    assert!(service.stop().success());
+}
