@@ -15,8 +15,11 @@ use serde_json::json;
 
 use crate::harness::{Database, PrivateDirectory, Service};
 
-/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of the regular
-/// ticks, and of the connection that the first of them opens once the records stand in line on theirs, do not count.
+/// What some statements begin with that nobody asks for.
+const RECURRING: [&str; 3] = ["-- Says that this process uses", "-- Forgets up to 10,000 events", "-- All tokens,"];
+
+/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of what recurs by itself
+/// do not count, nor the transactions around it.
 fn counting_proxy(directory: &Path, server: &Path) -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
     let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
@@ -35,8 +38,11 @@ fn counting_proxy(directory: &Path, server: &Path) -> Arc<AtomicUsize> {
 }
 
 fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) -> std::io::Result<()> {
-    let mut queries: HashMap<Vec<u8>, bool> = HashMap::new();
-    let mut is_tick = false;
+    // Of each prepared statement, whether it recurs.
+    let mut statements: HashMap<Vec<u8>, bool> = HashMap::new();
+    let mut recurs = false;
+    // A `begin` whose statement is yet to come.
+    let mut begun = 0;
     let mut is_startup = true;
     loop {
         let mut head = vec![0; if is_startup { 4 } else { 5 }];
@@ -50,14 +56,16 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) 
             match head[0] {
                 b'P' => {
                     let sql = String::from_utf8_lossy(second);
-                    is_tick = ["Keeps this process known", "Forgets up to 10,000 events", "All tokens,"]
-                        .iter()
-                        .any(|of| sql.contains(of));
-                    queries.insert(first.to_vec(), is_tick);
+                    recurs = RECURRING.iter().any(|of| sql.contains(of));
+                    statements.insert(first.to_vec(), recurs);
                 }
-                b'B' => is_tick = queries[second],
-                b'Q' if first.starts_with(b"set statement_timeout") => {}
-                b'S' | b'Q' if !is_tick => drop(count.fetch_add(1, Ordering::SeqCst)),
+                b'B' => {
+                    recurs = statements[second];
+                    count.fetch_add(if recurs { 0 } else { begun }, Ordering::SeqCst);
+                    begun = 0;
+                }
+                b'Q' if first.starts_with(b"begin") => begun = 1,
+                b'S' | b'Q' if !recurs => drop(count.fetch_add(1, Ordering::SeqCst)),
                 _ => {}
             }
         }
