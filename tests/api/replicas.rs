@@ -41,6 +41,21 @@ fn is_right(all: &[Value], component: &str) -> bool {
     })
 }
 
+/// Every stop has the start just before it, where there is one, of the same component and version. None has a start of
+/// its own, a run, an environment or a stage.
+#[track_caller]
+pub fn assert_measured(all: &[Value]) {
+    let starts = |record: &Value| record["phase"] == "started";
+    let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
+    let deploy = |record: &Value| (record["component"].to_string(), record["version"].to_string());
+    let mut of: Vec<&Value> = all.iter().filter(|record| record["phase"] != "noted").collect();
+    of.sort_by_key(|record| (deploy(record), moment(record), record["id"].as_i64()));
+    for (before, record) in std::iter::once(None).chain(of.iter().map(Some)).zip(&of) {
+        let start = before.filter(|before| deploy(before) == deploy(record) && starts(before) && !starts(record));
+        assert_eq!(record.get("start_id"), start.map(|start| &start["id"]), "{record} of {of:#?}");
+    }
+}
+
 /// Sends the records of one deploy from eight senders at once, in turn to these services.
 fn send_side_by_side(services: &[&Service], component: &str, seed: u64) {
     std::thread::scope(|scope| {
@@ -102,20 +117,7 @@ fn changes_and_removals_side_by_side_through_both_come_out_as_the_rules_say() {
             });
         }
     });
-    let all = replicas[1].all();
-    for version in ["1", "2"] {
-        let clock = |record: &&Value| record["phase"] != "noted" && record["version"] == version;
-        let starts = |record: &Value| record["phase"] == "started";
-        let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
-        let mut of: Vec<&Value> = all.iter().filter(clock).collect();
-        of.sort_by_key(|record| (moment(record), record["id"].as_i64()));
-        for (before, record) in std::iter::once(None).chain(of.iter().map(Some)).zip(&of) {
-            // One that was patched from a stop without a start is a start at the time of the patch; from one
-            // that was complete it would keep its own. Here no stop has a start of its own.
-            let expected = before.filter(|before| starts(before) && !starts(record)).map(|before| &before["id"]);
-            assert_eq!(record.get("start_id"), expected, "{record} of {of:#?}");
-        }
-    }
+    assert_measured(&replicas[1].all());
 }
 
 #[test]
