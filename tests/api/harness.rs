@@ -64,6 +64,12 @@ pub fn migrate_to(database: &Database, name: &str) {
     });
 }
 
+/// A statement with these values, as SQL writes them, in place of its `$1`, `$2` and so on.
+pub fn bound(statement: &str, values: &[&str]) -> String {
+    let parameters = values.iter().enumerate().rev();
+    parameters.fold(statement.to_owned(), |sql, (index, value)| sql.replace(&format!("${}", index + 1), value))
+}
+
 /// Text for a query, percent-encoded.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

@@ -34,4 +34,5 @@ mod startup;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
+mod upgrade;
 mod week;

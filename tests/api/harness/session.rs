@@ -27,6 +27,15 @@ impl Session {
         self.rows(sql);
     }
 
+    /// Runs SQL in this session that the database refuses, and answers why.
+    #[track_caller]
+    pub fn refused(&self, sql: &str) -> String {
+        match self.runtime.block_on(self.client.simple_query(sql)) {
+            Ok(_) => panic!("not refused: {sql}"),
+            Err(error) => error.as_db_error().unwrap_or_else(|| panic!("{error}")).message().to_owned(),
+        }
+    }
+
     /// Runs SQL in this session and answers its rows.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<SimpleQueryRow> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
-use crate::harness::{Database, Service, Session, eventually, lock_waits};
+use crate::harness::{Database, Service, Session, bound, eventually, lock_waits};
 
 /// 2,500 records of a run: a deploy, and a stage that is tried over and over, of which no even number fills a part.
 fn run(component: &str) -> Vec<Value> {
@@ -47,8 +47,7 @@ fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
     recorded_as_they_happened(&database);
     drop(service);
     let step = include_str!("../../../sql/records_forget.sql");
-    let unit = [("$1", "30"), ("$2", "'web'"), ("$3", "'job#1'"), ("$4", "null"), ("$5", "null")];
-    let step = unit.iter().fold(step.to_owned(), |step, (parameter, value)| step.replace(parameter, value));
+    let step = bound(step, &["30", "'web'", "'job#1'", "null", "null"]);
     let (mut before, mut parts) = (2500, 0);
     while standing(&database) != running {
         database.sql(&step);

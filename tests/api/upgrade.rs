@@ -1,0 +1,185 @@
+//! From the version before, whose replicas noted what another was to look at again.
+//!
+//! Its statements that write stand beside this file as they were.
+
+use serde_json::Value;
+
+use crate::{
+    harness::{Database, PrivateDirectory, Service, Session, bound, migrate_to},
+    replicas::assert_measured,
+};
+
+const INSERT: &str = include_str!("upgrade/records_insert.sql");
+const CHANGE: &str = include_str!("upgrade/record_change.sql");
+const FORGET: &str = include_str!("upgrade/records_forget.sql");
+const REPLICA: &str = "'00000000-0000-0000-0000-000000000001'";
+
+/// A database as the version before left it, with two replicas.
+fn of_the_version_before() -> Database {
+    let database = Database::new();
+    migrate_to(&database, "0009_retention");
+    database.sql(&format!("insert into replicas (id) values ({REPLICA}), ('00000000-0000-0000-0000-000000000002')"));
+    database
+}
+
+/// Records a start or a stop, of a stage if it is one of `api`, as one of those replicas did.
+fn insert(component: &str, phase: &str, time: &str) -> String {
+    let moment = format!("array['2026-01-01T{time}Z'::timestamptz]");
+    let times = if phase == "started" { [&moment, "null"] } else { ["null", &moment] };
+    let text = |text: &str| format!("array['{text}']");
+    let stage = if component == "api" { "'Build'" } else { "null" };
+    let deploy = format!("array[deploy_of('{component}', null, null, {stage}, '1')]");
+    let none = "null";
+    bound(
+        INSERT,
+        &[
+            &text(component),
+            &text("1"),
+            &text("ann"),
+            &text(phase),
+            &text(phase),
+            none,
+            none,
+            &format!("array[{stage}]::text[]"),
+            none,
+            none,
+            none,
+            none,
+            times[0],
+            times[1],
+            none,
+            none,
+            &deploy,
+            REPLICA,
+        ],
+    )
+}
+
+/// Sets the owner of a record, which is a start.
+fn change(id: u64) -> String {
+    let seen = format!("(select updated_at from records where id = {id})");
+    let start = format!("(select started_at from records where id = {id})");
+    let none = "null";
+    let deploy = "deploy_of('web', null, null, null, '1')";
+    bound(
+        CHANGE,
+        &[
+            &id.to_string(),
+            "'web'",
+            &seen,
+            "'web'",
+            "'1'",
+            "'bob'",
+            "'started'",
+            "'started'",
+            none,
+            none,
+            none,
+            none,
+            none,
+            none,
+            none,
+            &start,
+            none,
+            deploy,
+            none,
+        ],
+    )
+}
+
+#[test]
+fn a_replica_of_the_version_before_that_still_runs_fails_and_writes_nothing() {
+    let database = of_the_version_before();
+    let old = Session::open(&database.url());
+    let statements = [insert("web", "started", "10:00:00"), change(1), bound(FORGET, &["0", "'-infinity'", "0"])];
+    for (number, statement) in statements.iter().enumerate() {
+        old.run(&format!("prepare old_{number} as {statement}"));
+    }
+    old.run("execute old_0; execute old_0");
+    assert_eq!(old.rows("execute old_1").len(), 1);
+    assert_eq!(database.sql("select owner from records order by id"), [["bob"], ["ann"]]);
+    old.run("begin; execute old_2");
+    assert!(old.rows("select from records").len() < 2, "it deletes what is old");
+    old.run("rollback");
+
+    let service = Service::on(&database);
+    let all = ["records", "open_starts", "history", "events"].map(|table| format!("select * from {table}"));
+    let before = all.each_ref().map(|sql| database.sql(sql));
+    for (number, statement) in statements.iter().enumerate() {
+        for sql in [format!("execute old_{number}"), statement.clone()] {
+            let said = old.refused(&sql);
+            let is_gone = ["replicas", "second_looks", "unfinished_starts"]
+                .iter()
+                .any(|table| said == format!("relation \"{table}\" does not exist"));
+            assert!(is_gone, "{number}: {said}");
+        }
+    }
+    assert_eq!(all.each_ref().map(|sql| database.sql(sql)), before);
+    assert_eq!(service.all().len(), 2);
+}
+
+/// Two replicas that do not see each other's records: a finish misses its start, and two finishes take one start. Each is
+/// noted, and nobody has looked again.
+fn with_pending_notes() -> Database {
+    let database = of_the_version_before();
+    database.sql(&insert("api", "started", "10:00:00"));
+    let replicas = [(); 2].map(|()| Session::open(&database.url()));
+    for replica in &replicas {
+        replica.run("begin");
+    }
+    replicas[0].run(&insert("web", "started", "10:00:00"));
+    replicas[1].run(&insert("web", "succeeded", "10:01:00"));
+    replicas[0].run(&insert("api", "succeeded", "10:01:00"));
+    replicas[1].run(&insert("api", "failed", "10:02:00"));
+    for replica in &replicas {
+        replica.run("commit");
+    }
+    let wrong = "select component, finished_at::time, start_id from records where finished_at is not null order by id";
+    assert_eq!(database.sql(wrong), [["web", "10:01:00", "null"], ["api", "10:01:00", "1"], ["api", "10:02:00", "1"]]);
+    assert_eq!(database.sql("select count(*) from unfinished_starts"), [["1"]], "of web");
+    assert_eq!(database.sql("select count(*) from second_looks"), [["5"]]);
+    database.sql("delete from replicas");
+    database
+}
+
+/// Every stop has its start, and what was corrected tells so.
+#[track_caller]
+fn assert_corrected(database: &Database) -> Vec<Value> {
+    let service = Service::on(database);
+    let all = service.all();
+    assert_measured(&all);
+    let duration = |index: usize| (&all[index]["duration_seconds"], &all[index]["duration_missing"]);
+    assert_eq!(all.len(), 5);
+    assert_eq!([duration(2).0.as_f64(), duration(3).0.as_f64()], [Some(60.0), Some(60.0)]);
+    assert_eq!(duration(4).1, "no start record");
+    let is_changed = |record: &&Value| record["updated_at"] != record["recorded_at"];
+    let changed: Vec<_> = all.iter().filter(is_changed).map(|record| record["id"].as_u64().unwrap()).collect();
+    assert_eq!(changed, [3, 5]);
+    assert!(database.sql("select from open_starts").is_empty());
+    assert_eq!(service.get("/api/deploys?state=stale").json(), Value::Array(Vec::new()));
+    all
+}
+
+#[test]
+fn what_replicas_noted_is_looked_at_by_the_migration() {
+    let database = with_pending_notes();
+    assert_corrected(&database);
+    let changed = database.sql("select ids[1] from events where event = 'changed' order by 1");
+    assert_eq!(changed, [["3"], ["5"]], "readers of events are told");
+    assert_eq!(database.sql("select to_regclass('second_looks'), to_regclass('replicas')"), [["null", "null"]]);
+}
+
+#[test]
+fn what_replicas_noted_before_a_backup_is_looked_at_by_its_restore() {
+    let database = with_pending_notes();
+    let directory = PrivateDirectory::new();
+    let file = format!("{}/file", directory.text());
+    let command = |command: &str, database: &Database| {
+        let (code, said) = Service::run(&[command, &file], &[("DATABASE_URL", &database.url())]);
+        assert_eq!(code, 0, "{said}");
+    };
+    command("backup", &database);
+    let other = Database::new();
+    command("restore", &other);
+    assert_corrected(&other);
+}
