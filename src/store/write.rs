@@ -40,7 +40,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// For an import, the wait for other imports included.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
-const GROUPS: Limits = Limits { in_flight: 3, group: 256, least_behind: 16, queue: 4096 };
+const GROUPS: Limits = Limits { in_flight: 3, group: 256, least_behind: 32, queue: 4096 };
 
 /// A record to be written, and the key by which a repeated delivery is known.
 #[derive(Debug)]
