@@ -23,6 +23,7 @@ mod load;
 mod log;
 mod measuring;
 mod metrics;
+mod model;
 mod openapi;
 mod process;
 mod readme;
