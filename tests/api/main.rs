@@ -26,6 +26,7 @@ mod metrics;
 mod model;
 mod openapi;
 mod process;
+mod races;
 mod readme;
 mod records;
 mod replicas;

@@ -24,6 +24,15 @@ impl Own {
         own
     }
 
+    /// What is own of a record as the service answers it.
+    pub fn of_answer(record: &Value) -> Self {
+        let field = |name: &str| record.get(name).cloned();
+        let texts = TEXTS.into_iter().filter_map(|name| Some((name.to_owned(), field(name)?)));
+        let time = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is_taken = record.get("start_id").is_some();
+        Self { sent: texts.collect(), started: time("started_at").filter(|_| !is_taken), finished: time("finished_at") }
+    }
+
     /// A text, where it is set.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.sent.get(field).and_then(Value::as_str)
@@ -60,20 +69,21 @@ impl Own {
         [self.text("component"), self.text("environment"), self.text("run"), self.text("stage"), version]
     }
 
-    /// Whether this change is an error: it unsets the record's moment, or gives a start a finish.
-    pub fn refuses(&self, body: &Map<String, Value>, is_patch: bool) -> bool {
+    /// What a change leaves; nothing where it is an error, as it unsets the record's moment or gives a start a finish.
+    pub fn changed(&self, body: &Map<String, Value>, is_patch: bool, stamp: &str) -> Option<Self> {
         let mut after = self.clone();
-        after.change(body, is_patch, "");
+        after.change(body, is_patch, stamp);
         let is_unset = |field: &str| is_patch && body.get(field) == Some(&Value::Null);
-        match after.clock() {
+        let is_error = match after.clock() {
             Some(true) => is_unset("started_at") || body.get("finished_at").is_some_and(Value::is_string),
             Some(false) => is_unset("finished_at"),
             None => false,
-        }
+        };
+        (!is_error).then_some(after)
     }
 
-    /// What a change leaves. A moment that is then missing is `stamp`.
-    pub fn change(&mut self, body: &Map<String, Value>, is_patch: bool, stamp: &str) {
+    /// A moment that is missing after the change is `stamp`.
+    fn change(&mut self, body: &Map<String, Value>, is_patch: bool, stamp: &str) {
         let had_clock = self.sent.is_empty() || self.clock().is_some();
         if !is_patch {
             self.sent.clear();
