@@ -68,7 +68,8 @@ impl<R: AsyncRead + Unpin> Backup<R> {
         }
         migrate::run_up_to(migrate::STEPS, &transaction, &|_| ()).await?;
         transaction.execute(include_str!("../../sql/restore_events.sql"), &[]).await?;
-        transaction.batch_execute(&format!("analyze {}", tables.join(", "))).await?;
+        // Later steps may have renamed or dropped tables of the file.
+        transaction.batch_execute(&format!("analyze {}", kept_tables(migrate::STEPS).join(", "))).await?;
         transaction.commit().await?;
         Ok(Summary { records, moment: self.moment })
     }

@@ -200,7 +200,7 @@ fn what_is_noted_or_skipped_or_of_a_stage_is_no_deploy() {
 fn only_starts_that_no_stop_follows_are_kept_apart() {
     let database = Database::new();
     let service = Service::on(&database);
-    let kept = || database.sql("select id from unfinished_starts order by id").concat();
+    let kept = || database.sql("select id from open_starts order by id").concat();
     start(&service, "10:00:00");
     assert_eq!(kept(), ["1"]);
     stop(&service, "10:01:00");

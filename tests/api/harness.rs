@@ -3,6 +3,7 @@
 mod at_once;
 mod client;
 mod events;
+mod locks;
 mod postgres;
 #[cfg(feature = "tls")]
 mod secure;
@@ -12,6 +13,7 @@ mod session;
 pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
+pub use locks::{components_with_locks_of_their_own, lock_waits};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
 #[cfg(feature = "tls")]
 pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};

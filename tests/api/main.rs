@@ -20,6 +20,7 @@ mod import;
 mod kill;
 mod list;
 mod load;
+mod locks;
 mod log;
 mod measuring;
 mod metrics;

@@ -1,10 +1,8 @@
 //! Two processes on one database.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, OwnCluster, Service, Session, eventually, signal, sql};
+use crate::harness::{DEPLOYED, Database, OwnCluster, Service, eventually, signal, sql};
 
 /// The moments of one deploy, each a start or a stop, in an order that only looks like none.
 fn moments(count: u64, seed: u64) -> Vec<(u64, bool)> {
@@ -43,6 +41,21 @@ fn is_right(all: &[Value], component: &str) -> bool {
     })
 }
 
+/// Every stop has the start just before it, where there is one, of the same component and version. None has a start of
+/// its own, a run, an environment or a stage.
+#[track_caller]
+pub fn assert_measured(all: &[Value]) {
+    let starts = |record: &Value| record["phase"] == "started";
+    let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
+    let deploy = |record: &Value| (record["component"].to_string(), record["version"].to_string());
+    let mut of: Vec<&Value> = all.iter().filter(|record| record["phase"] != "noted").collect();
+    of.sort_by_key(|record| (deploy(record), moment(record), record["id"].as_i64()));
+    for (before, record) in std::iter::once(None).chain(of.iter().map(Some)).zip(&of) {
+        let start = before.filter(|before| deploy(before) == deploy(record) && starts(before) && !starts(record));
+        assert_eq!(record.get("start_id"), start.map(|start| &start["id"]), "{record} of {of:#?}");
+    }
+}
+
 /// Sends the records of one deploy from eight senders at once, in turn to these services.
 fn send_side_by_side(services: &[&Service], component: &str, seed: u64) {
     std::thread::scope(|scope| {
@@ -77,10 +90,7 @@ fn starts_and_finishes_sent_side_by_side_through_both_come_out_as_the_rules_say(
     for round in 0..3 {
         let component = format!("web-{round}");
         send_side_by_side(&[&replicas[0], &replicas[1]], &component, round + 1);
-        let sent = Instant::now();
-        while !is_right(&replicas[0].all(), &component) {
-            assert!(sent.elapsed() < Duration::from_secs(2), "replicas agree within two seconds");
-        }
+        assert!(is_right(&replicas[0].all(), &component), "as soon as the last is acknowledged");
     }
 }
 
@@ -107,28 +117,7 @@ fn changes_and_removals_side_by_side_through_both_come_out_as_the_rules_say() {
             });
         }
     });
-    let sent = Instant::now();
-    loop {
-        let all = replicas[1].all();
-        let clock = |record: &&Value| record["phase"] != "noted";
-        let is_right = ["1", "2"].iter().all(|version| {
-            let mut of: Vec<&Value> = all.iter().filter(clock).filter(|record| record["version"] == *version).collect();
-            let starts = |record: &Value| record["phase"] == "started";
-            let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
-            of.sort_by_key(|record| (moment(record), record["id"].as_i64()));
-            let before = std::iter::once(None).chain(of.iter().map(Some));
-            before.zip(&of).all(|(before, record)| {
-                // One that was patched from a stop without a start is a start at the time of the patch; from one
-                // that was complete it would keep its own. Here no stop has a start of its own.
-                let expected = before.filter(|before| starts(before) && !starts(record)).map(|before| &before["id"]);
-                record.get("start_id") == expected
-            })
-        });
-        if is_right {
-            break;
-        }
-        assert!(sent.elapsed() < Duration::from_secs(2), "replicas agree within two seconds: {all:#?}");
-    }
+    assert_measured(&replicas[1].all());
 }
 
 #[test]
@@ -157,87 +146,50 @@ fn a_key_delivered_through_both_at_once_is_one_record() {
 }
 
 #[test]
-fn one_process_alone_notes_nothing_for_a_second_look() {
+fn a_process_has_a_heartbeat_until_it_ends() {
     let database = Database::new();
+    let beats = || database.sql("select process from heartbeats order by process");
     let mut first = Service::on(&database);
-    first.record(DEPLOYED);
-    let noted = || database.sql("select count(*) from second_looks");
-    assert_eq!(noted(), [["0"]]);
-    // The second says goodbye, and is forgotten at once.
-    assert!(Service::on(&database).stop().success());
-    assert_eq!(database.sql("select count(*) from replicas"), [["1"]]);
-    first.record(DEPLOYED);
-    assert_eq!(noted(), [["0"]]);
+    let of_first = beats();
+    assert_eq!(of_first.len(), 1);
+    let mut second = Service::on(&database);
+    assert_eq!(beats().len(), 2);
+    assert!(second.stop().success());
+    assert_eq!(beats(), of_first);
+    // As a process forgets another that was not seen for long and is there all the same.
+    database.sql("delete from heartbeats");
+    eventually("it is back", || beats() == of_first);
     assert!(first.stop().success());
-    assert_eq!(database.sql("select count(*) from replicas"), [["0"]]);
+    assert!(beats().is_empty());
 }
 
 #[test]
-fn what_a_killed_replica_noted_is_looked_at_by_another_and_the_dead_one_forgotten() {
+fn a_killed_process_leaves_nothing_but_a_heartbeat_that_is_forgotten_after_a_minute() {
     let database = Database::new();
     let survivor = Service::on(&database);
-    let lost = Service::on(&database);
-    lost.record(DEPLOYED);
-    drop(lost);
-    eventually("its notes are looked at", || database.sql("select count(*) from second_looks") == [["0"]]);
-    assert_eq!(database.sql("select count(*) from replicas"), [["2"]]);
-    database.sql("update replicas set seen_at = now() - interval '2 minutes'");
-    eventually("it is forgotten", || database.sql("select count(*) from replicas") == [["1"]]);
-    survivor.record(DEPLOYED);
+    let killed = Service::on(&database);
+    let start = killed.record(&record("web", 1, true));
+    drop(killed);
+    let finish = survivor.record(&record("web", 2, false));
+    assert_eq!(finish["start_id"], start["id"]);
+    let beats = || database.sql("select seen_at > now() - interval '1 minute' from heartbeats");
+    assert_eq!(beats(), [["t"], ["t"]]);
+    database.sql("update heartbeats set seen_at = now() - interval '61 seconds'");
+    eventually("it is forgotten", || beats() == [["t"]]);
 }
 
-/// A service of which a write is lost: PostgreSQL does not get to it before it is given up. The process that would.
-fn with_a_lost_write(cluster: &OwnCluster) -> (Service, u32) {
-    let service = Service::with(&[("DATABASE_URL", &cluster.url()), ("DEPLOYLOG_STATEMENT_TIMEOUT", "1")]);
+#[test]
+fn a_write_that_was_given_up_looks_when_it_is_carried_out() {
+    let cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
-    let works = "select pid from pg_stat_activity where query like '-- Records new%'";
-    let pid = sql(&cluster.url(), works)[0][0].parse().unwrap();
+    let writes = "select pid from pg_stat_activity where query like '-- Records new%'";
+    let pid = sql(&cluster.url(), writes)[0][0].parse().unwrap();
     signal(pid, "STOP");
-    assert_eq!(service.post(DEPLOYED).status, 503);
-    (service, pid)
-}
-
-#[test]
-fn after_a_lost_write_nothing_is_written_before_the_process_has_a_new_name() {
-    let cluster = OwnCluster::start();
-    let (service, pid) = with_a_lost_write(&cluster);
-    let session = Session::open(&cluster.url());
-    session.run("begin; lock table replicas in exclusive mode");
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| service.post(DEPLOYED).status);
-        let waits =
-            "select from pg_stat_activity where wait_event_type = 'Lock' and query like '-- Makes this process%'";
-        eventually("the name waits", || !sql(&cluster.url(), waits).is_empty());
-        assert_eq!(service.import(&DEPLOYED.replace("web", "other")).status, 503);
-        assert_eq!(first.join().unwrap(), 503);
-    });
-    session.run("rollback");
-    assert_eq!(service.all().len(), 1);
-    service.record(DEPLOYED);
-    assert_eq!(sql(&cluster.url(), "select count(*) from replicas"), [["2"]]);
+    service.post(&record("api", 2, false)).problem(503);
+    let start = service.record(&record("api", 1, true));
     signal(pid, "CONT");
-    eventually("the lost write is carried out", || service.all().len() == 3);
-}
-
-#[test]
-fn a_process_that_ends_after_a_lost_write_leaves_its_name_behind() {
-    let cluster = OwnCluster::start();
-    let (mut service, pid) = with_a_lost_write(&cluster);
-    assert!(service.stop().success());
-    assert_eq!(sql(&cluster.url(), "select count(*) from replicas"), [["1"]]);
-    signal(pid, "CONT");
-}
-
-#[test]
-fn a_process_that_was_forgotten_takes_a_new_name() {
-    let database = Database::new();
-    let service = Service::on(&database);
-    let names = || database.sql("select id from replicas order by seen_at");
-    let former = names();
-    database.sql("delete from replicas");
-    eventually("it is known again", || names() == former);
-    eventually("it knows that it was forgotten", || {
-        service.record(DEPLOYED);
-        names().len() == 2
-    });
+    eventually("what was given up is carried out", || service.all().len() == 3);
+    assert!(is_right(&service.all(), "api"));
+    assert_eq!(service.all()[2]["start_id"], start["id"]);
 }

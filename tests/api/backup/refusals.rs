@@ -1,7 +1,7 @@
 //! What is refused, and leaves everything as it was.
 
 use super::{lines, small_backup, succeed, there};
-use crate::harness::{DEPLOYED, Database, Service};
+use crate::harness::{DEPLOYED, Database, Service, Session, eventually};
 
 #[track_caller]
 fn refused(arguments: &[&str], url: &str) -> String {
@@ -77,6 +77,49 @@ fn a_database_that_has_records_or_is_served_is_refused_and_keeps_what_it_has() {
     let said = refused(&["restore", &file], &database.url());
     assert!(said.contains("the database is not empty: there are records"), "{said}");
     assert_eq!(Service::on(&database).all(), all);
+}
+
+#[test]
+fn while_a_service_may_write_a_restore_is_refused_and_right_after_a_clean_stop_it_works() {
+    let (_directory, file) = small_backup();
+    let database = Database::new();
+    let served = "a deploylog serves the database, or ended within the last minute and may still write";
+    let killed = Service::on(&database);
+    drop(killed);
+    let said = refused(&["restore", &file], &database.url());
+    assert!(said.contains(served), "{said}");
+    let mut service = Service::on(&database);
+    database.sql("delete from heartbeats where seen_at < (select max(seen_at) from heartbeats)");
+    let said = refused(&["restore", &file], &database.url());
+    assert!(said.contains(served), "{said}");
+    assert!(service.stop().success());
+    succeed(&["restore", &file], &there(&database.url()));
+    assert_eq!(Service::on(&database).all().len(), 60);
+}
+
+#[test]
+fn a_service_that_starts_during_a_restore_waits_for_its_end() {
+    let (_directory, file) = small_backup();
+    let database = Database::new();
+    succeed(&["migrate"], &there(&database.url()));
+    // The restore has claimed the database when it comes to this lock.
+    let session = Session::open(&database.url());
+    session.run("begin; lock table records in share mode");
+    std::thread::scope(|scope| {
+        let restore = scope.spawn(|| succeed(&["restore", &file], &there(&database.url())));
+        eventually("the restore waits", || session.is_waited_for());
+        let service = Service::starting(&[("DATABASE_URL", &database.url())]);
+        let behind_the_restore = "select from pg_locks restore, pg_locks service
+            where pg_backend_pid() = any (pg_blocking_pids(restore.pid)) and not restore.granted
+              and restore.pid = any (pg_blocking_pids(service.pid)) and not service.granted";
+        eventually("the service waits", || !session.rows(behind_the_restore).is_empty());
+        service.post(DEPLOYED).problem(503);
+        session.run("commit");
+        restore.join().unwrap();
+        eventually("it is ready", || service.get("/readyz").status == 200);
+        assert_eq!(service.record(DEPLOYED)["id"], 1_000_061);
+        assert_eq!(service.all().len(), 61);
+    });
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Records that share a statement: each is answered by itself.
 
-use std::{
-    thread::{Scope, ScopedJoinHandle},
-    time::Duration,
-};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Answer, DEPLOYED, Database, SENDERS, Service, Session, at_once, deployed, eventually, patient};
+use crate::harness::{
+    DEPLOYED, Database, SENDERS, Service, Session, at_once, components_with_locks_of_their_own, deployed, eventually,
+    lock_waits, patient,
+};
 
 /// How many statements wrote what the table holds: all that one writes is recorded at one moment.
 const STATEMENTS: &str = "select count(distinct recorded_at) from records";
@@ -69,84 +69,65 @@ fn a_record_that_cannot_be_read_costs_its_neighbours_nothing() {
     });
 }
 
-/// Sends a change of the first record, which the session locks: it waits, and its component is its own meanwhile.
-fn change_that_waits<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    database: &Database,
-    service: &'scope Service,
-    session: &Session,
-) -> ScopedJoinHandle<'scope, Answer> {
-    session.run("begin; select from records where id = 1 for update");
-    let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
-    let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
-    eventually("the change has its component and waits", || {
-        !database.sql(&format!("select from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))")).is_empty()
-    });
-    change
-}
-
 #[test]
 fn those_who_wait_for_a_change_of_their_component_share_a_statement_after_it() {
     let (database, service) = patient();
+    let other = Service::on(&database);
     service.record(DEPLOYED);
     let session = Session::open(&database.url());
+    session.run("begin; select from records where id = 1 for update");
     std::thread::scope(|scope| {
-        let change = change_that_waits(scope, &database, &service, &session);
+        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
+        eventually("the change has locked its component and waits", || session.is_waited_for());
         let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(|| service.post(DEPLOYED))).collect();
         let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {SENDERS}\n");
         eventually("they wait for the change", || service.get("/metrics").body.contains(&waiting));
-        // Another component's go on meanwhile.
-        service.record(&deployed(&json!({"component": "api"})));
+        // Another component's go on meanwhile through another process.
+        other.record(&deployed(&json!({"component": "api"})));
         session.run("commit");
         change.join().unwrap().expect(200);
         for sender in senders {
             sender.join().unwrap().expect(201);
         }
     });
-    assert_eq!(database.sql(&format!("{STATEMENTS} where id > 1 and component = 'web'")), [["1"]]);
+    let statements: usize =
+        database.sql(&format!("{STATEMENTS} where id > 1 and component = 'web'"))[0][0].parse().unwrap();
+    assert!(statements <= 2, "one goes at once, the others share the next: {statements}");
 }
 
 #[test]
-fn a_change_that_takes_too_long_turns_away_those_who_wait_for_it_and_no_others() {
+fn a_write_that_misses_its_deadline_is_503_and_so_are_those_in_flight_behind_it() {
     let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.5")]);
+    let service = Service::on(&database);
     service.record(DEPLOYED);
+    let components = components_with_locks_of_their_own(&database, 33);
     let session = Session::open(&database.url());
-    std::thread::scope(|scope| {
-        let change = change_that_waits(scope, &database, &service, &session);
-        assert_eq!(service.post(DEPLOYED).header("retry-after"), Some("1"));
-        service.record(&deployed(&json!({"component": "api"})));
-        session.run("commit");
-        change.join().unwrap().expect(200);
+    session.lock(&["web"]);
+    let post = |component: &String| {
+        let began = Instant::now();
+        let answer = service.post(&deployed(&json!({"component": component})));
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        assert_eq!(answer.header("retry-after"), (answer.status == 503).then_some("1"), "{answer:?}");
+        answer.status
+    };
+    let (first, others) = std::thread::scope(|scope| {
+        let post = &post;
+        let first = scope.spawn(|| post(&components[0]));
+        eventually("it waits", || lock_waits(&database.url()) == 1);
+        let others: Vec<_> = components[1..].iter().map(|component| scope.spawn(move || post(component))).collect();
+        let began = Instant::now();
+        service.get("/api/1").expect(200);
+        service.get("/api/").expect(200);
+        service.send("PATCH", "/api/1", r#"{"component":"service-of-its-own"}"#).problem(503);
+        assert!(began.elapsed() > Duration::from_secs(2), "the change waits for the lock, too");
+        (first.join().unwrap(), others.into_iter().map(|other| other.join().unwrap()).collect::<Vec<_>>())
     });
+    assert_eq!(first, 503);
+    let refused = others.iter().filter(|status| **status == 503).count();
+    // A group of sixteen is sent behind the one that waits.
+    assert!(refused >= 16 && others.iter().all(|status| [201, 503].contains(status)), "{others:?}");
+    eventually("what missed its deadline is cancelled", || lock_waits(&database.url()) == 0);
+    session.run("rollback");
     service.record(DEPLOYED);
-    assert_eq!(service.all().len(), 3);
-}
-
-#[test]
-fn the_time_of_those_behind_others_begins_when_theirs_is_over() {
-    let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_STATEMENT_TIMEOUT", "3")]);
-    let session = Session::open(&database.url());
-    session.run("begin; lock table records in share mode");
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| service.post(DEPLOYED));
-        eventually("the first waits to be written", || {
-            !database.sql("select from pg_locks where relation = 'records'::regclass and not granted").is_empty()
-        });
-        let others: Vec<_> = (0..SENDERS)
-            .map(|number| {
-                let record = deployed(&json!({"component": number.to_string()}));
-                scope.spawn(|| service.post(&{ record }))
-            })
-            .collect();
-        assert_eq!(first.join().unwrap().status, 503, "the database took too long over it");
-        // Four seconds after all were sent.
-        std::thread::sleep(Duration::from_millis(1_500));
-        session.run("commit");
-        for other in others {
-            other.join().unwrap().expect(201);
-        }
-    });
-    assert_eq!(service.all().len(), SENDERS, "what was refused is not there, and what was accepted is");
+    assert_eq!(service.get("/api/?component=web").json().as_array().unwrap().len(), 2);
 }

@@ -1,42 +1,55 @@
-//! How often a request asks the database: counted between the two.
+//! What the service sends to the database, and how often: seen between the two.
 
 use std::{
     collections::HashMap,
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use serde_json::json;
 
-use crate::harness::{Database, PrivateDirectory, Service};
+use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service};
 
-/// Passes everything on, and counts what asks for an answer: `Sync` and `Query` messages. Those of the regular
-/// ticks, and of the connection that the first of them opens once the records stand in line on theirs, do not count.
-fn counting_proxy(directory: &Path, server: &Path) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
+/// What some statements begin with that nobody asks for.
+const RECURRING: [&str; 3] = ["-- Says that this process uses", "-- Forgets up to 10,000 events", "-- All tokens,"];
+
+/// What passed.
+#[derive(Default)]
+struct Seen {
+    /// What asked for an answer, `Sync` and `Query` messages, but not those of what recurs by itself and of the
+    /// transactions around it.
+    round_trips: usize,
+    /// The text of every statement that was prepared or sent as it is.
+    texts: Vec<String>,
+}
+
+/// Passes everything on between a service and its database; the URL for the service.
+fn proxy(database: &Database, directory: &Path) -> (String, Arc<Mutex<Seen>>) {
+    let seen = Arc::new(Mutex::new(Seen::default()));
     let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
-    let server = server.join(".s.PGSQL.5432");
-    let counted = count.clone();
+    let server = database.socket_dir().join(".s.PGSQL.5432");
+    let noted = seen.clone();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
             let (back_from, back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut &back_from, &mut &back_to));
-            let count = counted.clone();
-            std::thread::spawn(move || pass_on(client, server, &count));
+            let seen = noted.clone();
+            std::thread::spawn(move || pass_on(client, server, &seen));
         }
     });
-    count
+    let (there, here) = (database.socket_dir(), directory.to_str().unwrap());
+    (database.url().replace(there.to_str().unwrap(), here), seen)
 }
 
-fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) -> std::io::Result<()> {
-    let mut queries: HashMap<Vec<u8>, bool> = HashMap::new();
-    let mut is_tick = false;
+fn pass_on(mut client: UnixStream, mut server: UnixStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    // Of each prepared statement, whether it recurs.
+    let mut statements: HashMap<Vec<u8>, bool> = HashMap::new();
+    let mut recurs = false;
+    // A `begin` whose statement is yet to come.
+    let mut begun = 0;
     let mut is_startup = true;
     loop {
         let mut head = vec![0; if is_startup { 4 } else { 5 }];
@@ -45,19 +58,30 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) 
         let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
         client.read_exact(&mut body)?;
         if !is_startup {
+            let mut seen = seen.lock().unwrap();
             let mut strings = body.split(|byte| *byte == 0);
             let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
             match head[0] {
                 b'P' => {
-                    let sql = String::from_utf8_lossy(second);
-                    is_tick = ["Keeps this process known", "Forgets up to 10,000 events", "All tokens,"]
-                        .iter()
-                        .any(|of| sql.contains(of));
-                    queries.insert(first.to_vec(), is_tick);
+                    let sql = String::from_utf8_lossy(second).into_owned();
+                    recurs = RECURRING.iter().any(|of| sql.contains(of));
+                    statements.insert(first.to_vec(), recurs);
+                    seen.texts.push(sql);
                 }
-                b'B' => is_tick = queries[second],
-                b'Q' if first.starts_with(b"set statement_timeout") => {}
-                b'S' | b'Q' if !is_tick => drop(count.fetch_add(1, Ordering::SeqCst)),
+                b'B' => {
+                    recurs = statements[second];
+                    seen.round_trips += if recurs { 0 } else { begun };
+                    begun = 0;
+                }
+                b'Q' => {
+                    seen.texts.push(String::from_utf8_lossy(first).into_owned());
+                    if first.starts_with(b"begin") {
+                        begun = 1;
+                    } else {
+                        seen.round_trips += usize::from(!recurs);
+                    }
+                }
+                b'S' => seen.round_trips += usize::from(!recurs),
                 _ => {}
             }
         }
@@ -71,8 +95,7 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, count: &AtomicUsize) 
 fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
     let database = Database::new();
     let directory = PrivateDirectory::new();
-    let count = counting_proxy(directory.path(), &database.socket_dir());
-    let url = database.url().replace(database.socket_dir().to_str().unwrap(), directory.text());
+    let (url, seen) = proxy(&database, directory.path());
     let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
     let post = |run: usize, status: &str| {
         service.record(
@@ -82,10 +105,34 @@ fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
     };
     post(0, "started");
     for run in 1..=10 {
-        let before = count.load(Ordering::SeqCst);
+        let before = seen.lock().unwrap().round_trips;
         post(run, "started");
         let finished = post(run, "deployed");
         assert!(finished["duration_seconds"].is_number());
-        assert_eq!(count.load(Ordering::SeqCst) - before, 2, "one for each of the two");
+        assert_eq!(seen.lock().unwrap().round_trips - before, 2, "one for each of the two");
     }
+}
+
+/// So a pooler that gives each transaction another session changes nothing.
+#[test]
+fn no_setting_outlives_its_transaction() {
+    let database = Database::new();
+    let directory = PrivateDirectory::new();
+    let (url, seen) = proxy(&database, directory.path());
+    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let record = service.record(DEPLOYED);
+    service.import(DEPLOYED).expect(201);
+    let path = format!("/api/{}", record["id"]);
+    service.send("PATCH", &path, r#"{"owner":"bob"}"#).expect(200);
+    service.read(&record["id"]);
+    for target in ["/api/", "/api/deploys", "/api/current", "/api/dora", "/api/durations", "/metrics"] {
+        assert_eq!(service.get(target).status, 200, "{target}");
+    }
+    service.all();
+    service.send("DELETE", &path, "").expect(204);
+    let seen = seen.lock().unwrap();
+    let settings = seen.texts.iter().flat_map(|text| text.split(';')).map(str::trim);
+    let settings: Vec<_> = settings.filter(|statement| statement.starts_with("set ")).collect();
+    assert!(!settings.is_empty());
+    assert!(settings.iter().all(|setting| setting.starts_with("set local ")), "{settings:?}");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
-use crate::harness::{Database, Service, eventually};
+use crate::harness::{Database, Service, Session, eventually, lock_waits};
 
 /// 2,500 records of a run: a deploy, and a stage that is tried over and over, of which no even number fills a part.
 fn run(component: &str) -> Vec<Value> {
@@ -33,7 +33,7 @@ fn a_long_run_goes_whole_and_stays_whole_where_it_is_what_runs() {
     drop(service);
 
     let service = keeping_30_days(&database);
-    eventually("the rest has gone, too", || standing(&database) == [&stays[..], &running].concat());
+    assert_eq!(standing(&database), [&stays[..], &running].concat());
     import(&service, &[record("web", "started", 41, "10:00:00", &json!({"run": "job#1"}))]);
     assert_eq!(service.read(&json!(stays[2499])), finish);
 }
@@ -47,7 +47,8 @@ fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
     recorded_as_they_happened(&database);
     drop(service);
     let step = include_str!("../../../sql/records_forget.sql");
-    let step = step.replace("$1", "30").replace("$2", "'-infinity'").replace("$3", "0");
+    let unit = [("$1", "30"), ("$2", "'web'"), ("$3", "'job#1'"), ("$4", "null"), ("$5", "null")];
+    let step = unit.iter().fold(step.to_owned(), |step, (parameter, value)| step.replace(parameter, value));
     let (mut before, mut parts) = (2500, 0);
     while standing(&database) != running {
         database.sql(&step);
@@ -59,4 +60,37 @@ fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
         (before, parts) = (now, parts + 1);
     }
     assert_eq!(parts, 3);
+}
+
+#[test]
+fn a_long_run_goes_in_three_steps_between_which_others_write_to_its_component() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    import(&service, &run("web"));
+    let running = import(&service, &[record("web", "ok", 20, "10:00:00", &json!({}))]);
+    recorded_as_they_happened(&database);
+    drop(service);
+    let url = database.url();
+    let mut holder = Session::open(&url);
+    holder.lock(&["web"]);
+    let _service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_KEEP_DAYS", "30")]);
+    let mut before = standing(&database).len();
+    for _ in 0..3 {
+        eventually("the next step waits for the component", || lock_waits(&url) == 1);
+        // A write that comes meanwhile is next when the step is done.
+        holder = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let writer = Session::open(&url);
+                writer.lock(&["web"]);
+                writer
+            });
+            eventually("a write waits behind it", || lock_waits(&url) == 2);
+            drop(holder);
+            writer.join().unwrap()
+        });
+        let now = standing(&database).len();
+        assert!((1..=1000).contains(&(before - now)), "{now} of {before}");
+        before = now;
+    }
+    assert_eq!(standing(&database), running);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
-use crate::harness::{DEPLOYED, Database, Listener, Service, Session};
+use crate::harness::{DEPLOYED, Database, Listener, Service, Session, eventually, lock_waits};
 
 /// A run of a deploy with two stages, and something noted.
 fn run(name: &str, day: i64, last_day: i64) -> Vec<Value> {
@@ -37,20 +37,27 @@ fn a_run_goes_as_a_whole_once_all_of_it_is_old() {
 }
 
 #[test]
-fn nothing_goes_of_a_unit_that_somebody_holds_and_nobody_is_waited_for() {
+fn a_unit_whose_component_is_written_to_goes_when_the_write_is_done() {
     let database = Database::new();
     let service = Service::on(&database);
-    let held = import(&service, &run("job#1", 50, 40));
-    import(&service, &run("job#2", 50, 40));
+    let old = import(&service, &run("job#1", 50, 40));
     // What runs.
     let last = import(&service, &run("job#3", 20, 20));
     recorded_as_they_happened(&database);
     drop(service);
     let session = Session::open(&database.url());
-    session.run(&format!("begin; select from records where id = {} for update", held[3]));
-    drop(keeping_30_days(&database));
-    assert_eq!(standing(&database), [held.clone(), last.clone()].concat());
-    session.run("commit");
+    session.lock(&["web"]);
+    // A write that has just begun to speak of the run: all of it stays.
+    session.run(&format!("update records set recorded_at = now() where id = {}", old[6]));
+    std::thread::scope(|scope| {
+        let forgetting = scope.spawn(|| keeping_30_days(&database));
+        eventually("it waits for the component", || lock_waits(&database.url()) == 1);
+        assert_eq!(standing(&database), [old.clone(), last.clone()].concat());
+        session.run("commit");
+        forgetting.join().unwrap();
+    });
+    assert_eq!(standing(&database), [old.clone(), last.clone()].concat());
+    recorded_as_they_happened(&database);
     let _service = keeping_30_days(&database);
     assert_eq!(standing(&database), last);
 }
@@ -83,8 +90,6 @@ fn readers_of_events_are_told_and_a_change_beside_it_is_a_404_or_works() {
         changing.join().unwrap()
     });
     assert!(changed > 0, "they did not meet");
-    // What was held the moment it was its turn.
-    let _forgetting = keeping_30_days(&database);
     assert_eq!(standing(&database), [0; 0]);
     let mut told = vec![listener.next()];
     while told.last().unwrap().name != "deleted" {

@@ -32,7 +32,7 @@ fn on_any_other_address_it_refuses_to_start_and_says_what_to_do() {
         assert_eq!((code, out.as_str()), (64, ""), "{err}");
         assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
     }
-    assert_eq!(database.sql("select count(*) from replicas"), [["0"]], "it has said goodbye");
+    assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "it ended cleanly");
     let directory = PrivateDirectory::new();
     let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.text()), EVERYWHERE]);
     assert_eq!(code, 64);

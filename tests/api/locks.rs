@@ -1,0 +1,202 @@
+//! Writes lock their components before they look: what this promises, and what it may cost others.
+
+mod imports;
+mod isolation;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{
+        Database, Listener, OwnCluster, Service, Session, components_with_locks_of_their_own, deployed, eventually,
+        lock_waits, sql,
+    },
+    replicas::assert_measured,
+};
+
+fn of(component: &str) -> String {
+    deployed(&json!({ "component": component }))
+}
+
+#[test]
+fn a_write_that_waits_for_its_component_delays_no_event_of_another() {
+    // Of its own: transactions of other tests delay events.
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let [waits, goes_on] = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let id = waits.record(&of("web"))["id"].clone();
+    let mut listener = Listener::start(&goes_on, "/api/events");
+    let session = Session::open(&url);
+    session.lock(&["web"]);
+    std::thread::scope(|scope| {
+        let import = scope.spawn(|| waits.import(&of("web")).status);
+        let patch = scope.spawn(|| waits.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).status);
+        let post = scope.spawn(|| waits.post(&of("web")).status);
+        eventually("all three wait", || lock_waits(&url) == 3);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            let sent = Instant::now();
+            let record = goes_on.record(&of("api"));
+            assert_eq!(listener.next().data, record);
+            assert!(sent.elapsed() < Duration::from_secs(1), "{:?}", sent.elapsed());
+        }
+        session.run("commit");
+        assert_eq!([import.join().unwrap(), patch.join().unwrap(), post.join().unwrap()], [201, 200, 201]);
+    });
+    let told = listener.take(3);
+    assert!(told.iter().all(|event| event.data["component"] == "web"), "{told:?}");
+}
+
+#[test]
+fn locks_are_taken_in_ascending_order_whatever_order_components_are_named_in() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let session = Session::open(&database.url());
+    let held = |by: &str| {
+        let held = "select objid from pg_locks where locktype = 'advisory' and classid = 'records'::regclass::oid
+            and granted and objid < 256 and pid";
+        let rows = session.rows(&format!("{held} {by} pg_backend_pid()"));
+        rows.iter().map(|row| row.get(0).unwrap().parse().unwrap()).collect::<Vec<u32>>()
+    };
+    let mut components: Vec<_> = components_with_locks_of_their_own(&database, 2)
+        .into_iter()
+        .map(|component| {
+            session.lock(&[&component]);
+            let slot = held("=")[0];
+            session.run("commit");
+            (slot, component)
+        })
+        .collect();
+    components.sort();
+    let [(lower_slot, lower), (_, higher)] = &components[..] else { panic!("not two") };
+    let body = [of(higher), of(lower)].join("\n");
+    std::thread::scope(|scope| {
+        session.lock(&[lower]);
+        let import = scope.spawn(|| service.import(&body).status);
+        eventually("it waits for the lower", || lock_waits(&database.url()) == 1);
+        assert_eq!(held("<>"), [0; 0], "it does not hold the higher");
+        session.run("commit");
+        assert_eq!(import.join().unwrap(), 201);
+        session.lock(&[higher]);
+        let import = scope.spawn(|| service.import(&body).status);
+        eventually("it waits for the higher", || lock_waits(&database.url()) == 1);
+        assert_eq!(held("<>"), [*lower_slot], "it holds the lower");
+        session.run("commit");
+        assert_eq!(import.join().unwrap(), 201);
+    });
+}
+
+/// A start or a finish at this second of a deploy.
+fn at(component: &str, second: usize) -> String {
+    let (status, field) =
+        if second.is_multiple_of(2) { ("started", "started_at") } else { ("deployed", "finished_at") };
+    let time = format!("2026-01-01T00:{:02}:{:02}Z", second / 60, second % 60);
+    deployed(&json!({"component": component, "status": status, field: time}))
+}
+
+#[test]
+fn two_processes_that_write_two_components_in_opposite_order_do_not_deadlock_and_measure_what_moves() {
+    const ROUNDS: usize = 60;
+    // Of its own: its deadlocks are counted.
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let services = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let seconds = |from: usize| (from..from + ROUNDS).map(|second| at("web", second)).collect::<Vec<_>>().join("\n");
+    let ids = services[0].import(&seconds(0)).expect(201)["ids"].clone();
+    let ids = ids.as_array().unwrap();
+    std::thread::scope(|scope| {
+        for (number, service) in services.iter().enumerate() {
+            let both = if number == 0 { ["web", "api"] } else { ["api", "web"] };
+            // Records that share a statement, in either order.
+            for component in both {
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        service.record(&at(component, 600 + 2 * round + number));
+                    }
+                });
+            }
+            scope.spawn(move || {
+                for round in 0..ROUNDS / 6 {
+                    let body = both.map(|component| at(component, 1200 + 2 * round + number)).join("\n");
+                    service.import(&body).expect(201);
+                }
+            });
+            // Every other one moves there and back, the rest there.
+            scope.spawn(move || {
+                for (index, id) in ids.iter().enumerate().filter(|(index, _)| index % 2 == number) {
+                    for component in if index % 4 < 2 { &["api", "web"][..] } else { &["api"] } {
+                        let change = json!({ "component": component }).to_string();
+                        service.send("PATCH", &format!("/api/{id}"), &change).expect(200);
+                    }
+                }
+            });
+        }
+    });
+    let all = services[1].all();
+    assert_eq!(all.len(), ROUNDS + 4 * ROUNDS + 4 * (ROUNDS / 6));
+    assert_measured(&all);
+    for mut service in services {
+        assert!(service.stop().success());
+    }
+    // A backend reports what it counted when it ends, at the latest.
+    let backends = "select from pg_stat_activity where application_name = 'deploylog'";
+    eventually("the backends have ended", || sql(&url, backends).is_empty());
+    assert_eq!(sql(&url, "select sum(deadlocks) from pg_stat_database"), [["0"]]);
+}
+
+#[test]
+fn records_of_a_component_are_stamped_in_the_order_of_their_ids_also_through_two_processes() {
+    let database = Database::new();
+    let services = [Service::on(&database), Service::on(&database)];
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (services, is_over) = (&services, &is_over);
+        for sender in 0..8 {
+            scope.spawn(move || {
+                let mut connection = services[sender % 2].connect();
+                while !is_over.load(Ordering::Relaxed) {
+                    let headers = [("content-type", "application/json")];
+                    let component = if sender < 6 { "web" } else { "api" };
+                    connection.request("POST", "/api/", &headers, Some(of(component).as_bytes())).expect(201);
+                }
+            });
+        }
+        for number in 0..10 {
+            services[number % 2].import(&[of("api"), of("web"), of("web")].join("\n")).expect(201);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let out_of_order = "select from (
+        select recorded_at < lag(recorded_at) over in_order or finished_at < lag(finished_at) over in_order as is_earlier
+        from records window in_order as (partition by component order by id)) r where is_earlier";
+    assert!(database.sql(out_of_order).is_empty());
+    assert!(services[0].all().len() > 100);
+}
+
+#[test]
+fn a_record_that_waited_for_its_component_is_stamped_when_the_wait_is_over() {
+    let database = Database::new();
+    let service = Service::on(&database);
+    let id = service.record(&of("api"))["id"].clone();
+    let session = Session::open(&database.url());
+    session.lock(&["web", "api"]);
+    let (free, written): (String, Vec<Value>) = std::thread::scope(|scope| {
+        let post = scope.spawn(|| service.record(&of("web")));
+        let import = scope.spawn(|| service.import(&of("web")).expect(201)["ids"][0].clone());
+        let patch = scope.spawn(|| service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200));
+        eventually("all three wait", || lock_waits(&database.url()) == 3);
+        let clock = r#"select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+        let free = session.rows(clock)[0].get(0).unwrap().to_owned();
+        session.run("commit");
+        (free, vec![post.join().unwrap(), service.read(&import.join().unwrap()), patch.join().unwrap()])
+    });
+    for record in &written[..2] {
+        assert!(record["recorded_at"].as_str().unwrap() > free.as_str(), "{record} {free}");
+        assert_eq!(record["finished_at"], record["recorded_at"]);
+    }
+    assert!(written[2]["updated_at"].as_str().unwrap() > free.as_str(), "{written:?} {free}");
+}

@@ -1,0 +1,89 @@
+//! Imports take turns, so that they leave the components to others in between.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::of;
+use crate::harness::{Database, OwnCluster, Service, Session, deployed, eventually, lock_waits, sql};
+
+const COMPONENTS: usize = 200;
+
+/// A body that names every component, with starts and finishes.
+fn body(importer: usize, lines: usize) -> String {
+    let line = |number: usize| {
+        let status = ["started", "deployed"][number / COMPONENTS % 2];
+        let run = format!("{importer}-{}", number / COMPONENTS / 2);
+        deployed(&json!({"component": format!("service-{}", number % COMPONENTS), "run": run, "status": status}))
+    };
+    (0..lines).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Much shorter than what `tests/load/imports` sends, for a build that is not optimized.
+#[test]
+fn while_ten_clients_import_every_component_posts_go_on() {
+    const IMPORTERS: usize = 10;
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let services = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let importing = AtomicUsize::new(IMPORTERS);
+    let times = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let (services, importing, times) = (&services, &importing, &times);
+        for importer in 0..IMPORTERS {
+            scope.spawn(move || {
+                for round in 0..3 {
+                    services[importer % 2].import(&body(10 * importer + round, 2 * COMPONENTS)).expect(201);
+                }
+                importing.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        for sender in 0..4 {
+            scope.spawn(move || {
+                for number in 0.. {
+                    let began = Instant::now();
+                    services[sender % 2].record(&of(&format!("service-{}", (50 * sender + number) % COMPONENTS)));
+                    times.lock().unwrap().push(began.elapsed());
+                    if importing.load(Ordering::Relaxed) == 0 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let mut times = times.into_inner().unwrap();
+    times.sort();
+    let p99 = times[times.len() * 99 / 100];
+    assert!(p99 < Duration::from_secs(1), "{p99:?}, {times:?}");
+    let all = services[0].all();
+    assert_eq!(all.len(), IMPORTERS * 3 * 2 * COMPONENTS + times.len());
+    let of_runs = all.iter().filter(|record| record["run"].is_string() && record["status"] == "deployed");
+    assert!(of_runs.clone().all(|finish| finish["start_id"].is_number()) && of_runs.count() > 0);
+    drop(services);
+    let backends = "select from pg_stat_activity where application_name = 'deploylog'";
+    eventually("the backends have ended", || sql(&url, backends).is_empty());
+    assert_eq!(sql(&url, "select sum(deadlocks) from pg_stat_database"), [["0"]]);
+}
+
+#[test]
+fn an_import_that_waits_for_its_turn_holds_no_component() {
+    let database = Database::new();
+    let services = [Service::on(&database), Service::on(&database)];
+    let session = Session::open(&database.url());
+    session.lock(&["web"]);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| services[0].import(&of("web")).status);
+        eventually("the first waits for its component", || lock_waits(&database.url()) == 1);
+        let second = scope.spawn(|| services[1].import(&of("api")).status);
+        eventually("the second waits for the first", || lock_waits(&database.url()) == 2);
+        services[1].record(&of("api"));
+        session.run("commit");
+        assert_eq!([first.join().unwrap(), second.join().unwrap()], [201, 201]);
+    });
+}

@@ -1,0 +1,53 @@
+//! A look must see what the lock's last holder committed, which takes the isolation level `read committed`.
+
+use std::io::Read as _;
+
+use crate::harness::{DEPLOYED, Database, Service};
+
+/// Lets a role with this isolation level write beside another, and checks how it fares.
+fn write_at(level: &str, works: bool) {
+    let database = Database::new();
+    let known = Service::on(&database).record(DEPLOYED);
+    let role = &database.schema;
+    database.sql(&format!(
+        "create role {role} login; grant usage on schema {role} to {role};
+         grant select, insert, update, delete on all tables in schema {role} to {role};
+         grant usage on all sequences in schema {role} to {role};
+         alter role {role} set default_transaction_isolation = '{level}'"
+    ));
+    let url = database.url().replace("user=deploylog", &format!("user={role}"));
+    let mut child = Service::spawn(&["--log-level=error"], &[("DATABASE_URL", &url)]);
+    let mut log = child.stderr.take().unwrap();
+    let mut service = Service::ready(child);
+    let path = format!("/api/{}", known["id"]);
+    let statuses = [
+        service.post(DEPLOYED).status,
+        service.import(&[DEPLOYED, DEPLOYED].join("\n")).status,
+        service.send("PATCH", &path, r#"{"owner":"bob"}"#).status,
+        service.send("DELETE", &path, "").status,
+    ];
+    let count = service.all().len();
+    if works {
+        assert_eq!((statuses, count), ([201, 201, 200, 204], 3), "{level}");
+        return;
+    }
+    assert_eq!(statuses, [500; 4], "{level}");
+    assert_eq!(service.all(), [known], "nothing is written: {level}");
+    assert!(service.stop().success());
+    let mut logged = String::new();
+    log.read_to_string(&mut logged).unwrap();
+    let names_it = format!("needs the transaction isolation level \"read committed\", not \"{level}\"");
+    assert_eq!(logged.matches(&names_it).count(), 4, "{logged}");
+}
+
+#[test]
+fn at_any_other_isolation_level_nothing_is_written_and_the_log_names_the_level() {
+    for level in ["read uncommitted", "repeatable read", "serializable"] {
+        write_at(level, false);
+    }
+}
+
+#[test]
+fn at_read_committed_everything_works() {
+    write_at("read committed", true);
+}
