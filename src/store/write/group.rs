@@ -42,9 +42,11 @@ pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>
 /// Writes all of these or none, and answers each; returns those that the database refuses together.
 async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut jobs: Vec<Job>) -> Vec<Job> {
     loop {
-        // Who waited longer has been told that the database did not answer: a repetition must not meet this one.
+        // Who has waited until now is told that the database did not answer: a repetition must not meet this one.
         let now = Instant::now();
-        jobs.retain(|job| job.deadline > now);
+        for job in jobs.extract_if(.., |job| job.deadline <= now) {
+            job.answer(Err(QueryError::TimedOut.share()));
+        }
         if jobs.is_empty() {
             return jobs;
         }
