@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Lab,
-    api::harness::{Connection, PrivateDirectory, Service, Session},
+    api::harness::{Connection, DEPLOYED, PrivateDirectory, Service, Session},
     postgres::Postgres,
     scene::{BACK, Scene},
     table::Row,
@@ -24,7 +24,7 @@ pub fn table_lock(lab: &mut Lab) -> Row {
 
 /// Somebody has every row that is there.
 pub fn row_locks(lab: &mut Lab) -> Row {
-    held(lab, "select from records for update; select from unfinished_starts for update")
+    held(lab, "select from records for update; select from open_starts for update")
 }
 
 fn held(lab: &mut Lab, locks: &str) -> Row {
@@ -66,7 +66,7 @@ fn fill_up(lab: &mut Lab, postgres: &Postgres, disk: &Path) -> Row {
     while file.write_all(&[0; 1 << 13]).is_ok() {}
     drop(file);
     let began = Instant::now();
-    let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success);
+    let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success());
     while !is_felt() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -111,6 +111,8 @@ pub fn memory_of_postgres(lab: &mut Lab) -> Row {
     scene.begin();
     for _ in 0..lab.often() {
         lab.pause(100..900);
+        // Imports have a connection of their own.
+        scene.services[0].import(DEPLOYED).expect(201);
         let backends = lab.postgres.backends();
         for backend in &backends {
             limit_memory(*backend, true);
