@@ -12,8 +12,9 @@ use std::{
 use crate::{
     Lab,
     api::harness::{Connection, DEPLOYED, PrivateDirectory, Service, Session},
+    locks::Sent,
     postgres::Postgres,
-    scene::{BACK, Scene},
+    scene::{ANSWER, BACK, Scene},
     table::Row,
 };
 
@@ -37,6 +38,44 @@ fn held(lab: &mut Lab, locks: &str) -> Row {
     session.run("rollback");
     scene.struck(1);
     scene.recovers(Instant::now(), BACK);
+    scene.end()
+}
+
+/// Somebody has as many locks as PostgreSQL has room for.
+pub fn lock_table(lab: &mut Lab) -> Row {
+    /// More than there is room for.
+    const LOCKS: u64 = 50_000;
+    let mut scene = lab.scene();
+    scene.begin();
+    lab.pause(100..900);
+    let session = Session::open(&scene.url());
+    let began = Instant::now();
+    let mut next = 0;
+    // Those of a session outlive the statement that fails. Each write that ends makes room for some more.
+    let mut fill = || {
+        session.run(&format!(
+            "do $$ begin perform pg_advisory_lock(n) from generate_series({next}, {next} + {LOCKS}) n;
+             exception when out_of_memory then null; end $$"
+        ));
+        next += LOCKS;
+    };
+    let is_felt = |scene: &Scene| scene.witness().sights(began).iter().any(|sight| !sight.is_success());
+    while !is_felt(&scene) && began.elapsed() < Duration::from_secs(60) {
+        fill();
+    }
+    if !is_felt(&scene) {
+        scene.complain("nobody felt that the lock table is full".to_owned());
+    }
+    let full = Instant::now();
+    while full.elapsed() < lab.seconds(10, 2) {
+        fill();
+        let sent = Sent::post(scene.services[0].address, "unlocked", "deployed", None);
+        scene.is_answered(sent, &[201, 503]);
+    }
+    drop(session);
+    scene.struck(1);
+    scene.recovers(Instant::now(), BACK);
+    scene.answered_within(began, ANSWER);
     scene.end()
 }
 
