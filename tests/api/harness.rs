@@ -4,6 +4,7 @@ mod at_once;
 mod client;
 mod events;
 mod postgres;
+mod replication;
 #[cfg(feature = "tls")]
 mod secure;
 mod service;
@@ -13,6 +14,7 @@ pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
+pub use replication::{ReplicatedCluster, STANDBY};
 #[cfg(feature = "tls")]
 pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
 pub use service::{PROGRAM, Service, Stopped, run, signal};

@@ -22,6 +22,7 @@ mod postgres;
 mod protocol;
 mod proxy;
 mod random;
+mod replication;
 mod scene;
 mod shortages;
 mod sweep;
@@ -44,7 +45,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run; those with 0 are tried in the first round only.
-const FAULTS: [(&str, usize, Fault); 25] = [
+const FAULTS: [(&str, usize, Fault); 26] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
@@ -69,6 +70,7 @@ const FAULTS: [(&str, usize, Fault); 25] = [
     ("a backend is stopped before it has its lock", 1, locks::stopped_before),
     ("a backend is stopped while it holds locks", 1, locks::stopped_after),
     ("the lock table is full", 1, shortages::lock_table),
+    ("the synchronous standby is away", 1, replication::standby_away),
     ("any message of any call fails", 0, sweep::all),
 ];
 
