@@ -15,6 +15,7 @@ mod api {
 }
 
 mod clock;
+mod front;
 mod kills;
 mod locks;
 mod network;
@@ -45,7 +46,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run; those with 0 are tried in the first round only.
-const FAULTS: [(&str, usize, Fault); 26] = [
+const FAULTS: [(&str, usize, Fault); 27] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
@@ -71,6 +72,7 @@ const FAULTS: [(&str, usize, Fault); 26] = [
     ("a backend is stopped while it holds locks", 1, locks::stopped_after),
     ("the lock table is full", 1, shortages::lock_table),
     ("the synchronous standby is away", 1, replication::standby_away),
+    ("a replica behind haproxy is killed", 1, front::replica),
     ("any message of any call fails", 0, sweep::all),
 ];
 
