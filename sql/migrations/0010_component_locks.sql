@@ -206,6 +206,11 @@ begin
     if false = any (are_same) then
       return;
     end if;
+    -- A record that stands may have been committed without the word of a synchronous standby. Whoever is answered with
+    -- it is to wait for that too: a commit that has something to log does.
+    if array_remove(first_ids, null) <> '{}' then
+      perform pg_logical_emit_message(true, 'deploylog', '');
+    end if;
   end if;
 
   with
