@@ -210,6 +210,11 @@ begin
     if false = any (are_same) then
       return;
     end if;
+    -- No standby may have confirmed the commit of a record that stands. Its repetition waits for that, too: a commit that
+    -- has something to log does.
+    if true = any (are_same) then
+      perform pg_logical_emit_message(true, 'deploylog', '');
+    end if;
   end if;
 
   -- A record that comes alone, with neither a key nor times of its own, is mostly the last of its deploy. Then four small
