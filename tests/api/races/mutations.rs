@@ -31,13 +31,11 @@ fn is_caught(mutation: &str) -> bool {
 }
 
 #[test]
-#[ignore = "no write takes a lock yet"]
 fn a_lock_that_is_left_out_is_caught() {
     assert!(is_caught(LEFT_OUT));
 }
 
 #[test]
-#[ignore = "no write takes a lock yet"]
 fn a_lock_that_is_taken_after_the_look_is_caught() {
     assert!(is_caught(TAKEN_AFTER_THE_LOOK));
 }
