@@ -5,7 +5,6 @@
 //! it is right whenever the database executes it.
 
 mod change;
-mod digest;
 mod group;
 mod insert;
 
@@ -22,14 +21,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    batcher::{Batcher, Limits},
-    counts::Counts,
-};
+use super::batcher::{Batcher, Limits};
 use crate::{
     config::PoolLimits,
     database::{Endpoint, Pipeline, Plans, Pool, QueryError},
     error::Error,
+    metrics::Counts,
     record::{NewRecord, Record},
 };
 use group::{Job, Outcome};

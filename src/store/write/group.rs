@@ -11,7 +11,8 @@ use super::{
 use crate::{
     database::{Pipeline, Pool, QueryError},
     error::Error,
-    store::{counts::Counts, read},
+    metrics::Counts,
+    store::read,
 };
 
 /// What becomes of one delivery. The inner error: its key has a record with other content, which differs in these fields.
