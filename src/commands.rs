@@ -49,7 +49,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
     match Invocation::read(arguments, environment, embedded::running_as_root) {
         Ok(Invocation::Help) => say(HELP),
         Ok(Invocation::Version) => say(concat!("deploylog ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Invocation::Serve(config)) => return run_on(Builder::new_multi_thread(), serve::run(config)),
+        Ok(Invocation::Serve(config)) => return run_on(serving_runtime(), serve::run(config)),
         Ok(Invocation::Migrate(config)) => return run_on(Builder::new_current_thread(), migrate::run(config)),
         Ok(Invocation::Token(config, request)) => {
             return run_on(Builder::new_current_thread(), token::run(config, request));
@@ -68,6 +68,13 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         Err(sentences) => return Err(Failure { code: BAD_SETTINGS, sentences }),
     }
     Ok(())
+}
+
+/// A thread for every two cores: the other half is PostgreSQL's, and a request that crosses no core wakes nobody.
+fn serving_runtime() -> Builder {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)));
+    runtime
 }
 
 /// Whoever reads this may have gone: that ends nothing.

@@ -9,6 +9,7 @@ mod tls;
 mod tls;
 mod url;
 
+mod digest;
 mod pipeline;
 mod pool;
 mod query_error;
@@ -17,6 +18,7 @@ use std::{error::Error as _, fmt, pin::Pin};
 
 use std::future::poll_fn;
 
+pub use digest::DeployDigest;
 pub use pipeline::Pipeline;
 pub use pool::{Plans, Pool, connect_options};
 pub use query_error::QueryError;

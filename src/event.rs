@@ -1,6 +1,10 @@
 //! What happened to a record, as its readers are told of it. No I/O.
 
-use crate::{error::Cause, record::Record};
+use std::ops::Range;
+
+use hyper::body::Bytes;
+
+use crate::{error::Cause, filter::Filter, record::Record};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,59 @@ impl Event {
         }
         out.extend_from_slice(b"\n\n");
         Ok(())
+    }
+}
+
+/// A batch is not much longer.
+const BATCH_BYTES: usize = 128 << 10;
+/// Events in their order, as text of which each is a part.
+#[derive(Debug)]
+pub struct Batch {
+    events: Vec<(Event, Range<usize>)>,
+    text: Bytes,
+}
+
+impl Batch {
+    /// Events in batches.
+    pub fn all(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
+        let (mut batches, mut batch, mut text) = (Vec::new(), Vec::new(), Vec::new());
+        for event in events {
+            let start = text.len();
+            event.write(&mut text)?;
+            batch.push((event, start..text.len()));
+            if text.len() >= BATCH_BYTES {
+                batches.push(Self { events: std::mem::take(&mut batch), text: std::mem::take(&mut text).into() });
+            }
+        }
+        if !batch.is_empty() {
+            batches.push(Self { events: batch, text: text.into() });
+        }
+        Ok(batches)
+    }
+
+    /// The last event.
+    pub fn last(&self) -> Option<Position> {
+        self.events.last().map(|(event, _)| event.position)
+    }
+
+    /// The text of those behind a position which the filter lets pass, after the event or before it.
+    pub fn text(&self, filter: &Filter, after: Position) -> Bytes {
+        let passes = |event: &Event| {
+            event.position > after
+                && (filter.passes(&event.record) || event.before.as_ref().is_some_and(|before| filter.passes(before)))
+        };
+        // Mostly all or nothing.
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for (_, range) in self.events.iter().filter(|(event, _)| passes(event)) {
+            match parts.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => parts.push(range.clone()),
+            }
+        }
+        match parts.as_slice() {
+            [one] => self.text.slice(one.clone()),
+            parts => parts.iter().map(|part| &self.text[part.clone()]).collect::<Vec<_>>().concat().into(),
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`deploy`]: what records tell of deploys and of their stages. No I/O.
 //! - [`event`]: what is told of records as it happens. No I/O.
 //! - [`history`]: what records were until they were changed. No I/O.
+//! - [`filter`], [`cursor`] and [`report`]: what is asked of lists and reports, and what they answer. No I/O.
 //! - [`page`]: the page's files. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
@@ -32,11 +33,13 @@ pub mod app;
 pub mod backup;
 pub mod commands;
 pub mod config;
+pub mod cursor;
 pub mod database;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod handlers;
 pub mod history;
 pub mod load;
@@ -47,6 +50,7 @@ pub mod page;
 pub mod probe;
 pub mod record;
 pub mod reply;
+pub mod report;
 pub mod request;
 pub mod route;
 pub mod server;

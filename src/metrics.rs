@@ -1,5 +1,6 @@
 //! What is counted about requests, and how figures are written down for Prometheus. No I/O.
 
+mod counts;
 mod exposition;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 
 use hyper::StatusCode;
 
+pub use counts::Counts;
 pub use exposition::Exposition;
 
 use crate::route::Route;

@@ -6,7 +6,6 @@
 //! - [`retention`], [`heartbeat`], [`tokens`]: what runs beside requests.
 
 mod batcher;
-mod counts;
 mod events;
 mod heartbeat;
 mod read;
@@ -19,12 +18,9 @@ use std::sync::Arc;
 
 use deadpool_postgres::Status;
 
-pub use events::{Batch, Events, Hearing};
+pub use events::{Events, Hearing};
 pub use heartbeat::Heartbeat;
-pub use read::{
-    Bounds, By, CurrentPage, Cursor, DeployCursor, DeployFigures, DeployPage, DurationFigures, Filter, HistoryCursor,
-    HistoryPage, LastDeploy, MAX_PLACES, NamedDurations, Page, Place, Reads, Unrecovered, Window,
-};
+pub use read::{CurrentPage, DeployPage, HistoryPage, MAX_PLACES, Page, Reads};
 pub use retention::Retention;
 pub use tokens::{Tokens, watch_tokens};
 pub use write::{Delivered, Delivery, Imported, Reused, Writes};
@@ -33,10 +29,10 @@ use crate::{
     config::PoolLimits,
     database::{Endpoint, Plans, Pool},
     error::Error,
+    metrics::Counts,
     migrate,
     record::Phase,
 };
-use counts::Counts;
 
 /// The store, shared by all requests.
 #[derive(Clone)]

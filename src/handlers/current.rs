@@ -4,10 +4,12 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::{as_query, page_limit};
 use crate::{
+    cursor::Place,
     error::Error,
+    filter::Filter,
     reply::{self, Reply},
     request::{Query, preferred},
-    store::{Filter, Place, Store},
+    store::Store,
 };
 
 /// `GET /api/current`: what runs where, by component and environment, with a link to the next page.

@@ -4,11 +4,12 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::{as_query, filter, page_limit};
 use crate::{
+    cursor::DeployCursor,
     deploy::State,
     error::Error,
     reply::{self, Reply},
     request::{Query, preferred},
-    store::{DeployCursor, Store},
+    store::Store,
 };
 
 /// How many deploys are answered with their stages, of which each may have 1,000.

@@ -23,10 +23,12 @@ use tokio::{
 use super::records;
 use crate::{
     error::{Cause, Error},
+    event::Batch,
     event::Position,
+    filter::Filter,
     reply::{self, Reply},
     request::{Query, preferred},
-    store::{Batch, Filter, Store},
+    store::Store,
 };
 
 /// After so long without an event the reader is told that all is well, and how far it is.

@@ -4,10 +4,11 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::page_limit;
 use crate::{
+    cursor::HistoryCursor,
     error::Error,
     reply::{self, Reply},
     request::{Query, preferred},
-    store::{HistoryCursor, Store},
+    store::Store,
 };
 
 /// `GET /api/{id}/history`: what the record was, newest first, with a link to the next page.

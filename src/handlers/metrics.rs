@@ -7,8 +7,9 @@ use crate::{
     metrics::{Exposition, Requests},
     record::Phase,
     reply::{self, Reply},
+    report::LastDeploy,
     request::{self, Query},
-    store::{LastDeploy, MAX_PLACES, Store},
+    store::{MAX_PLACES, Store},
 };
 
 /// Answers also while the database does not, then without what only it knows.

@@ -84,8 +84,8 @@ mod tests {
         access::needed,
         deploy::State,
         record::{COLUMNS, Phase},
+        report::By,
         route::{self, Route},
-        store::By,
     };
 
     fn parsed() -> Value {

@@ -17,8 +17,9 @@ use crate::{
     error::Error,
     record::{FieldError, format_time},
     reply::{self, Reply},
+    report::{Bounds, Window},
     request::{self, Query},
-    store::{Bounds, Store, Window},
+    store::Store,
 };
 
 const DEFAULT_DAYS: i32 = 30;

@@ -18,7 +18,7 @@ use crate::{
     event::{Event, Kind, Position},
 };
 use feed::Feed;
-pub use feed::{Batch, Hearing};
+pub use feed::Hearing;
 
 /// How often the old ones are forgotten.
 const FORGET: Duration = Duration::from_secs(60);

@@ -12,22 +12,21 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-pub use current::{CurrentPage, Place};
-pub use deploys::{DeployCursor, DeployPage};
-pub use gauges::{LastDeploy, MAX_PLACES};
-pub use history::{HistoryCursor, HistoryPage};
-pub use records::{Cursor, Filter, Page};
-pub use reports::{Bounds, By, DeployFigures, DurationFigures, NamedDurations, Unrecovered, Window};
+pub use current::CurrentPage;
+pub use deploys::DeployPage;
+pub use gauges::MAX_PLACES;
+pub use history::HistoryPage;
+pub use records::Page;
 
 use super::{
     batcher::{Batcher, Limits},
-    counts::Counts,
     rows,
 };
 use crate::{
     config::PoolLimits,
     database::{Endpoint, Plans, Pool, QueryError},
     error::Error,
+    metrics::Counts,
     record::Record,
 };
 

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
-use super::{counts::Counts, rows::column};
-use crate::database::{Pool, QueryError};
+use super::rows::column;
+use crate::{
+    database::{Pool, QueryError},
+    metrics::Counts,
+};
 
 /// How often old records are looked for.
 const LOOK: Duration = Duration::from_secs(3600);

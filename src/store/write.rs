@@ -5,7 +5,6 @@
 //! it is right whenever the database executes it.
 
 mod change;
-mod digest;
 mod group;
 mod insert;
 
@@ -22,14 +21,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    batcher::{Batcher, Limits},
-    counts::Counts,
-};
+use super::batcher::{Batcher, Limits};
 use crate::{
     config::PoolLimits,
     database::{Endpoint, Pipeline, Plans, Pool, QueryError},
     error::Error,
+    metrics::Counts,
     record::{NewRecord, Record},
 };
 use group::{Job, Outcome};
@@ -40,7 +37,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// For an import, the wait for other imports included.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
-const GROUPS: Limits = Limits { in_flight: 3, group: 256, least_behind: 16, queue: 4096 };
+const GROUPS: Limits = Limits { in_flight: 3, group: 256, least_behind: 32, queue: 4096 };
 
 /// A record to be written, and the key by which a repeated delivery is known.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod client;
 mod events;
 mod locks;
 mod postgres;
+mod replication;
 #[cfg(feature = "tls")]
 mod secure;
 mod service;
@@ -15,9 +16,10 @@ pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use locks::{components_with_locks_of_their_own, lock_waits};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
+pub use replication::{ReplicatedCluster, STANDBY};
 #[cfg(feature = "tls")]
 pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
-pub use service::{PROGRAM, Service, run, signal};
+pub use service::{PROGRAM, Service, Stopped, run, signal};
 pub use session::Session;
 
 use std::time::{Duration, Instant};
@@ -73,6 +75,18 @@ pub fn bound(statement: &str, values: &[&str]) -> String {
 /// Text for a query, percent-encoded.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Waits until a statement waits for this session, and answers its backend.
+pub fn backend_behind(url: &str, session: &Session) -> u32 {
+    let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
+    let waiting = format!("select pid from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
+    let mut found = Vec::new();
+    eventually("a statement waits for the session", || {
+        found = sql(url, &waiting);
+        !found.is_empty()
+    });
+    found[0][0].parse().unwrap()
 }
 
 /// Asks until the answer is yes: for what happens soon, but not at once.

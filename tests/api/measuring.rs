@@ -2,7 +2,7 @@
 
 mod changes;
 mod model;
-mod steps;
+pub mod steps;
 
 use serde_json::{Value, json};
 

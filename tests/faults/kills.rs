@@ -1,8 +1,13 @@
 //! Processes that are killed: the service, and PostgreSQL's.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{Lab, postgres::Postgres, scene::BACK, table::Row};
+use crate::{
+    Lab,
+    postgres::Postgres,
+    scene::{ANSWER, BACK},
+    table::Row,
+};
 
 pub fn service(lab: &mut Lab) -> Row {
     let mut scene = lab.scene();
@@ -60,7 +65,7 @@ pub fn stopped(lab: &mut Lab) -> Row {
     let accepts = Instant::now();
     scene.struck(1);
     scene.recovers(accepts, BACK);
-    scene.answered_within(began, Duration::from_secs(3));
+    scene.answered_within(began, ANSWER);
     scene.end()
 }
 

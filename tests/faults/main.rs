@@ -15,12 +15,15 @@ mod api {
 }
 
 mod clock;
+mod front;
 mod kills;
+mod locks;
 mod network;
 mod postgres;
 mod protocol;
 mod proxy;
 mod random;
+mod replication;
 mod scene;
 mod shortages;
 mod sweep;
@@ -43,7 +46,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Lab) -> Row;
 
 /// Each with how often it is tried in a round of a long run; those with 0 are tried in the first round only.
-const FAULTS: [(&str, usize, Fault); 20] = [
+const FAULTS: [(&str, usize, Fault); 27] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("its checkpointer is killed", 1, kills::checkpointer),
@@ -63,6 +66,13 @@ const FAULTS: [(&str, usize, Fault); 20] = [
     ("the service has no more memory", 1, shortages::memory_of_service),
     ("PostgreSQL has no more memory", 1, shortages::memory_of_postgres),
     ("a second replica comes and goes", 1, kills::replica),
+    ("a replica is killed while it holds locks", 1, locks::replica_killed),
+    ("a connection is cut between lock and commit", 1, locks::connection_cut),
+    ("a backend is stopped before it has its lock", 1, locks::stopped_before),
+    ("a backend is stopped while it holds locks", 1, locks::stopped_after),
+    ("the lock table is full", 1, shortages::lock_table),
+    ("the synchronous standby is away", 1, replication::standby_away),
+    ("a replica behind haproxy is killed", 1, front::replica),
     ("any message of any call fails", 0, sweep::all),
 ];
 

@@ -4,17 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Lab,
-    api::harness::{Session, eventually},
+    api::harness::{Session, backend_behind},
+    locks::{Sent, lonely_component},
     protocol::Side,
     proxy::{Act, Network, Proxy},
-    scene::BACK,
+    scene::{ANSWER, BACK},
     table::Row,
 };
 
-/// Within which a request is answered where nothing comes.
-const ANSWER: Duration = Duration::from_secs(3);
-/// The same where everything comes, and late: each step by itself is in time.
-const LATE_ANSWER: Duration = Duration::from_secs(6);
 /// Within which the service is back once the network is, where nobody tells it that connections are dead.
 const BACK_FROM_SILENCE: Duration = Duration::from_secs(10);
 
@@ -50,7 +47,7 @@ fn during(lab: &mut Lab, network: Network, lasts: Duration, back: Duration) -> R
     let ended = Instant::now();
     scene.struck(1);
     scene.recovers(ended, back);
-    scene.answered_within(began, if matches!(network, Network::Late(_)) { LATE_ANSWER } else { ANSWER });
+    scene.answered_within(began, ANSWER);
     scene.end()
 }
 
@@ -72,38 +69,27 @@ pub fn reset(lab: &mut Lab) -> Row {
     scene.end()
 }
 
-/// A start whose connection is cut while it waits for a lock is carried out only after its finish was recorded.
+/// A start whose connection is cut while it waits for its lock is carried out although nobody waits for it, and before
+/// its finish, which waits behind it.
 pub fn given_up(lab: &mut Lab) -> Row {
     let proxy = Proxy::start(lab.postgres.socket());
     let mut scene = lab.scene_behind(&proxy);
     scene.begin();
-    for number in 0..lab.often() {
+    for _ in 0..lab.often() {
+        lab.pause(100..900);
+        let (service, component) = (scene.services[0].address, lonely_component(&scene));
         let session = Session::open(&scene.url());
-        let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
-        // Whoever sends the same key waits for the end of this.
-        session.run(&format!(
-            "begin; insert into records (component, version, owner, status, phase, idempotency_key)
-             values ('given-up', '1', 'ann', 'queued', 'noted', '{number}')"
-        ));
-        let post = |status: &str, headers: &[(&str, &str)]| {
-            let record =
-                format!(r#"{{"component":"given-up","version":"{number}","owner":"ann","status":"{status}"}}"#);
-            scene.services[0].request("POST", "/api/", headers, Some(&record)).status
-        };
-        let json = ("content-type", "application/json");
-        let start = std::thread::scope(|scope| {
-            let start = scope.spawn(|| post("started", &[json, ("idempotency-key", &number.to_string())]));
-            eventually("the start waits", || {
-                let waits = format!("select from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
-                !scene.sql(&waits).is_empty()
-            });
-            proxy.cut();
-            start.join().unwrap()
-        });
-        eventually("the finish is recorded", || post("deployed", &[json]) == 201);
+        session.run(&format!("begin; select lock_components(array['{component}'])"));
+        let start = Sent::post(service, &component, "started", None);
+        backend_behind(&scene.url(), &session);
+        proxy.cut();
+        scene.is_answered(start, &[503]);
+        let finish = Sent::post(service, &component, "deployed", None);
         session.run("rollback");
-        if start != 503 {
-            scene.complain(format!("the start is answered {start}"));
+        if let Some(finish) = scene.is_answered(finish, &[201])
+            && finish["start_id"].is_null()
+        {
+            scene.complain(format!("the finish has not its start: {finish}"));
         }
         scene.struck(1);
     }

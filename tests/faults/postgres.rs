@@ -3,40 +3,64 @@
 use std::{
     fs,
     path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
-use crate::api::harness::{OwnCluster, PrivateDirectory, signal};
+use crate::api::harness::{self, OwnCluster, PrivateDirectory, signal};
 
-/// A cluster of the run's own, which starts again whenever its postmaster ends.
+/// A cluster of the run's own.
 pub struct Postgres {
-    cluster: OwnCluster,
-    directory: PathBuf,
+    /// Starts again whenever its postmaster ends.
+    _cluster: Option<OwnCluster>,
+    url: String,
+    data: PathBuf,
+    socket: PathBuf,
     runtime: Runtime,
+    /// How many deadlocks have been told of.
+    told: AtomicU64,
 }
 
 impl Postgres {
     pub fn start(directory: PrivateDirectory) -> Self {
-        let path = directory.path().to_owned();
+        let (data, socket) = (directory.path().join("cluster"), directory.path().join("socket"));
+        let cluster = OwnCluster::start_in(directory);
+        let url = cluster.url();
+        Self { _cluster: Some(cluster), ..Self::of(url, data, socket) }
+    }
+
+    /// One that somebody else keeps: its data directory, and that of its socket.
+    pub fn of(url: String, data: PathBuf, socket: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { cluster: OwnCluster::start_in(directory), directory: path, runtime }
+        Self { _cluster: None, url, data, socket: socket.join(".s.PGSQL.5432"), runtime, told: AtomicU64::new(0) }
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.directory.join("socket/.s.PGSQL.5432")
+        self.socket.clone()
     }
 
     /// How to reach it past every fault, in the key=value form.
     pub fn url(&self) -> String {
-        self.cluster.url()
+        self.url.clone()
+    }
+
+    /// How many deadlocks there were since this was asked last.
+    pub fn deadlocks(&self) -> u64 {
+        let count = "select deadlocks from pg_stat_database where datname = current_database()";
+        let counted = harness::sql(&self.url, count)[0][0].parse().unwrap();
+        // A crash takes the statistics along, but not the log.
+        let logs = fs::read_dir(self.data.join("log")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        let logged: usize = logs.map(|log| String::from_utf8_lossy(&log).matches("deadlock detected").count()).sum();
+        let all = logged.max(counted) as u64;
+        all.saturating_sub(self.told.swap(all, Ordering::Relaxed))
     }
 
     /// None while it starts.
     pub fn postmaster(&self) -> Option<u32> {
-        let text = fs::read_to_string(self.directory.join("cluster/postmaster.pid")).ok()?;
+        let text = fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
     }
 

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     process::Child,
     sync::atomic::{AtomicU64, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     api::harness::{self, Service, signal},
+    locks::Sent,
     postgres::Postgres,
     table::Row,
     witness::{COMPONENT, Sight, Witness},
@@ -18,10 +20,11 @@ use crate::{
 
 /// Within which the service is back after what it stands on: PostgreSQL once it accepts connections, or the network.
 pub const BACK: Duration = Duration::from_secs(2);
-/// Of each process: its pool, and beside it one for tokens and one for each of the two to see whether it is answered.
-const CONNECTIONS: u64 = 10 + 1 + 2;
-/// In which what a fault left behind is tidied up: the connections of a killed process, and what is measured anew, which
-/// waits for statements that were lost and may still run.
+/// Within which a write is answered: its deadline is 3 s, and the machine is busy.
+pub const ANSWER: Duration = Duration::from_millis(3300);
+/// Within which a read is answered that nothing stands in the way of.
+const READ: Duration = Duration::from_secs(1);
+/// In which PostgreSQL notices that a connection is gone and ends what it did.
 const TIDY: Duration = Duration::from_secs(5);
 
 /// Every record that stops the clock and has not the start that the README's rules give it.
@@ -37,12 +40,29 @@ const WRONG: &str = "select count(*) from (
       or (start_id is null) <> (duration_missing = 'no start record')
       or duration_seconds is distinct from round(extract(epoch from finished_at - started_at), 3))";
 
+/// Every start of a whole deploy that stands in `open_starts` although a stop comes just after it, or does not although
+/// none does.
+const WRONG_STARTS: &str = "select count(*) from (
+    select component, moment, id
+    from (
+      select *, lead(phase) over deploy as next_phase
+      from records
+      where moment is not null
+      window deploy as (
+        partition by component, environment, run, stage, case when run is null then version end order by moment, id)
+    ) r
+    where phase = 'started' and stage is null and coalesce(next_phase, 'started') = 'started'
+  ) is_open
+  full join open_starts o using (component, moment, id)
+  where is_open is null or o is null";
+
 pub struct Scene<'a> {
     pub postgres: &'a Postgres,
     pub services: Vec<Service>,
     /// The schema, which is the name of its connections too.
     name: String,
     through: Option<SocketAddr>,
+    front: Option<SocketAddr>,
     loads: Vec<Child>,
     witness: Option<Witness>,
     row: Row,
@@ -55,7 +75,7 @@ impl<'a> Scene<'a> {
         let name = format!("scene_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         harness::sql(&postgres.url(), &format!("create schema {name}"));
         let (services, loads) = (Vec::new(), Vec::new());
-        Self { postgres, services, name, through, loads, witness: None, row: Row::default() }
+        Self { postgres, services, name, through, front: None, loads, witness: None, row: Row::default() }
     }
 
     /// Starts one more service, there or anywhere.
@@ -65,8 +85,10 @@ impl<'a> Scene<'a> {
             format!("host=127.0.0.1 port={} user=deploylog dbname=deploylog sslmode=disable", proxy.port())
         });
         let url = format!("{} application_name={}", self.own(&url), self.name);
+        // For who looks into a fault.
+        let log = std::env::var("DEPLOYLOG_LOG_LEVEL").unwrap_or_else(|_| "off".to_owned());
         let mut all =
-            vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LISTEN", &listen), ("DEPLOYLOG_LOG_LEVEL", "off")];
+            vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LISTEN", &listen), ("DEPLOYLOG_LOG_LEVEL", &log)];
         all.extend_from_slice(environment);
         Service::with(&all)
     }
@@ -84,15 +106,25 @@ impl<'a> Scene<'a> {
         self.recovers(began, BACK);
     }
 
+    /// All load goes to a proxy in front of the services.
+    pub fn stands_behind(&mut self, front: SocketAddr) {
+        self.front = Some(front);
+    }
+
     /// Begins the load on every service, and waits until it is taken.
     pub fn begin(&mut self) {
-        for service in &self.services {
-            let url = format!("http://{}", service.address);
-            let arguments = ["load", "--url", &url, "--connections=16", "--duration=86400", "--mix=lifecycle"];
+        let services: Vec<_> = self.services.iter().map(|service| service.address).collect();
+        let (targets, connections) = match self.front {
+            Some(front) => (vec![front], 16 * services.len()),
+            None => (services, 16),
+        };
+        for target in &targets {
+            let (url, connections) = (format!("http://{target}"), format!("--connections={connections}"));
+            let arguments = ["load", "--url", &url, &connections, "--duration=86400", "--mix=lifecycle"];
             let arguments = [&arguments[..], &["--retry", "--verify", "--json"]].concat();
             self.loads.push(Service::spawn(&arguments, &[]));
         }
-        self.witness = Some(Witness::start(self.services.iter().map(|service| service.address).collect()));
+        self.witness = Some(Witness::start(targets));
         self.recovers(Instant::now(), Duration::from_secs(10));
         self.row.recovery = None;
     }
@@ -129,12 +161,12 @@ impl<'a> Scene<'a> {
     pub fn recovers(&mut self, since: Instant, within: Duration) {
         let first = || {
             let sights = self.witness().sights(since);
-            sights.into_iter().find(|sight| sight.is_success && sight.began >= since)
+            sights.into_iter().find(|sight| sight.is_success() && sight.began >= since)
         };
         let deadline = since + Duration::from_secs(60);
         let mut success = first();
         while success.is_none() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
             success = first();
         }
         let took = success.map_or(Duration::from_secs(60), |sight| sight.ended - since);
@@ -152,19 +184,65 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// A write that was sent is answered in time, with one of these: the record, where there is one.
+    pub fn is_answered(&mut self, sent: Sent, statuses: &[u16]) -> Option<Value> {
+        let (answer, took) = sent.answer();
+        if took > ANSWER {
+            self.complain(format!("an answer took {:.2} s", took.as_secs_f64()));
+        }
+        match answer {
+            Ok(answer) if statuses.contains(&answer.status) => return (answer.status == 201).then(|| answer.json()),
+            other => self.complain(format!("{statuses:?} was expected: {other:?}")),
+        }
+        None
+    }
+
+    /// Reads a record and lists all the time until then, and is answered as ever.
+    pub fn reads_until(&mut self, then: Instant) {
+        let id = self.witness().acknowledged()[0];
+        let targets = [format!("/api/{id}"), "/api/?limit=5".to_owned(), "/readyz".to_owned()];
+        let mut complaints = Vec::new();
+        while Instant::now() < then {
+            for service in &self.services {
+                for target in &targets {
+                    let began = Instant::now();
+                    let answer = service.get(target);
+                    if answer.status != 200 || began.elapsed() > READ {
+                        complaints.push(format!("{target} took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
+                    }
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        complaints.into_iter().take(3).for_each(|complaint| self.complain(complaint));
+    }
+
+    /// A copy of the database has these records, once it has read what it was sent.
+    pub fn has_copy(&mut self, url: &str, ids: &[i64]) {
+        let (url, count) = (self.own(url), missing(ids));
+        let lost = settled(|| harness::sql(&url, &count)[0][0].parse().unwrap());
+        self.row.lost += lost;
+        if lost > 0 {
+            self.complain(format!("{lost} acknowledged records are not at the standby"));
+        }
+    }
+
     /// Ends the load, reads back what was acknowledged, and looks at what is left behind.
     pub fn end(mut self) -> Row {
-        let (acknowledged, sent) = self.witness.take().expect("the load has begun").end();
-        self.row.requests += sent;
+        let (acknowledged, sights) = self.witness.take().expect("the load has begun").end();
+        self.row.requests += sights.len() as u64;
+        // What a proxy says where a service broke off.
+        let refusals = if self.front.is_some() { &[502, 503, 504][..] } else { &[503] };
+        let mut statuses = sights.iter().filter_map(|sight| sight.status);
+        let other = statuses.find(|status| status / 100 != 2 && !refusals.contains(status));
+        if let Some(status) = other {
+            self.complain(format!("a write is answered {status}"));
+        }
         self.row.acknowledged += acknowledged.len() as u64;
         for load in std::mem::take(&mut self.loads) {
             self.take_verdict(load);
         }
-        let ids: Vec<_> = acknowledged.iter().map(i64::to_string).collect();
-        self.row.lost += self.number(&format!(
-            "select count(*) from unnest('{{{}}}'::bigint[]) id where not exists (select from records r where r.id = id)",
-            ids.join(",")
-        ));
+        self.row.lost += self.number(&missing(&acknowledged));
         self.row.doubled += self.number(&format!(
             "select count(*) - count(distinct (version, status)) from records where component = '{COMPONENT}'"
         ));
@@ -173,10 +251,19 @@ impl<'a> Scene<'a> {
 
     /// Looks at what is left behind, and ends the services.
     pub fn leave(mut self) -> Row {
-        self.settles("select count(*) from second_looks", "second looks are left");
-        self.row.wrong += self.settles(WRONG, "durations are wrong");
+        // At once: every commit leaves its neighbours right.
+        for (count, complaint) in [(WRONG, "durations are wrong"), (WRONG_STARTS, "open starts are wrong")] {
+            let wrong = self.number(count);
+            self.row.wrong += wrong;
+            if wrong > 0 {
+                self.complain(format!("{wrong} {complaint}"));
+            }
+        }
         self.has_clean_pool();
+        let locks = "select count(*) from pg_locks where locktype = 'advisory' and classid = 'records'::regclass";
+        self.settles(locks, "locks of components are left");
         self.services.clear();
+        self.met_no_deadlock();
         self.sql(&format!("drop schema {} cascade", self.name));
         self.row
     }
@@ -186,8 +273,22 @@ impl<'a> Scene<'a> {
         let of_ours = format!("from pg_stat_activity where application_name = '{}'", self.name);
         let open = format!("select count(*) {of_ours} and state like 'idle in transaction%'");
         self.settles(&open, "transactions are left open");
-        let most = CONNECTIONS * self.services.len() as u64;
+        let most = connections() * self.services.len() as u64;
         self.settles(&format!("select greatest(count(*) - {most}, 0) {of_ours}"), "connections are too many");
+    }
+
+    /// No two writes ever waited for each other.
+    fn met_no_deadlock(&mut self) {
+        // A backend tells the statistics at its end at the latest. A connection that was swallowed does not end by itself.
+        let end = format!(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = '{}'",
+            self.name
+        );
+        self.settles(&end, "backends do not end");
+        let deadlocks = self.postgres.deadlocks();
+        if deadlocks > 0 {
+            self.complain(format!("{deadlocks} deadlocks"));
+        }
     }
 
     fn take_verdict(&mut self, load: Child) {
@@ -206,26 +307,45 @@ impl<'a> Scene<'a> {
             _ => self.complain(format!("load says nothing: {}", String::from_utf8_lossy(&output.stderr))),
         }
         if !output.status.success() {
-            self.complain(format!("load: {}", String::from_utf8_lossy(&output.stderr).trim()));
+            let says = String::from_utf8_lossy(&output.stderr);
+            self.complain(format!("load: {} {}", says.trim(), report["statuses"]));
         }
     }
 
     /// A count that becomes 0 in a moment, or what is left of it.
     fn settles(&mut self, count: &str, complaint: &str) -> u64 {
-        let deadline = Instant::now() + TIDY;
-        loop {
-            match self.number(count) {
-                0 => return 0,
-                left if Instant::now() > deadline => {
-                    self.complain(format!("{left} {complaint}"));
-                    return left;
-                }
-                _ => std::thread::sleep(Duration::from_millis(20)),
-            }
+        let left = settled(|| self.number(count));
+        if left > 0 {
+            self.complain(format!("{left} {complaint}"));
         }
+        left
     }
 
     fn number(&self, sql: &str) -> u64 {
         self.sql(sql)[0][0].parse().unwrap()
     }
+}
+
+/// Counts until there is nothing left, or for so long: what is left then.
+fn settled(count: impl Fn() -> u64) -> u64 {
+    let deadline = Instant::now() + TIDY;
+    loop {
+        let left = count();
+        if left == 0 || Instant::now() > deadline {
+            return left;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Counts those that are not there.
+pub fn missing(ids: &[i64]) -> String {
+    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
+    let all = ids.join(",");
+    format!("select count(*) from unnest('{{{all}}}'::bigint[]) sent where sent not in (select id from records)")
+}
+
+/// The most that one service may have: its pools, those that groups of records share, and one for tokens.
+fn connections() -> u64 {
+    10 + thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(4) as u64) + 1
 }

@@ -11,9 +11,10 @@ use std::{
 
 use crate::{
     Lab,
-    api::harness::{Connection, PrivateDirectory, Service, Session},
+    api::harness::{Connection, DEPLOYED, PrivateDirectory, Service, Session},
+    locks::Sent,
     postgres::Postgres,
-    scene::{BACK, Scene},
+    scene::{ANSWER, BACK, Scene},
     table::Row,
 };
 
@@ -24,7 +25,7 @@ pub fn table_lock(lab: &mut Lab) -> Row {
 
 /// Somebody has every row that is there.
 pub fn row_locks(lab: &mut Lab) -> Row {
-    held(lab, "select from records for update; select from unfinished_starts for update")
+    held(lab, "select from records for update; select from open_starts for update")
 }
 
 fn held(lab: &mut Lab, locks: &str) -> Row {
@@ -37,6 +38,44 @@ fn held(lab: &mut Lab, locks: &str) -> Row {
     session.run("rollback");
     scene.struck(1);
     scene.recovers(Instant::now(), BACK);
+    scene.end()
+}
+
+/// Somebody has as many locks as PostgreSQL has room for.
+pub fn lock_table(lab: &mut Lab) -> Row {
+    /// More than there is room for.
+    const LOCKS: u64 = 50_000;
+    let mut scene = lab.scene();
+    scene.begin();
+    lab.pause(100..900);
+    let session = Session::open(&scene.url());
+    let began = Instant::now();
+    let mut next = 0;
+    // Those of a session outlive the statement that fails. Each write that ends makes room for some more.
+    let mut fill = || {
+        session.run(&format!(
+            "do $$ begin perform pg_advisory_lock(n) from generate_series({next}, {next} + {LOCKS}) n;
+             exception when out_of_memory then null; end $$"
+        ));
+        next += LOCKS;
+    };
+    let is_felt = |scene: &Scene| scene.witness().sights(began).iter().any(|sight| !sight.is_success());
+    while !is_felt(&scene) && began.elapsed() < Duration::from_secs(60) {
+        fill();
+    }
+    if !is_felt(&scene) {
+        scene.complain("nobody felt that the lock table is full".to_owned());
+    }
+    let full = Instant::now();
+    while full.elapsed() < lab.seconds(10, 2) {
+        fill();
+        let sent = Sent::post(scene.services[0].address, "unlocked", "deployed", None);
+        scene.is_answered(sent, &[201, 503]);
+    }
+    drop(session);
+    scene.struck(1);
+    scene.recovers(Instant::now(), BACK);
+    scene.answered_within(began, ANSWER);
     scene.end()
 }
 
@@ -66,7 +105,7 @@ fn fill_up(lab: &mut Lab, postgres: &Postgres, disk: &Path) -> Row {
     while file.write_all(&[0; 1 << 13]).is_ok() {}
     drop(file);
     let began = Instant::now();
-    let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success);
+    let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success());
     while !is_felt() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -111,6 +150,8 @@ pub fn memory_of_postgres(lab: &mut Lab) -> Row {
     scene.begin();
     for _ in 0..lab.often() {
         lab.pause(100..900);
+        // Imports have a connection of their own.
+        scene.services[0].import(DEPLOYED).expect(201);
         let backends = lab.postgres.backends();
         for backend in &backends {
             limit_memory(*backend, true);

@@ -24,7 +24,14 @@ const CARELESS: &str = "careless";
 pub struct Sight {
     pub began: Instant,
     pub ended: Instant,
-    pub is_success: bool,
+    /// None where there was no answer.
+    pub status: Option<u16>,
+}
+
+impl Sight {
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| status / 100 == 2)
+    }
 }
 
 #[derive(Default)]
@@ -48,7 +55,7 @@ impl Witness {
         let careless = thread::spawn(move || {
             for number in 0.. {
                 for status in ["started", "deployed"] {
-                    let _ = post(first, CARELESS, number, status, "");
+                    let _ = post(first, CARELESS, number, status, None);
                 }
                 thread::sleep(PAUSE);
                 if ends_too.load(Ordering::Relaxed) {
@@ -62,13 +69,16 @@ impl Witness {
                 for status in ["started", "deployed"] {
                     while !ends.load(Ordering::Relaxed) {
                         let began = Instant::now();
-                        let key = format!("idempotency-key: {number}-{status}\r\n");
-                        let answer = post(services.next().unwrap(), COMPONENT, number, status, &key);
-                        let id = answer.ok().filter(|answer| answer.status / 100 == 2).map(|answer| answer.json());
+                        let key = format!("{number}-{status}");
+                        let answer = post(services.next().unwrap(), COMPONENT, number, status, Some(&key)).ok();
+                        let status = answer.as_ref().map(|answer| answer.status);
+                        let sight = Sight { began, ended: Instant::now(), status };
+                        let is_success = sight.is_success();
                         let mut seen = writes.lock().unwrap();
-                        seen.sights.push(Sight { began, ended: Instant::now(), is_success: id.is_some() });
-                        let is_success = id.is_some();
-                        seen.acknowledged.extend(id.map(|record| record["id"].as_i64().unwrap()));
+                        seen.sights.push(sight);
+                        if let Some(answer) = answer.filter(|_| is_success) {
+                            seen.acknowledged.push(answer.json()["id"].as_i64().unwrap());
+                        }
                         drop(seen);
                         thread::sleep(PAUSE);
                         if is_success {
@@ -89,21 +99,27 @@ impl Witness {
         self.seen.lock().unwrap().sights.iter().filter(|sight| sight.ended >= since).copied().collect()
     }
 
-    /// Ends it, and answers the ids of what was acknowledged and how often it asked.
-    pub fn end(self) -> (Vec<i64>, u64) {
+    /// The ids of what was acknowledged until now.
+    pub fn acknowledged(&self) -> Vec<i64> {
+        self.seen.lock().unwrap().acknowledged.clone()
+    }
+
+    /// Ends it, and answers the ids of what was acknowledged and all that it saw.
+    pub fn end(self) -> (Vec<i64>, Vec<Sight>) {
         self.is_over.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().unwrap();
         }
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
-        (seen.acknowledged, seen.sights.len() as u64)
+        (seen.acknowledged, seen.sights)
     }
 }
 
-fn post(service: SocketAddr, component: &str, number: u64, status: &str, key: &str) -> io::Result<Answer> {
+/// Sends a record on a connection of its own.
+pub fn post(service: SocketAddr, component: &str, version: u64, status: &str, key: Option<&str>) -> io::Result<Answer> {
     let mut connection = Connection::try_open(service)?;
-    let body = format!(r#"{{"component":"{component}","version":"{number}","owner":"ann","status":"{status}"}}"#);
-    let length = body.len();
+    let body = format!(r#"{{"component":"{component}","version":"{version}","owner":"ann","status":"{status}"}}"#);
+    let (key, length) = (key.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default(), body.len());
     write!(
         connection.stream(),
         "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}",

@@ -4,10 +4,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use hyper::body::Bytes;
 
 use crate::{
+    cursor::Cursor,
     error::{Cause, Error},
+    filter::Filter,
     record::Record,
     reply::{self, Reply},
-    store::{Cursor, Filter, Page, Store},
+    store::{Page, Store},
 };
 
 const PAGE: u32 = 1000;

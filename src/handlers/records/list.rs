@@ -5,11 +5,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::export;
 use crate::{
+    cursor::Cursor,
     error::Error,
+    filter::Filter,
     record::{Phase, format_time},
     reply::{self, Reply},
     request::{Query, preferred},
-    store::{Cursor, Filter, Page, Store},
+    store::{Page, Store},
 };
 
 const FORMS: [&str; 3] = ["application/json", "text/csv", "application/x-ndjson"];

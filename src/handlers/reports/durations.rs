@@ -7,8 +7,9 @@ use super::{Place, Span, bounds, link_next, rounded, wants_json, window};
 use crate::{
     error::Error,
     reply::{self, Reply},
+    report::{By, DurationFigures, NamedDurations, Window},
     request::Query,
-    store::{By, DurationFigures, NamedDurations, Store, Window},
+    store::Store,
 };
 
 #[derive(Serialize)]

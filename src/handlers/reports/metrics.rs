@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{dora::ZonedSpan, rounded};
 use crate::{
     record::format_time,
-    store::{DeployFigures, Window},
+    report::{DeployFigures, Window},
 };
 
 const FAILURE: &str = "a failure is a deploy that failed, one whose version a rolled_back record names, or one undone \

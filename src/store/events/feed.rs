@@ -1,12 +1,10 @@
 //! What happens, told to everyone who listens: read from the database once, however many they are.
 
 use std::{
-    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use hyper::body::Bytes;
 use tokio::{
     sync::{
         Notify, Semaphore,
@@ -18,74 +16,20 @@ use tokio::{
 
 use super::{Events, LOOK, Log};
 use crate::{
-    error::{Cause, Error},
-    event::{Event, Position},
-    store::Filter,
+    error::Error,
+    event::{Batch, Position},
 };
 
 /// Within this time it is told what happened; what happens meanwhile is read and told at once.
 const TICK: Duration = Duration::from_millis(100);
 /// Events read by a query.
 const PAGE: i64 = 500;
-/// A batch is not much longer.
-const BATCH_BYTES: usize = 128 << 10;
 /// A listener who is further behind is cut.
 const BATCHES: usize = 64;
 /// Half as far behind, one is waited for, for so long at most in a tick: a burst is nobody's fault.
 const GRACE: Duration = Duration::from_secs(1);
 /// So many read at the same time what was told before they came.
 const CATCHING_UP: usize = 2;
-
-/// Events in their order, as text of which each is a part.
-#[derive(Debug)]
-pub struct Batch {
-    events: Vec<(Event, Range<usize>)>,
-    text: Bytes,
-}
-
-impl Batch {
-    /// Events in batches.
-    pub fn all(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
-        let (mut batches, mut batch, mut text) = (Vec::new(), Vec::new(), Vec::new());
-        for event in events {
-            let start = text.len();
-            event.write(&mut text)?;
-            batch.push((event, start..text.len()));
-            if text.len() >= BATCH_BYTES {
-                batches.push(Self { events: std::mem::take(&mut batch), text: std::mem::take(&mut text).into() });
-            }
-        }
-        if !batch.is_empty() {
-            batches.push(Self { events: batch, text: text.into() });
-        }
-        Ok(batches)
-    }
-
-    /// The last event.
-    pub fn last(&self) -> Option<Position> {
-        self.events.last().map(|(event, _)| event.position)
-    }
-
-    /// The text of those behind a position which the filter lets pass, after the event or before it.
-    pub fn text(&self, filter: &Filter, after: Position) -> Bytes {
-        let passes = |event: &Event| {
-            event.position > after
-                && (filter.passes(&event.record) || event.before.as_ref().is_some_and(|before| filter.passes(before)))
-        };
-        // Mostly all or nothing.
-        let mut parts: Vec<Range<usize>> = Vec::new();
-        for (_, range) in self.events.iter().filter(|(event, _)| passes(event)) {
-            match parts.last_mut() {
-                Some(last) if last.end == range.start => last.end = range.end,
-                _ => parts.push(range.clone()),
-            }
-        }
-        match parts.as_slice() {
-            [one] => self.text.slice(one.clone()),
-            parts => parts.iter().map(|part| &self.text[part.clone()]).collect::<Vec<_>>().concat().into(),
-        }
-    }
-}
 
 /// What one hears.
 pub struct Hearing {

@@ -4,18 +4,11 @@ use tokio_postgres::types::ToSql;
 
 use super::Reads;
 use crate::{
+    cursor::Place,
     deploy::{Attempt, Current},
     error::{Cause, Error},
     store::rows,
 };
-
-/// A component and an environment. As text it is a cursor: the next page begins behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    component: String,
-    /// Empty where it has none.
-    environment: String,
-}
 
 /// What runs where, by component and environment, and where the next page begins.
 #[derive(Debug)]
@@ -24,34 +17,6 @@ pub struct CurrentPage {
     pub places: Vec<Current>,
     /// Set where there are more.
     pub next: Option<Place>,
-}
-
-impl Place {
-    fn of(current: &Current) -> Self {
-        let said = &current.attempt.record.said;
-        Self { component: said.component.clone(), environment: said.environment.clone().unwrap_or_default() }
-    }
-
-    /// Reads what [`Place::to_string`] wrote, and nothing else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (component, environment) = text.strip_prefix('c')?.split_once('-')?;
-        let place = Self { component: from_hex(component)?, environment: from_hex(environment)? };
-        (place.to_string() == text && !place.component.is_empty()).then_some(place)
-    }
-}
-
-fn from_hex(text: &str) -> Option<String> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    // What no name holds the database could not read either.
-    String::from_utf8(pairs.collect::<Option<_>>()?).ok().filter(|text| !text.contains(char::is_control))
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        write!(f, "c{}-{}", hex(&self.component), hex(&self.environment))
-    }
 }
 
 impl Reads {
@@ -80,21 +45,5 @@ impl Reads {
         places.truncate(limit as usize);
         let next = places.last().filter(|_| has_more).map(Place::of);
         Ok(CurrentPage { places, next })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Place;
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
-        for (component, environment) in [("web", ""), ("a-b é", "prod/eu-1")] {
-            let place = Place { component: component.into(), environment: environment.into() };
-            assert_eq!(Place::parse(&place.to_string()), Some(place));
-        }
-        for none in ["", "c", "c-", "c-61", "d61-", "c6-", "c61", "c6G-", "c61-6", "cC3A9-", "c00-", "cff-", "c+1-"] {
-            assert_eq!(Place::parse(none), None, "{none}");
-        }
     }
 }

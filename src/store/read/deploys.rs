@@ -2,23 +2,18 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{Filter, Reads, usual::Usual};
+use super::{Reads, usual::Usual};
 use crate::{
+    cursor::DeployCursor,
     database::Pool,
     deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
     error::{Cause, Error},
+    filter::Filter,
     record::Phase,
     store::rows,
 };
-
-/// The last deploy of a page: the next page begins behind it, whatever arrives meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeployCursor {
-    moment: DateTime<Utc>,
-    id: i64,
-}
 
 /// Deploys, newest first, and where the next page begins.
 #[derive(Debug)]
@@ -33,34 +28,6 @@ pub struct DeployPage {
 const RUNNING: u32 = 1000;
 /// How often; then the next page goes on.
 const ROUNDS: usize = 20;
-
-impl DeployCursor {
-    fn of(attempt: &Attempt) -> Option<Self> {
-        Some(Self { moment: attempt.moment()?, id: attempt.record.id })
-    }
-
-    /// Reads what [`DeployCursor::to_string`] wrote, and nothing else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (micros, id) = text.strip_prefix('d')?.split_once('-')?;
-        let moment = DateTime::from_timestamp_micros(from_hex(micros)?)?;
-        // The years that a record can have, and the database knows.
-        (0..=9999).contains(&moment.year()).then_some(())?;
-        let cursor = Self { moment, id: from_hex(id)? };
-        (cursor.to_string() == text).then_some(cursor)
-    }
-}
-
-/// Moments before 1970 are written as their two's complement.
-fn from_hex(text: &str) -> Option<i64> {
-    u64::from_str_radix(text, 16).ok().map(u64::cast_signed)
-}
-
-impl std::fmt::Display for DeployCursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "d{:x}-{:x}", self.moment.timestamp_micros(), self.id)
-    }
-}
 
 impl Reads {
     /// A page of deploys, newest first by their own moments, which `since` and `until` bound; with their runs' stages
@@ -207,22 +174,4 @@ async fn add_stages(lists: &Pool, deploys: &mut [Deploy]) -> Result<(), Error> {
         stages.sort_by_key(|stage| (stage.record.said.started_at.or(stage.moment()), stage.moment(), stage.record.id));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::DeployCursor;
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written_also_before_1970() {
-        for micros in [0, 1, -1, -62_167_219_200_000_000, 253_402_300_799_999_999] {
-            let moment = chrono::DateTime::from_timestamp_micros(micros).unwrap();
-            let cursor = DeployCursor { moment, id: 7 };
-            assert_eq!(DeployCursor::parse(&cursor.to_string()), Some(cursor));
-        }
-        // Before the calendar of PostgreSQL, and behind that of RFC 3339.
-        for none in ["dff00000000000000-1", "d8d00000000000000-1", "d384440ccc736000-1", "d-1", "0-1", "d0-", "d00-1"] {
-            assert_eq!(DeployCursor::parse(none), None, "{none}");
-        }
-    }
 }

@@ -5,48 +5,18 @@ mod durations;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-pub use dora::{DeployFigures, Unrecovered};
-pub use durations::{By, DurationFigures, NamedDurations};
 use tokio::{
     sync::{OnceCell, Semaphore, SemaphorePermit},
     time::timeout,
 };
 
 use super::Reads;
-use crate::{database::QueryError, error::Error, store::rows::column};
-
-/// A window as it was asked for.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// From then on; else so many days before its end.
-    pub since: Option<DateTime<Utc>>,
-    /// Till before then; else till now.
-    pub until: Option<DateTime<Utc>>,
-    /// Used where `since` is left out.
-    pub days: i32,
-    /// Whose days they are.
-    pub zone: String,
-}
-
-/// since ≤ t < until.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// From then on.
-    pub since: DateTime<Utc>,
-    /// Till before then.
-    pub until: DateTime<Utc>,
-    /// Its length in days of its time zone: one in which the clocks change is a day, too.
-    pub days: f64,
-}
-
-impl Window {
-    /// Where the window of the same length begins that ends where this one begins.
-    #[must_use]
-    pub fn before(&self) -> DateTime<Utc> {
-        self.since - (self.until - self.since)
-    }
-}
+use crate::{
+    database::QueryError,
+    error::Error,
+    report::{Bounds, Window},
+    store::rows::column,
+};
 
 /// Reports take long: they leave a connection to the lists.
 pub struct Slots {

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{WRITE_TIMEOUT, Writes, digest::DeployDigest, in_a_task};
+use super::{WRITE_TIMEOUT, Writes, in_a_task};
 use crate::{
-    database::{Pool, QueryError},
+    database::{DeployDigest, Pool, QueryError},
     error::Error,
     record::{NewRecord, Record},
     store::{read, rows},

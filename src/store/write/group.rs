@@ -11,7 +11,8 @@ use super::{
 use crate::{
     database::{Pipeline, Pool, QueryError},
     error::Error,
-    store::{counts::Counts, read},
+    metrics::Counts,
+    store::read,
 };
 
 /// What becomes of one delivery. The inner error: its key has a record with other content, which differs in these fields.
@@ -42,10 +43,10 @@ pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>
 /// Writes all of these or none, and answers each; returns those that the database refuses together.
 async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut jobs: Vec<Job>) -> Vec<Job> {
     loop {
-        // Who has waited for so long is told that the database did not answer: a repetition must not meet this one.
+        // A job whose deadline has passed is answered 503 and not written: a repetition must not meet it.
         let now = Instant::now();
-        for late in jobs.extract_if(.., |job| job.deadline <= now) {
-            late.answer(Err(QueryError::TimedOut.into()));
+        for job in jobs.extract_if(.., |job| job.deadline <= now) {
+            job.answer(Err(QueryError::TimedOut.share()));
         }
         if jobs.is_empty() {
             return jobs;
@@ -83,7 +84,7 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
     }
 }
 
-/// Answers each with its record; returns those whose earlier delivery has just been deleted.
+/// Answers each with its record; returns those whose key has just been freed.
 async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
     let (mut replays, mut ids) = (Vec::new(), Vec::new());
     for (job, written) in jobs.into_iter().zip(written) {
@@ -103,14 +104,15 @@ async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
     }
     match read::records_by_id(keys, &ids).await {
         Ok(records) => {
-            let mut deleted = Vec::new();
+            let mut freed = Vec::new();
             for (job, id) in replays.into_iter().zip(ids) {
-                match records.get(&id) {
+                // One that was moved to another component meanwhile has lost its key, too.
+                match records.get(&id).filter(|record| record.said.component == job.delivery.record.component) {
                     Some(record) => job.answer(Ok(Ok(Delivered { record: record.clone(), is_replay: true }))),
-                    None => deleted.push(job),
+                    None => freed.push(job),
                 }
             }
-            deleted
+            freed
         }
         Err(error) => {
             for job in replays {

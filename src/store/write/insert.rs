@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{Delivery, Reused, digest::DeployDigest};
+use super::{Delivery, Reused};
 use crate::{
-    database::{Pipeline, Pool, QueryError},
+    database::{DeployDigest, Pipeline, Pool, QueryError},
     error::Cause,
     record::{NewRecord, Phase, Record},
     store::{read, rows::column},

@@ -182,6 +182,24 @@ pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, St
     (child.wait().unwrap().code().unwrap(), out, err)
 }
 
+/// A process that is stopped until this goes.
+pub struct Stopped(u32);
+
+impl Stopped {
+    pub fn new(pid: u32) -> Self {
+        signal(pid, "STOP");
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if std::fs::exists(format!("/proc/{}", self.0)).unwrap() {
+            signal(self.0, "CONT");
+        }
+    }
+}
+
 /// Sends a signal by its name.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();

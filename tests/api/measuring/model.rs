@@ -6,109 +6,13 @@ mod deploys;
 use std::{cell::Cell, collections::BTreeMap};
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::steps::{Step, TEXTS, step};
-use crate::harness::Service;
-
-/// A record as the model knows it: what is its own, nothing that is taken.
-#[derive(Clone, Debug, Default)]
-struct Own {
-    sent: Map<String, Value>,
-    started: Option<String>,
-    finished: Option<String>,
-}
-
-impl Own {
-    fn clock(&self) -> Option<bool> {
-        match self.sent["status"].as_str().unwrap() {
-            "started" => Some(true),
-            "queued" | "skipped" => None,
-            _ => Some(false),
-        }
-    }
-
-    fn moment(&self) -> Option<&String> {
-        self.clock().and_then(|starts| if starts { self.started.as_ref() } else { self.finished.as_ref() })
-    }
-
-    /// Rule 3.
-    fn deploy(&self) -> [Value; 5] {
-        let of = |field: &str| self.sent.get(field).cloned().unwrap_or_default();
-        let version = if of("run").is_null() { of("version") } else { Value::Null };
-        [of("component"), of("environment"), of("run"), of("stage"), version]
-    }
-
-    /// What a change leaves of the own times, a stamped moment taken from what the service answers.
-    fn change(&mut self, body: &Map<String, Value>, is_patch: bool, answer: &Value) {
-        let had_clock = self.sent.is_empty() || self.clock().is_some();
-        if !is_patch {
-            self.sent.clear();
-        }
-        for field in TEXTS.iter().filter(|field| body.contains_key(**field)) {
-            self.sent.insert((*field).to_owned(), body[*field].clone());
-        }
-        let named = |field: &str, own: Option<String>| match body.get(field) {
-            Some(Value::String(time)) => Some(time.clone()),
-            Some(Value::Null) if is_patch => None,
-            _ => own,
-        };
-        let own_start = self.started.take();
-        let begins = !had_clock && self.clock() == Some(true);
-        self.started = named("started_at", own_start.filter(|_| !begins));
-        self.finished = named("finished_at", self.finished.take());
-        if self.clock() == Some(true) {
-            self.finished = None;
-        }
-        self.stamp(answer);
-    }
-
-    fn stamp(&mut self, answer: &Value) {
-        let (field, moment) = match self.clock() {
-            Some(true) => ("started_at", &mut self.started),
-            Some(false) => ("finished_at", &mut self.finished),
-            None => return,
-        };
-        let answered = answer[field].as_str().expect("a moment").to_owned();
-        assert_eq!(moment.get_or_insert_with(|| answered.clone()), &answered);
-    }
-}
-
-/// The start that each record takes, and its duration or why it has none.
-type Measured = BTreeMap<i64, (Value, Value, Value)>;
-
-/// Rules 1 to 4.
-fn measure(records: &BTreeMap<i64, Own>) -> Measured {
-    let seconds = |from: &str, to: &str| {
-        let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros();
-        let micros = time(to) - time(from);
-        #[allow(clippy::cast_precision_loss)]
-        if micros < 0 { Value::Null } else { json!(((micros + 500) / 1000) as f64 / 1000.0) }
-    };
-    let measured = records.iter().map(|(id, own)| {
-        if own.clock() != Some(false) {
-            return (*id, (Value::Null, Value::Null, Value::Null));
-        }
-        let finished = own.finished.as_ref().unwrap();
-        let before = records
-            .iter()
-            .filter(|(other, record)| {
-                record.deploy() == own.deploy()
-                    && record.moment().is_some_and(|moment| (moment, *other) < (finished, id))
-            })
-            .max_by_key(|(other, record)| (record.moment().cloned(), **other));
-        let taken = before.filter(|(_, record)| own.started.is_none() && record.clock() == Some(true));
-        let start = own.started.as_ref().or(taken.and_then(|(_, record)| record.started.as_ref()));
-        let duration = start.map_or(Value::Null, |start| seconds(start, finished));
-        let missing = match (start, &duration) {
-            (None, _) => json!("no start record"),
-            (_, Value::Null) => json!("finished before it started"),
-            _ => Value::Null,
-        };
-        (*id, (taken.map_or(Value::Null, |(id, _)| json!(id)), duration, missing))
-    });
-    measured.collect()
-}
+use super::steps::{Step, step};
+use crate::{
+    harness::Service,
+    model::{Own, measure},
+};
 
 /// The service and what the model knows of the records of one case.
 struct Case<'a> {
@@ -147,9 +51,8 @@ impl Case<'_> {
         let all = self.read();
         for (line, id) in lines.iter().zip(answer["ids"].as_array().unwrap()) {
             let id = id.as_i64().unwrap();
-            let mut own = Own::default();
-            own.change(line.as_object().unwrap(), false, &all[&id]);
-            self.known.insert(id, own);
+            let recorded_at = all[&id]["recorded_at"].as_str().unwrap();
+            self.known.insert(id, Own::new(line.as_object().unwrap(), recorded_at));
             self.deliveries.push((line.clone(), id));
         }
     }
@@ -161,9 +64,8 @@ impl Case<'_> {
         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str().unwrap())];
         let answer = self.service.request("POST", "/api/", &headers, Some(&body.to_string())).expect(201);
         let id = answer["id"].as_i64().unwrap();
-        let mut own = Own::default();
-        own.change(body.as_object().unwrap(), false, &answer);
-        self.known.insert(id, own);
+        let recorded_at = answer["recorded_at"].as_str().unwrap();
+        self.known.insert(id, Own::new(body.as_object().unwrap(), recorded_at));
         self.deliveries.push((line, id));
     }
 
@@ -198,19 +100,13 @@ impl Case<'_> {
     fn change(&mut self, method: &str, id: i64, record: Value) {
         let body = self.own_component(record);
         let answer = self.service.send(method, &format!("/api/{id}"), &body.to_string());
-        let mut own = self.known[&id].clone();
-        let status = body.get("status").map_or_else(|| own.sent["status"].clone(), Value::clone);
-        let unset = method == "PATCH"
-            && match status.as_str().unwrap() {
-                "started" => body.get("started_at") == Some(&Value::Null),
-                "queued" | "skipped" => false,
-                _ => body.get("finished_at") == Some(&Value::Null),
-            };
-        if unset || status == "started" && body.get("finished_at").is_some_and(Value::is_string) {
+        let body = body.as_object().unwrap();
+        let changed = |stamp: &str| self.known[&id].changed(body, method == "PATCH", stamp);
+        if changed("").is_none() {
             assert_eq!(answer.status, 400, "{answer:?}");
             return;
         }
-        own.change(body.as_object().unwrap(), method == "PATCH", &answer.expect(200));
+        let own = changed(answer.expect(200)["updated_at"].as_str().unwrap()).unwrap();
         if own.sent["component"] != self.known[&id].sent["component"] {
             self.deliveries.retain(|(_, delivered)| *delivered != id);
         }
@@ -236,9 +132,11 @@ impl Case<'_> {
         assert_eq!(all.keys().collect::<Vec<_>>(), self.known.keys().collect::<Vec<_>>());
         let expected = measure(&self.known);
         for (id, record) in &all {
-            let (start, duration, missing) = &expected[id];
-            let measured = (&record["start_id"], &record["duration_seconds"], &record["duration_missing"]);
-            assert_eq!(measured, (start, duration, missing), "record {id} of {all:#?}\n{:#?}", self.known);
+            let mut measured = record.clone();
+            for field in ["recorded_at", "updated_at"] {
+                measured.as_object_mut().unwrap().remove(field).expect("the database's clock");
+            }
+            assert_eq!(measured, expected[id], "record {id} of {all:#?}\n{:#?}", self.known);
             if let Some(last) = self.last.get(id).filter(|last| *last != record) {
                 assert!(last["updated_at"].as_str() < record["updated_at"].as_str(), "{last} {record}");
             }

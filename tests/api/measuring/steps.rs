@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The fields without the times.
-pub const TEXTS: [&str; 7] = ["component", "version", "owner", "status", "environment", "run", "stage"];
+use crate::model::TEXTS;
 
 /// What is done, in turn. Places among the records so far are taken modulo their number.
 #[derive(Clone, Debug)]
@@ -19,7 +18,8 @@ pub enum Step {
     Delete(usize),
 }
 
-fn record(is_patch: bool) -> impl Strategy<Value = Value> {
+/// A record, or some of one's fields. A component is 0 or 1.
+pub fn record(is_patch: bool) -> impl Strategy<Value = Value> {
     let status = prop::sample::select(vec![
         "started",
         "started",

@@ -1,12 +1,12 @@
 //! The target line and its query: the route, the parameters, the cursors.
 
 use deploylog::{
+    cursor::{Cursor, DeployCursor, Place},
     error::Error,
     event::Position,
     record::{FieldError, format_time},
     request::Query,
     route::{Miss, Route, find},
-    store::{Cursor, DeployCursor, Place},
 };
 use hyper::Method;
 

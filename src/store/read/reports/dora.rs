@@ -3,59 +3,11 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
-use super::Window;
 use crate::{
     error::{Cause, Error},
+    report::{DeployFigures, Unrecovered, Window},
     store::{read::Reads, rows::column},
 };
-
-/// The deploys of a component to an environment that finished in a window, aborted ones left out.
-#[derive(Debug)]
-pub struct DeployFigures {
-    /// Of which component.
-    pub component: String,
-    /// Those that succeeded.
-    pub succeeded: i64,
-    /// Those that failed.
-    pub failed: i64,
-    /// Those that finished without saying how: they are in nothing else here.
-    pub unstated: i64,
-    /// Days of the window's time zone on which one succeeded.
-    pub days_with_deploys: i64,
-    /// Those that succeeded and say `committed_at`, before their finish.
-    pub with_commit: i64,
-    /// The median of their lead times, in seconds.
-    pub lead_median: Option<f64>,
-    /// Those that say `unplanned`, whether true or false.
-    pub said_unplanned: i64,
-    /// Those that say it is true.
-    pub unplanned: i64,
-    /// Those that failed, and those that succeeded and were a failure nevertheless.
-    pub failures: i64,
-    /// The latter, where a `rolled_back` record names one.
-    pub only_named: i64,
-    /// The latter, where one was undone by a rollback alone.
-    pub only_undone: i64,
-    /// Failures after which one succeeded.
-    pub recovered: i64,
-    /// The median of the times till then, in seconds.
-    pub recovery_median: Option<f64>,
-    /// The newest of the others, newest first.
-    pub unrecovered: Vec<Unrecovered>,
-}
-
-/// A failure after which none succeeded yet.
-#[derive(Debug)]
-pub struct Unrecovered {
-    /// The id of its finish.
-    pub id: i64,
-    /// What was to be put there.
-    pub version: String,
-    /// When it finished.
-    pub finished_at: DateTime<Utc>,
-    /// How long ago that is, in seconds.
-    pub age: f64,
-}
 
 /// As many unrecovered failures are named.
 pub const MAX_UNRECOVERED: i32 = 20;

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Measured, Own};
-use crate::harness::Service;
+use crate::{harness::Service, model::Own};
 
 /// Each deploy as its state, start, finish and duration, newest first.
-fn deploys(component: &str, known: &BTreeMap<i64, Own>, measured: &Measured) -> Vec<[Value; 4]> {
+fn deploys(component: &str, known: &BTreeMap<i64, Own>, measured: &BTreeMap<i64, Value>) -> Vec<[Value; 4]> {
     let mut deploys: Vec<_> = known
         .iter()
-        .filter(|(_, own)| own.sent["component"] == component && own.sent.get("stage").is_none_or(Value::is_null))
+        .filter(|(_, own)| own.text("component") == Some(component) && own.text("stage").is_none())
         .filter_map(|(id, own)| {
             let place = (own.moment()?, id);
             let deploy = if own.clock() == Some(false) {
-                let (start, duration, _) = &measured[id];
-                [json!("finished"), start.clone(), json!(id), duration.clone()]
+                let measured = &measured[id];
+                [json!("finished"), measured["start_id"].clone(), json!(id), measured["duration_seconds"].clone()]
             } else {
                 let next = known
                     .iter()
@@ -40,21 +39,24 @@ fn deploys(component: &str, known: &BTreeMap<i64, Own>, measured: &Measured) -> 
 
 /// Each environment's finish, version and the version before, by the environment's name.
 fn current(component: &str, known: &BTreeMap<i64, Own>) -> Vec<[Value; 4]> {
-    let mut places: BTreeMap<String, Vec<(&String, i64, &Value)>> = BTreeMap::new();
+    let mut places: BTreeMap<Option<&str>, Vec<(&String, i64, &Value)>> = BTreeMap::new();
     for (id, own) in known {
-        let sent = |field: &str| own.sent.get(field).filter(|value| !value.is_null());
-        if own.sent["component"] == component && own.sent["status"] == "deployed" && sent("stage").is_none() {
-            let environment = sent("environment").map_or("", |environment| environment.as_str().unwrap());
+        let is_live = own.text("status") == Some("deployed") && own.text("stage").is_none();
+        if own.text("component") == Some(component) && is_live {
             let deploy = (own.moment().unwrap(), *id, &own.sent["version"]);
-            places.entry(environment.to_owned()).or_default().push(deploy);
+            places.entry(own.text("environment")).or_default().push(deploy);
         }
     }
     let last = places.into_iter().map(|(environment, mut deploys)| {
         deploys.sort_unstable_by_key(|(moment, id, _)| (*moment, *id));
         let (_, id, version) = deploys.pop().unwrap();
         let before = deploys.iter().rfind(|(_, _, before)| *before != version);
-        let environment = if environment.is_empty() { Value::Null } else { environment.into() };
-        [environment, json!(id), version.clone(), before.map_or(Value::Null, |(_, _, version)| (*version).clone())]
+        [
+            json!(environment),
+            json!(id),
+            version.clone(),
+            before.map_or(Value::Null, |(_, _, version)| (*version).clone()),
+        ]
     });
     last.collect()
 }
@@ -65,7 +67,7 @@ fn read(service: &Service, target: &str, fields: [&str; 4]) -> Vec<[Value; 4]> {
     listed.as_array().unwrap().iter().map(|each| fields.map(|field| each[field].clone())).collect()
 }
 
-pub fn check(service: &Service, components: &[String], known: &BTreeMap<i64, Own>, measured: &Measured) {
+pub fn check(service: &Service, components: &[String], known: &BTreeMap<i64, Own>, measured: &BTreeMap<i64, Value>) {
     for component in components {
         let expected = deploys(component, known, measured);
         let target = format!("/api/deploys?limit=1000&component={component}");

@@ -1,0 +1,50 @@
+//! Which records a list or a listener asks for. No I/O.
+
+use chrono::{DateTime, Utc};
+
+use crate::record::{Phase, Record};
+
+/// Which records: those that have all of these.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the record's own fields")]
+pub struct Filter {
+    pub component: Option<String>,
+    pub version: Option<String>,
+    pub owner: Option<String>,
+    pub status: Option<String>,
+    pub phase: Option<Phase>,
+    pub environment: Option<String>,
+    pub run: Option<String>,
+    pub stage: Option<String>,
+    /// Recorded then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Recorded before then.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Filter {
+    /// The phase that is asked for: a status word is of one, and there is an index of the rare ones.
+    #[must_use]
+    pub fn phase_asked(&self) -> Option<Phase> {
+        self.phase.or_else(|| self.status.as_deref().map(Phase::of_status))
+    }
+
+    /// Whether it lets a record pass.
+    #[must_use]
+    pub fn passes(&self, record: &Record) -> bool {
+        fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
+            wanted.is_none_or(|wanted| value == Some(wanted))
+        }
+        let said = &record.said;
+        is(self.component.as_ref(), Some(&said.component))
+            && is(self.version.as_ref(), Some(&said.version))
+            && is(self.owner.as_ref(), Some(&said.owner))
+            && is(self.status.as_ref(), Some(&said.status))
+            && self.phase.is_none_or(|phase| phase == said.phase)
+            && is(self.environment.as_ref(), said.environment.as_ref())
+            && is(self.run.as_ref(), said.run.as_ref())
+            && is(self.stage.as_ref(), said.stage.as_ref())
+            && self.since.is_none_or(|since| since <= record.recorded_at)
+            && self.until.is_none_or(|until| record.recorded_at < until)
+    }
+}

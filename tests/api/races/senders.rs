@@ -1,0 +1,232 @@
+//! Several senders at once, and what each call is answered.
+
+use std::{
+    fmt,
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde_json::{Map, Value};
+
+use super::plan::Burst;
+use crate::{
+    harness::{Connection, Service},
+    measuring::steps::Step,
+};
+
+/// What is asked of the service. A delivery under a key has it in its `idempotency_key`.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Post(Value),
+    Import(Vec<Value>),
+    Change {
+        id: i64,
+        is_patch: bool,
+        body: Map<String, Value>,
+    },
+    Delete(i64),
+    Read(i64),
+    /// All records of this component.
+    List(String),
+}
+
+impl Call {
+    /// The component of which all records are asked for.
+    pub fn listed(&self) -> Option<&str> {
+        if let Self::List(component) = self { Some(component) } else { None }
+    }
+}
+
+/// A call and its answer.
+#[derive(Clone)]
+pub struct Answered {
+    pub call: Call,
+    pub process: usize,
+    /// Places in one order of all sendings and answers.
+    pub sent: u64,
+    pub received: u64,
+    pub status: u16,
+    pub answer: Value,
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.call {
+            Call::Post(record) => write!(f, "POST {record}"),
+            Call::Import(lines) => write!(f, "POST {}", Value::from(lines.clone())),
+            Call::Change { id, is_patch: true, body } => write!(f, "PATCH {id} {}", Value::from(body.clone())),
+            Call::Change { id, is_patch: false, body } => write!(f, "PUT {id} {}", Value::from(body.clone())),
+            Call::Delete(id) => write!(f, "DELETE {id}"),
+            Call::Read(id) => write!(f, "GET {id}"),
+            Call::List(component) => write!(f, "GET all of {component}"),
+        }?;
+        let Self { process, sent, received, status, answer, .. } = self;
+        write!(f, "\n  to process {process}, sent at {sent}, answered at {received}: {status} {answer}")
+    }
+}
+
+/// Where a history takes place.
+pub struct Place<'a> {
+    pub services: &'a [Service],
+    /// Of this history alone.
+    pub components: [String; 2],
+}
+
+/// What the senders share.
+struct Shared<'a> {
+    place: &'a Place<'a>,
+    clock: AtomicU64,
+    /// The records that one may change, as far as anybody was told of them.
+    known: Mutex<Vec<i64>>,
+}
+
+struct Sender<'a> {
+    shared: &'a Shared<'a>,
+    connections: Vec<Connection>,
+    process: usize,
+    name: String,
+    answered: Vec<Answered>,
+}
+
+/// Lets the senders send burst by burst, each to one process, and after each burst reads everything through every
+/// process. Answers all calls in no order.
+pub fn play(place: &Place, bursts: Vec<Burst>) -> Vec<Answered> {
+    let shared = Shared { place, clock: AtomicU64::new(0), known: Mutex::default() };
+    let mut senders: Vec<Sender> =
+        (0..bursts[0].len()).map(|number| Sender::new(&shared, &number.to_string(), number)).collect();
+    let mut reader = Sender::new(&shared, "reader", 0);
+    for burst in bursts {
+        let start = Barrier::new(senders.len());
+        std::thread::scope(|scope| {
+            for (sender, steps) in senders.iter_mut().zip(burst) {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    for step in steps {
+                        sender.step(step);
+                    }
+                });
+            }
+        });
+        reader.read_all();
+    }
+    senders.into_iter().chain([reader]).flat_map(|sender| sender.answered).collect()
+}
+
+impl<'a> Sender<'a> {
+    fn new(shared: &'a Shared, name: &str, process: usize) -> Self {
+        let services = shared.place.services;
+        let connections = services.iter().map(Service::connect).collect();
+        let process = process % services.len();
+        Self { shared, connections, process, name: name.to_owned(), answered: Vec::new() }
+    }
+
+    fn step(&mut self, step: Step) {
+        let call = match step {
+            Step::Post(record) => Some(Call::Post(self.own(record, 0))),
+            Step::Import(records) => {
+                let lines = records.into_iter().enumerate();
+                Some(Call::Import(lines.map(|(line, record)| self.own(record, line)).collect()))
+            }
+            Step::Put(at, record) => self.change(at, false, record),
+            Step::Patch(at, record) => self.change(at, true, record),
+            Step::Delete(at) => self.known(at).map(Call::Delete),
+            Step::Repeat(_) => unreachable!("a plan has its keys in the records"),
+        };
+        let Some(call) = call else { return };
+        self.call(call);
+        if let Some(id) = self.known(self.answered.len()).filter(|_| self.answered.len().is_multiple_of(3)) {
+            self.call(Call::Read(id));
+        }
+    }
+
+    fn change(&self, at: usize, is_patch: bool, record: Value) -> Option<Call> {
+        let Value::Object(body) = self.own(record, 0) else { unreachable!("a record") };
+        self.known(at).map(|id| Call::Change { id, is_patch, body })
+    }
+
+    /// One of the newest records, so that several senders mean the same.
+    fn known(&self, at: usize) -> Option<i64> {
+        let known = self.shared.known.lock().unwrap();
+        known.iter().rev().nth(at % known.len().clamp(1, 12)).copied()
+    }
+
+    /// Gives a record this history's component, and without a key an owner that tells whose call it comes from.
+    fn own(&self, mut record: Value, line: usize) -> Value {
+        if let Some(index) = record["component"].as_u64() {
+            record["component"] = self.shared.place.components[usize::from(index == 1)].clone().into();
+        }
+        if record.get("owner").is_some() && record.get("idempotency_key").is_none() {
+            record["owner"] = format!("{}-{}-{line}", self.name, self.answered.len()).into();
+        }
+        record
+    }
+
+    fn call(&mut self, call: Call) {
+        const JSON: (&str, &str) = ("content-type", "application/json");
+        const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
+        let of = |id: &i64| format!("/api/{id}");
+        let key;
+        let (method, target, headers, body) = match &call {
+            Call::Post(record) => {
+                let mut body = record.clone();
+                key = body.as_object_mut().unwrap().remove("idempotency_key");
+                let key = key.as_ref().map(|key| ("idempotency-key", key.as_str().unwrap()));
+                let headers = [JSON].into_iter().chain(key).collect();
+                ("POST", "/api/".to_owned(), headers, Some(body.to_string()))
+            }
+            Call::Import(lines) => {
+                let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+                ("POST", "/api/".to_owned(), vec![NDJSON], Some(lines.join("\n")))
+            }
+            Call::Change { id, is_patch, body } => {
+                let body = Value::Object(body.clone()).to_string();
+                (if *is_patch { "PATCH" } else { "PUT" }, of(id), vec![JSON], Some(body))
+            }
+            Call::Delete(id) => ("DELETE", of(id), vec![], None),
+            Call::Read(id) => ("GET", of(id), vec![], None),
+            Call::List(component) => {
+                ("GET", format!("/api/?component={component}"), vec![("accept", "application/x-ndjson")], None)
+            }
+        };
+        let sent = self.shared.clock.fetch_add(1, Ordering::SeqCst);
+        let connection = &mut self.connections[self.process];
+        let answer = connection.request(method, &target, &headers, body.as_deref().map(str::as_bytes));
+        let received = self.shared.clock.fetch_add(1, Ordering::SeqCst);
+        let status = answer.status;
+        let answer = match &call {
+            Call::List(_) if status == 200 => {
+                answer.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+            }
+            _ if answer.body.is_empty() => Value::Null,
+            _ => answer.json(),
+        };
+        self.note(&call, status, &answer);
+        self.answered.push(Answered { call, process: self.process, sent, received, status, answer });
+    }
+
+    fn note(&self, call: &Call, status: u16, answer: &Value) {
+        let mut known = self.shared.known.lock().unwrap();
+        match (call, status) {
+            (Call::Post(_), 201) => known.extend(answer["id"].as_i64()),
+            (Call::Import(_), 201) => known.extend(answer["ids"].as_array().unwrap().iter().filter_map(Value::as_i64)),
+            (Call::Delete(id), 204) => known.retain(|known| known != id),
+            _ => {}
+        }
+    }
+
+    fn read_all(&mut self) {
+        let known = self.shared.known.lock().unwrap().clone();
+        for process in 0..self.connections.len() {
+            self.process = process;
+            for component in self.shared.place.components.clone() {
+                self.call(Call::List(component));
+            }
+            for id in known.iter().skip(process).step_by(self.connections.len()) {
+                self.call(Call::Read(*id));
+            }
+        }
+    }
+}
