@@ -29,7 +29,7 @@ impl Writes {
                 if edited.as_ref().is_some_and(|edited| *edited == seen.own()) {
                     return Ok(seen);
                 }
-                let changed = change_once(&writes.pool, deadline, &seen, edited.as_ref(), token.as_deref()).await?;
+                let changed = change_once(&writes.changes, deadline, &seen, edited.as_ref(), token.as_deref()).await?;
                 if let Some(record) = changed {
                     return Ok(record);
                 }
