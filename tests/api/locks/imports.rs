@@ -72,6 +72,30 @@ fn while_ten_clients_import_every_component_posts_go_on() {
 }
 
 #[test]
+fn imports_wait_for_their_turn_however_short_the_wait_for_a_connection_is_and_changes_go_on() {
+    let database = Database::new();
+    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.2")]);
+    let id = service.record(&of("api"))["id"].clone();
+    let session = Session::open(&database.url());
+    session.lock(&["web"]);
+    std::thread::scope(|scope| {
+        let imports: Vec<_> = (0..10).map(|_| scope.spawn(|| service.import(&of("web")).status)).collect();
+        let waiting = "deploylog_pool_waiting{pool=\"imports\"} 9\n";
+        eventually("nine wait for the first", || service.get("/metrics").body.contains(waiting));
+        let began = Instant::now();
+        for number in 0.. {
+            let change = json!({ "owner": number.to_string() }).to_string();
+            service.send("PATCH", &format!("/api/{id}"), &change).expect(200);
+            if began.elapsed() > Duration::from_millis(500) {
+                break;
+            }
+        }
+        session.run("commit");
+        assert!(imports.into_iter().all(|import| import.join().unwrap() == 201));
+    });
+}
+
+#[test]
 fn an_import_that_waits_for_its_turn_holds_no_component() {
     let database = Database::new();
     let services = [Service::on(&database), Service::on(&database)];
