@@ -14,6 +14,7 @@ pub use at_once::{SENDERS, at_once, patient};
 pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
+#[allow(unused_imports, reason = "only the faults have a standby")]
 pub use replication::{ReplicatedCluster, STANDBY};
 #[cfg(feature = "tls")]
 pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
