@@ -133,7 +133,9 @@ fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
             scope.spawn(|| is_refused_in_time(|| service.post(&DEPLOYED.replace("web", "another")))),
         ];
         read_until(&service, || writes.iter().all(thread::ScopedJoinHandle::is_finished));
-        writes.into_iter().for_each(|write| write.join().unwrap());
+        for write in writes {
+            write.join().unwrap();
+        }
     });
 
     cluster.require("");
