@@ -82,7 +82,7 @@ pub struct PoolLimits {
     pub wait: Duration,
     /// How long making a connection may take.
     pub connect: Duration,
-    /// How long one statement may take.
+    /// How long a list or a report may take.
     pub statement: Duration,
 }
 
