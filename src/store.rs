@@ -58,7 +58,7 @@ pub struct Gauges {
     /// Requests that wait for a record to be read by its id.
     pub reading: usize,
     /// The connections, by what they are for.
-    pub pools: [(&'static str, Status); 4],
+    pub pools: [(&'static str, Status); 5],
     /// Records written since the start, in the order of [`Phase::ALL`].
     pub recorded: [u64; Phase::ALL.len()],
     /// Records deleted since the start because they were old.
@@ -68,7 +68,7 @@ pub struct Gauges {
 impl Store {
     /// Opens the store. The schema must be this program's.
     pub async fn open(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
-        // A third each for lists, for writes that may wait for locks, and for look-ups by key.
+        // A third each for lists, for changes, which may wait for locks, and for look-ups by key.
         let third = (limits.size / 3).max(1);
         let counts = Arc::new(Counts::default());
         let rest = (limits.size - 2 * third).max(1);
@@ -102,7 +102,8 @@ impl Store {
             reading: self.counts.reading.count(),
             pools: [
                 ("records", self.writes.pipelines()),
-                ("changes", self.writes.pool()),
+                ("changes", self.writes.changes()),
+                ("imports", self.writes.imports()),
                 ("keys", self.keys.status()),
                 ("lists", self.reads.lists()),
             ],

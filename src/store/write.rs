@@ -75,15 +75,17 @@ pub struct Writes {
     /// A component's records always go to the same one; this saves waiting for locks and decides nothing.
     batchers: Vec<Batcher<Job>>,
     pipelines: Vec<Arc<Pipeline>>,
-    /// For imports and changes, which may wait for locks.
-    pool: Pool,
+    /// For changes, which may wait for locks.
+    changes: Pool,
+    /// For imports: one connection, because the database executes one at a time.
+    imports: Pool,
     /// Finds the records that a write is about.
     keys: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
 impl Writes {
-    /// Starts the batchers. `size` connections serve imports and changes.
+    /// Starts the batchers. `size` connections serve changes.
     pub fn start(
         database: &Endpoint,
         limits: PoolLimits,
@@ -102,8 +104,11 @@ impl Writes {
             }));
             pipelines.push(pipeline);
         }
-        let pool = Pool::new(database, limits, size, Plans::Generic, WRITE_TIMEOUT)?;
-        Ok(Self { batchers, pipelines, pool, keys: keys.clone(), counts: counts.clone() })
+        let changes = Pool::new(database, limits, size, Plans::Generic, WRITE_TIMEOUT)?;
+        // An import waits for its turn here as it would in the database.
+        let patient = PoolLimits { wait: IMPORT_TIMEOUT, ..limits };
+        let imports = Pool::new(database, patient, 1, Plans::Generic, IMPORT_TIMEOUT)?;
+        Ok(Self { batchers, pipelines, changes, imports, keys: keys.clone(), counts: counts.clone() })
     }
 
     /// Records one delivery. The inner error: its key has a record with other content, and these fields differ.
@@ -132,7 +137,7 @@ impl Writes {
             if !insert.reused.is_empty() {
                 return Ok(Err(insert.reused));
             }
-            match insert.run(Way::Import(&writes.pool), deadline).await? {
+            match insert.run(Way::Import(&writes.imports), deadline).await? {
                 Inserted::Written(written) => {
                     count(&writes.counts, &deliveries, &written);
                     Ok(Ok(Imported {
@@ -153,10 +158,16 @@ impl Writes {
         Status { max_size: self.pipelines.len(), size, available: 0, waiting: 0 }
     }
 
-    /// The connections of imports and changes.
+    /// The connections of changes.
     #[must_use]
-    pub fn pool(&self) -> Status {
-        self.pool.status()
+    pub fn changes(&self) -> Status {
+        self.changes.status()
+    }
+
+    /// The connection of imports.
+    #[must_use]
+    pub fn imports(&self) -> Status {
+        self.imports.status()
     }
 
     /// Closes every connection.
@@ -164,7 +175,8 @@ impl Writes {
         for pipeline in &self.pipelines {
             pipeline.close();
         }
-        self.pool.close();
+        self.changes.close();
+        self.imports.close();
     }
 }
 

@@ -31,7 +31,7 @@ impl Writes {
                     writes.pool.call(deadline, include_str!("../../../sql/commit_wait.sql"), &[]).await?;
                     return Ok(seen);
                 }
-                let changed = change_once(&writes.pool, deadline, &seen, edited.as_ref(), token.as_deref()).await?;
+                let changed = change_once(&writes.changes, deadline, &seen, edited.as_ref(), token.as_deref()).await?;
                 if let Some(record) = changed {
                     return Ok(record);
                 }
