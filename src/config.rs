@@ -76,7 +76,7 @@ pub enum Database {
 /// How the database's connections are used.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Connections for requests, at least 3: a third each for lists, for imports and changes, and for look-ups.
+    /// Connections for requests, at least 3: a third each for lists, for changes, and for look-ups.
     pub size: usize,
     /// How long a request waits for its turn.
     pub wait: Duration,
