@@ -76,13 +76,13 @@ pub enum Database {
 /// How the database's connections are used.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Connections at most: half of them for writing.
+    /// Connections for requests, at least 3: a third each for lists, for changes, and for look-ups.
     pub size: usize,
     /// How long a request waits for its turn.
     pub wait: Duration,
     /// How long making a connection may take.
     pub connect: Duration,
-    /// How long one statement may take.
+    /// How long a list or a report may take.
     pub statement: Duration,
 }
 

@@ -38,10 +38,11 @@ flags, each with the environment variable that does the same (the flag wins)
                          $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
   --keep-days N          DEPLOYLOG_KEEP_DAYS          [for ever] then old records go
   --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
+                         and reports, a third for changes
   --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
   --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]
-  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] then 503; within 3 s if
-                         the database does not move at all
+  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] for a list or a report,
+                         then 503; a look-up or a write may take 3 s, an import 30 s
   --max-connections N    DEPLOYLOG_MAX_CONNECTIONS    [10000] further ones wait
   --max-connections-per-address N
                          DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS

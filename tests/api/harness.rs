@@ -16,6 +16,7 @@ pub use client::{Answer, Connection};
 pub use events::{Event, Listener};
 pub use locks::{components_with_locks_of_their_own, lock_waits};
 pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
+#[allow(unused_imports, reason = "only the faults have a standby")]
 pub use replication::{ReplicatedCluster, STANDBY};
 #[cfg(feature = "tls")]
 pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};

@@ -8,6 +8,7 @@ mod backup;
 mod corpus;
 mod current;
 mod database;
+mod deadlines;
 mod deploys;
 mod dora;
 mod durations;

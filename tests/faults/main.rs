@@ -1,7 +1,7 @@
 //! Faults under load, one after the other, each checked: `tests/faults/run` says how it is called.
 //!
 //! - [`scene`]: a service, load on it, and what is looked at afterwards; [`witness`] sees it from a sender's side.
-//! - [`kills`], [`network`], [`shortages`], [`clock`]: the faults.
+//! - [`kills`], [`network`], [`locks`], [`shortages`], [`replication`], [`front`], [`clock`]: the faults.
 //! - [`sweep`]: every database message of every call.
 //! - [`postgres`] and [`proxy`], which reads the [`protocol`]: what is broken.
 //! - [`table`]: what came of it. [`random`]: when.

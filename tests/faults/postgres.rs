@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -29,11 +29,11 @@ impl Postgres {
         let (data, socket) = (directory.path().join("cluster"), directory.path().join("socket"));
         let cluster = OwnCluster::start_in(directory);
         let url = cluster.url();
-        Self { _cluster: Some(cluster), ..Self::of(url, data, socket) }
+        Self { _cluster: Some(cluster), ..Self::of(url, data, &socket) }
     }
 
     /// One that somebody else keeps: its data directory, and that of its socket.
-    pub fn of(url: String, data: PathBuf, socket: PathBuf) -> Self {
+    pub fn of(url: String, data: PathBuf, socket: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { _cluster: None, url, data, socket: socket.join(".s.PGSQL.5432"), runtime, told: AtomicU64::new(0) }
     }

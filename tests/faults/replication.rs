@@ -19,7 +19,7 @@ pub fn standby_away(lab: &mut Lab) -> Row {
     let mut cluster = ReplicatedCluster::start();
     cluster.add_standby();
     cluster.require(STANDBY);
-    let postgres = Postgres::of(cluster.url(), cluster.primary.clone(), cluster.primary.clone());
+    let postgres = Postgres::of(cluster.url(), cluster.primary.clone(), &cluster.primary);
     let mut scene = Scene::new(&postgres, None);
     scene.add_service();
     scene.begin();

@@ -66,8 +66,8 @@ pub fn lock_table(lab: &mut Lab) -> Row {
     if !is_felt(&scene) {
         scene.complain("nobody felt that the lock table is full".to_owned());
     }
-    let full = Instant::now();
-    while full.elapsed() < lab.seconds(10, 2) {
+    let felt = Instant::now();
+    while felt.elapsed() < lab.seconds(10, 2) {
         fill();
         let sent = Sent::post(scene.services[0].address, "unlocked", "deployed", None);
         scene.is_answered(sent, &[201, 503]);

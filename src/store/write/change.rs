@@ -27,6 +27,8 @@ impl Writes {
                 let seen = read::records_by_id(&writes.keys, &[id]).await?.remove(&id).ok_or(Error::NotFound)?;
                 let edited = edit(&seen)?;
                 if edited.as_ref().is_some_and(|edited| *edited == seen.own()) {
+                    // What made it so may have been committed without the word of a synchronous standby.
+                    writes.changes.call(deadline, include_str!("../../../sql/commit_wait.sql"), &[]).await?;
                     return Ok(seen);
                 }
                 let changed = change_once(&writes.changes, deadline, &seen, edited.as_ref(), token.as_deref()).await?;

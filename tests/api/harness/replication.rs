@@ -13,6 +13,7 @@ use std::{
 use super::{OwnCluster, eventually, signal, sql};
 
 /// The standby's name, as `synchronous_standby_names` takes it.
+#[allow(dead_code, reason = "only the faults have a standby")]
 pub const STANDBY: &str = "standby";
 
 /// A primary, and a standby where one was added. Both listen on sockets only.
@@ -27,6 +28,7 @@ pub struct ReplicatedCluster {
     standby_process: Option<Child>,
 }
 
+#[allow(dead_code, reason = "only the faults have a standby")]
 impl ReplicatedCluster {
     /// Starts the primary. Its commits wait for nobody yet.
     pub fn start() -> Self {

@@ -1,0 +1,146 @@
+//! Writes that do not end: their backend stops, or no standby confirms them.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::harness::{
+    Answer, DEPLOYED, OwnCluster, ReplicatedCluster, Service, Session, Stopped, backend_behind, deployed, eventually,
+    sql,
+};
+
+/// A write's deadline of 3 s, as a client sees it.
+const DEADLINE: Duration = Duration::from_millis(3300);
+
+/// Sends a write that is refused, in time.
+#[track_caller]
+fn is_refused_in_time(send: impl FnOnce() -> Answer) {
+    let began = Instant::now();
+    let answer = send();
+    let took = began.elapsed();
+    answer.problem(503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(took < DEADLINE, "{took:?}");
+}
+
+/// Reads by id and lists are answered as ever, until then.
+fn read_until(service: &Service, is_over: impl Fn() -> bool) {
+    while !is_over() {
+        for target in ["/api/1", "/api/", "/readyz"] {
+            let began = Instant::now();
+            let answer = service.get(target);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(began.elapsed() < Duration::from_secs(1), "{target} took {:?}", began.elapsed());
+        }
+    }
+}
+
+/// Stops the backend of a write that waits for what a session does first.
+fn stop_behind(obstacle: &str) {
+    let cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    service.record(DEPLOYED);
+    let session = Session::open(&cluster.url());
+    session.run(&format!("begin; {obstacle}"));
+    thread::scope(|scope| {
+        let write = scope.spawn(|| is_refused_in_time(|| service.post(DEPLOYED)));
+        let stopped = Stopped::new(backend_behind(&cluster.url(), &session));
+        read_until(&service, || write.is_finished());
+        write.join().unwrap();
+        // What the stopped backend waited for is its own now, and with it the component's lock.
+        session.run("rollback");
+        service.record(&DEPLOYED.replace("web", "another"));
+        let write = scope.spawn(|| is_refused_in_time(|| service.post(DEPLOYED)));
+        read_until(&service, || write.is_finished());
+        write.join().unwrap();
+        drop(stopped);
+        service.record(DEPLOYED);
+    });
+}
+
+#[test]
+fn a_write_whose_backend_stops_before_it_has_its_lock_is_503_within_three_seconds_and_reads_go_on() {
+    stop_behind("select lock_components(array['web'])");
+}
+
+#[test]
+fn a_write_whose_backend_stops_while_it_has_its_lock_is_503_within_three_seconds_and_reads_go_on() {
+    stop_behind("lock table records in share mode");
+}
+
+#[test]
+fn a_write_that_was_given_up_and_is_carried_out_later_is_right_then() {
+    let cluster = OwnCluster::start();
+    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    service.record(DEPLOYED);
+    let writing =
+        "select pid from pg_stat_activity where query like '%from write_records%' and pid <> pg_backend_pid()";
+    let stopped = Stopped::new(sql(&cluster.url(), writing)[0][0].parse().unwrap());
+    let start = json!({"version": "3", "status": "started", "started_at": "2026-01-01T10:00:00Z"});
+    is_refused_in_time(|| service.post(&deployed(&start)));
+    let finish = service.record(&deployed(&json!({"version": "3", "finished_at": "2026-01-01T10:05:00Z"})));
+    assert_eq!(finish["duration_missing"], "no start record");
+    drop(stopped);
+    eventually("the start is carried out", || service.all().len() == 3);
+    assert_eq!(service.read(&finish["id"])["duration_seconds"], 300.0);
+}
+
+/// Ends the wait of each commit for a standby, in a way of PostgreSQL's, while a request is answered.
+fn cut_short(cluster: &ReplicatedCluster, end: &str, send: impl FnOnce() -> Answer + Send) -> Answer {
+    let url = cluster.url();
+    thread::scope(|scope| {
+        let answer = scope.spawn(send);
+        let end = format!(
+            "select {end}(pid) from pg_stat_activity where wait_event = 'SyncRep' and query not like '%heartbeats%'"
+        );
+        eventually("a commit waits for a standby", || !sql(&url, &end).is_empty());
+        answer.join().unwrap()
+    })
+}
+
+#[test]
+fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
+    let cluster = ReplicatedCluster::start();
+    // The service sees to it that the warning reaches it.
+    let url = format!("{} options='-c client_min_messages=error'", cluster.url());
+    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let first = service.record(DEPLOYED);
+    cluster.require("nobody");
+
+    let keyed = || {
+        service.request(
+            "POST",
+            "/api/",
+            &[("idempotency-key", "k"), ("content-type", "application/json")],
+            Some(DEPLOYED),
+        )
+    };
+    let changed = || service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#);
+    for end in ["pg_cancel_backend", "pg_terminate_backend"] {
+        cut_short(&cluster, end, || service.post(DEPLOYED)).problem(503);
+        cut_short(&cluster, end, || service.import(DEPLOYED)).problem(503);
+        // The second time each finds what the first has committed here.
+        cut_short(&cluster, end, keyed).problem(503);
+        cut_short(&cluster, end, changed).problem(503);
+    }
+    thread::scope(|scope| {
+        let writes = [
+            scope.spawn(|| is_refused_in_time(keyed)),
+            scope.spawn(|| is_refused_in_time(changed)),
+            scope.spawn(|| is_refused_in_time(|| service.post(&DEPLOYED.replace("web", "another")))),
+        ];
+        read_until(&service, || writes.iter().all(thread::ScopedJoinHandle::is_finished));
+        for write in writes {
+            write.join().unwrap();
+        }
+    });
+
+    cluster.require("");
+    let replay = keyed().expect(200);
+    assert_eq!(service.read(&replay["id"]), replay);
+    assert_eq!(changed().expect(200)["id"], first["id"]);
+    service.record(DEPLOYED);
+}
