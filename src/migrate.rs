@@ -1,7 +1,7 @@
 //! Brings the schema up to date: forward only, each step once, however many replicas start together.
 
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use crate::{database, error::Chained};
 
@@ -59,7 +59,8 @@ impl From<tokio_postgres::Error> for MigrateError {
 /// Runs what is missing, in one transaction and under one lock. `progress` is told the name of each step before it runs.
 /// Returns how many steps that were.
 pub async fn run(client: &mut Client, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
-    let transaction = client.transaction().await?;
+    // Whatever the role's default is: a step must see what was committed while it waited for a lock.
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     let steps = run_up_to(MIGRATIONS.len(), &transaction, progress).await?;
     transaction.commit().await?;
     Ok(steps)

@@ -48,6 +48,7 @@ pub struct Store {
     /// Lets `restore` know of this process.
     pub heartbeat: Arc<Heartbeat>,
     keys: Arc<Pool>,
+    upkeep: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
@@ -58,7 +59,7 @@ pub struct Gauges {
     /// Requests that wait for a record to be read by its id.
     pub reading: usize,
     /// The connections, by what they are for.
-    pub pools: [(&'static str, Status); 5],
+    pub pools: [(&'static str, Status); 6],
     /// Records written since the start, in the order of [`Phase::ALL`].
     pub recorded: [u64; Phase::ALL.len()],
     /// Records deleted since the start because they were old.
@@ -73,13 +74,16 @@ impl Store {
         let counts = Arc::new(Counts::default());
         let rest = (limits.size - 2 * third).max(1);
         let keys = Arc::new(Pool::new(database, limits, rest, Plans::Generic, read::KEY_TIMEOUT)?);
+        // One for what runs beside requests and may wait for locks or standbys.
+        let upkeep = Arc::new(Pool::new(database, limits, 1, Plans::Generic, read::KEY_TIMEOUT)?);
         Ok(Self {
-            heartbeat: Arc::new(Heartbeat::start(&keys).await?),
+            heartbeat: Arc::new(Heartbeat::start(&upkeep).await?),
             writes: Arc::new(Writes::start(database, limits, third, &keys, &counts)?),
             reads: Arc::new(Reads::start(database, limits, third, &keys, &counts)?),
-            events: Arc::new(Events::start(&keys, limits.wait)),
-            retention: Arc::new(Retention::new(&keys, &counts)),
+            events: Arc::new(Events::start(&keys, &upkeep, limits.wait)),
+            retention: Arc::new(Retention::new(&upkeep, &counts)),
             keys,
+            upkeep,
             counts,
         })
     }
@@ -106,6 +110,7 @@ impl Store {
                 ("imports", self.writes.imports()),
                 ("keys", self.keys.status()),
                 ("lists", self.reads.lists()),
+                ("upkeep", self.upkeep.status()),
             ],
             recorded: self.counts.all_recorded(),
             forgotten: self.counts.all_forgotten(),
@@ -118,5 +123,6 @@ impl Store {
         self.writes.close();
         self.reads.close();
         self.keys.close();
+        self.upkeep.close();
     }
 }

@@ -28,8 +28,9 @@ create function stops_clock(phase text) returns boolean
 --
 -- The lock is on one of 256 slots of this schema's table of records, taken in ascending order, so that no two writes
 -- wait for each other. Two components of one slot wait for each other needlessly and rarely. A transaction holds at most
--- 256 of these locks, imports run one at a time, and a group of records names at most 256 components; PostgreSQL's
--- default lock table has room for 6,400 (64 × 100 connections), which is an import and 24 full groups at once.
+-- 256 of these locks, however many components an import or a group names, and imports run one at a time. PostgreSQL's
+-- default lock table has room for 6,400 locks (64 × 100 connections): for an import, and about 20 groups of 256
+-- components at once. A service has one group at a time in each of its writing connections.
 create function lock_components(components text[]) returns void
   language plpgsql
 as $$
@@ -147,14 +148,41 @@ begin
 end
 $$;
 
--- Takes the second looks that are left: at the records themselves, which come just after what lies before them, and at
--- those after them.
+-- Applies the second looks that are pending: at the records themselves, which come just after the id before theirs, and
+-- at those after them.
 select measure_after(array_agg(component), array_agg(deploy), array_agg(moment), array_agg(id), clock_timestamp())
 from (
   select component, deploy, moment, id from second_looks
   union all
   select component, deploy, moment, id - 1 from second_looks
 ) due;
+
+-- Makes `open_starts` exact. Until now a start could be there twice or needlessly; and a look at the id before may just
+-- have removed the start of another deploy.
+insert into open_starts (component, moment, id)
+select r.component, r.moment, r.id
+from second_looks s
+  join records r on r.id = s.id - 1 and r.component = s.component and r.moment = s.moment;
+with
+  exact as materialized (
+    select distinct r.component, r.moment, r.id
+    from open_starts o
+      join records r on r.id = o.id and r.component = o.component and r.moment = o.moment
+      left join lateral (
+        select n.phase
+        from records n
+        where n.component = r.component and n.deploy = r.deploy and n.moment is not null
+          and (n.moment, n.id) > (r.moment, r.id)
+        order by n.moment, n.id
+        limit 1
+      ) next on true
+    where r.phase = 'started' and r.stage is null and coalesce(next.phase, 'started') = 'started'
+  ),
+  cleared as (
+    delete from open_starts
+  )
+insert into open_starts (component, moment, id)
+select component, moment, id from exact;
 drop table second_looks;
 
 -- Records new ones, all or none, and measures them and what comes after them. Imports take turns, one at a time, before

@@ -38,11 +38,15 @@ impl QueryError {
             }
             // A pooler that lost its server does not know what that executed.
             "08" => Self::Lost(error.into()),
+            // Rolled back for the sake of another transaction.
+            "40" => Self::Overloaded(error.into()),
             // The server shuts down or ends the session.
             "57" => Self::StaleConnection(error.into()),
-            // A plan or a statement that a migration or a pooler took away, a fail-over to a read-only server, a session
+            // A plan or a statement that a migration took away or a pooler mixed up, a fail-over to a read-only server, a session
             // that was ended while idle in a transaction.
-            _ if ["0A000", "26000", "25006", "25P03"].contains(&code.code()) => Self::StaleConnection(error.into()),
+            _ if ["0A000", "26000", "42P05", "25006", "25P03"].contains(&code.code()) => {
+                Self::StaleConnection(error.into())
+            }
             _ => Self::Failed(error.into()),
         }
     }

@@ -31,6 +31,8 @@ const LONG_LOOK: Duration = Duration::from_millis(100);
 
 /// The log of events, and those who listen to it.
 pub struct Events {
+    /// Deletes old events.
+    upkeep: Arc<Pool>,
     log: Log,
     feed: Arc<Feed>,
 }
@@ -42,9 +44,9 @@ struct Log(Arc<Pool>);
 impl Events {
     /// Starts the feed. `wait` bounds how long a new listener waits for it.
     #[must_use]
-    pub fn start(keys: &Arc<Pool>, wait: Duration) -> Self {
+    pub fn start(keys: &Arc<Pool>, upkeep: &Arc<Pool>, wait: Duration) -> Self {
         let log = Log(keys.clone());
-        Self { feed: Feed::start(log.clone(), wait), log }
+        Self { upkeep: upkeep.clone(), feed: Feed::start(log.clone(), wait), log }
     }
 
     /// Deletes what is older than the hour in which a reader may come back, for ever.
@@ -55,7 +57,7 @@ impl Events {
             tick.tick().await;
             loop {
                 let sql = include_str!("../../sql/events_forget.sql");
-                match self.log.0.query(sql, &[]).await.and_then(|rows| number(&rows, 0)) {
+                match self.upkeep.query(sql, &[]).await.and_then(|rows| number(&rows, 0)) {
                     Ok(Some(FORGOTTEN)) => {}
                     Ok(_) => break,
                     Err(error) => {

@@ -9,38 +9,38 @@ use crate::{
     error::Error,
 };
 
-/// A process that was not seen for a minute is taken for gone.
-const TICK: Duration = Duration::from_secs(15);
-/// How long the end of the process waits for the database to hear of it.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// A process whose row is older than a minute counts as ended.
+const INTERVAL: Duration = Duration::from_secs(15);
+/// For deleting the row when the process ends.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// This process' row in `heartbeats`.
 pub struct Heartbeat {
-    keys: Arc<Pool>,
+    upkeep: Arc<Pool>,
     process: String,
 }
 
 impl Heartbeat {
     /// Writes the row: it waits for a restore that has begun.
-    pub async fn start(keys: &Arc<Pool>) -> Result<Self, Error> {
+    pub async fn start(upkeep: &Arc<Pool>) -> Result<Self, Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Error::Internal(error.to_string().into()))?;
-        let heartbeat = Self { keys: keys.clone(), process: format!("{:032x}", u128::from_be_bytes(random)) };
-        heartbeat.beat().await?;
+        let heartbeat = Self { upkeep: upkeep.clone(), process: format!("{:032x}", u128::from_be_bytes(random)) };
+        heartbeat.write().await?;
         Ok(heartbeat)
     }
 
-    async fn beat(&self) -> Result<(), QueryError> {
-        self.keys.query(include_str!("../../sql/heartbeat_write.sql"), &[&self.process]).await.map(drop)
+    async fn write(&self) -> Result<(), QueryError> {
+        self.upkeep.query(include_str!("../../sql/heartbeat_write.sql"), &[&self.process]).await.map(drop)
     }
 
     /// Keeps the row current, for ever.
     pub async fn run(self: Arc<Self>) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut interval = interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
-            if let Err(error) = self.beat().await {
+            interval.tick().await;
+            if let Err(error) = self.write().await {
                 tracing::debug!(error = %error.share(), "the heartbeat is late");
             }
         }
@@ -49,6 +49,6 @@ impl Heartbeat {
     /// Deletes the row, if the database answers.
     pub async fn stop(&self) {
         let sql = include_str!("../../sql/heartbeat_delete.sql");
-        let _ = timeout(GOODBYE, self.keys.query(sql, &[&self.process])).await;
+        let _ = timeout(STOP_TIMEOUT, self.upkeep.query(sql, &[&self.process])).await;
     }
 }

@@ -100,7 +100,7 @@ fn queue_and_pool_are_told() {
     let idle = metrics(&service);
     assert_eq!(value(&idle, r#"deploylog_queue_requests{queue="write"}"#), Some(0.0));
     assert_eq!(value(&idle, r#"deploylog_pool_connections{pool="records",state="used"}"#), Some(1.0));
-    for (pool, size) in [("changes", 3.0), ("imports", 1.0), ("keys", 3.0), ("lists", 3.0)] {
+    for (pool, size) in [("changes", 3.0), ("imports", 1.0), ("keys", 3.0), ("lists", 3.0), ("upkeep", 1.0)] {
         assert_eq!(value(&idle, &format!("deploylog_pool_connections_max{{pool=\"{pool}\"}}")), Some(size), "{pool}");
     }
     assert_eq!(value(&idle, r#"deploylog_pool_waiting{pool="keys"}"#), Some(0.0));

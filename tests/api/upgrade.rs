@@ -156,7 +156,7 @@ fn assert_corrected(database: &Database) -> Vec<Value> {
     let changed: Vec<_> = all.iter().filter(is_changed).map(|record| record["id"].as_u64().unwrap()).collect();
     assert_eq!(changed, [3, 5]);
     assert!(database.sql("select from open_starts").is_empty());
-    assert_eq!(service.get("/api/deploys?state=stale").json(), Value::Array(Vec::new()));
+    assert_eq!(service.get("/api/deploys").json(), Value::Array(Vec::new()));
     all
 }
 
@@ -182,4 +182,23 @@ fn what_replicas_noted_before_a_backup_is_looked_at_by_its_restore() {
     let other = Database::new();
     command("restore", &other);
     assert_corrected(&other);
+}
+
+#[test]
+fn starts_that_nothing_follows_are_there_exactly_once_after_the_migration() {
+    let database = of_the_version_before();
+    // Two starts of one moment with neighbouring ids, in two deploys; only the second has a note.
+    database.sql(
+        "insert into records (component, version, owner, status, environment, phase, started_at, deploy, moment)
+         select 'web', '1', 'ann', 'started', environment, 'started', at, deploy_of('web', environment, null, null, '1'), at
+         from unnest(array['a', 'b']) environment, (select timestamptz '2026-11-24T10:00Z' as at) t;
+         insert into unfinished_starts select component, moment, id from records;
+         insert into unfinished_starts select component, moment, id from records where environment = 'b';
+         insert into unfinished_starts values ('web', '2026-11-24T10:00Z', 99);
+         insert into second_looks (component, deploy, moment, id)
+         select component, deploy, moment, id from records where environment = 'b'",
+    );
+    let service = Service::on(&database);
+    assert_eq!(database.sql("select component, id from open_starts order by id"), [["web", "1"], ["web", "2"]]);
+    assert_eq!(service.get("/api/deploys").json().as_array().unwrap().len(), 2);
 }

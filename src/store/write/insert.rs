@@ -109,8 +109,9 @@ impl<'a> Insert<'a> {
             Way::Grouped(pipeline) => pipeline.call(deadline, sql, &parameters).await?,
             Way::Import(pool) => pool.call(deadline, sql, &parameters).await?,
         };
-        let row = rows.first().ok_or_else(|| QueryError::Failed("a write without an answer".into()))?;
-        self.inserted(row).map_err(QueryError::Failed)
+        // Committed, so it must not be tried again.
+        let row = rows.first().ok_or_else(|| QueryError::Lost("a write without an answer".into()))?;
+        self.inserted(row).map_err(QueryError::Lost)
     }
 
     fn every<T>(&'a self, field: impl Fn(&'a Line<'a>) -> T) -> Vec<T> {
