@@ -1,6 +1,6 @@
 //! One group: each record of it is answered by itself, whatever becomes of its neighbours.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tokio::{sync::oneshot, time::Instant};
 
@@ -26,6 +26,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// The key, which belongs to its component.
+    fn key(&self) -> Option<(String, String)> {
+        self.delivery.key.as_ref().map(|key| (self.delivery.record.component.clone(), key.clone()))
+    }
+
     /// Nobody listens if the client has left.
     fn answer(self, outcome: Outcome) {
         let _ = self.answer.send(outcome);
@@ -34,9 +39,16 @@ impl Job {
 
 /// Writes a group and answers each job of it.
 pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>, jobs: Vec<Job>) {
-    // If the database refuses the group, that is because of one record: each is tried by itself.
-    for job in write_together(&pipeline, &keys, &counts, jobs).await {
-        write_together(&pipeline, &keys, &counts, vec![job]).await;
+    let mut rest = jobs;
+    while !rest.is_empty() {
+        // A key that comes again waits for the record that has it.
+        let mut seen = HashSet::new();
+        let (first, again) = rest.into_iter().partition(|job| job.key().is_none_or(|key| seen.insert(key)));
+        // If the database refuses the group, that is because of one record: each is tried by itself.
+        for job in write_together(&pipeline, &keys, &counts, first).await {
+            write_together(&pipeline, &keys, &counts, vec![job]).await;
+        }
+        rest = again;
     }
 }
 
@@ -52,20 +64,15 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
             return jobs;
         }
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        let insert = Insert::new(&deliveries);
-        let reused = if insert.reused.is_empty() {
-            match insert.run(Way::Grouped(pipeline), now + WRITE_TIMEOUT).await {
-                Ok(Inserted::Written(written)) => {
-                    super::count(counts, &deliveries, &written);
-                    jobs = answer(keys, jobs, &written).await;
-                    continue;
-                }
-                Ok(Inserted::Reused(reused)) => insert::differences(keys, &deliveries, reused).await,
-                Err(QueryError::Failed(_)) if jobs.len() > 1 => return jobs,
-                Err(error) => Err(error),
+        let reused = match Insert::new(&deliveries).run(Way::Grouped(pipeline), now + WRITE_TIMEOUT).await {
+            Ok(Inserted::Written(written)) => {
+                super::count(counts, &deliveries, &written);
+                jobs = answer(keys, jobs, &written).await;
+                continue;
             }
-        } else {
-            Ok(insert.reused)
+            Ok(Inserted::Reused(reused)) => insert::differences(keys, &deliveries, reused).await,
+            Err(QueryError::Failed(_)) if jobs.len() > 1 => return jobs,
+            Err(error) => Err(error),
         };
         match reused {
             // Nothing was written: once more without those whose key has other content.
