@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::replayed;
-use crate::harness::{Answer, DEPLOYED, SENDERS, Service, at_once, deployed, patient};
+use crate::harness::{Answer, DEPLOYED, SENDERS, Service, Session, at_once, deployed, eventually, lock_waits, patient};
 
 fn post(service: &Service, body: &str) -> Answer {
     let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
@@ -47,4 +47,33 @@ fn deliveries_in_ndjson_bodies_in_flight_at_once_are_one_record_each() {
     let recorded: u64 = answers.iter().map(|answer| answer.expect(201)["recorded"].as_u64().unwrap()).sum();
     let replayed: u64 = answers.iter().map(|answer| answer.json()["replayed"].as_u64().unwrap()).sum();
     assert_eq!((recorded, replayed, service.all().len()), (10, SENDERS as u64 * 10 - 10, 10));
+}
+
+#[test]
+fn what_a_delivery_differs_from_is_written_before_it_is_a_422() {
+    // More than enough for a group behind the one that waits.
+    const OTHERS: usize = 64;
+    let (database, service) = patient();
+    let session = Session::open(&database.url());
+    session.lock(&["web"]);
+    let version = |number: usize| deployed(&json!({ "version": number.to_string() }));
+    std::thread::scope(|scope| {
+        let (service, version) = (&service, &version);
+        let first = scope.spawn(move || service.post(&version(0)).status);
+        eventually("a group waits", || lock_waits(&database.url()) == 1);
+        let others: Vec<_> =
+            (1..=OTHERS).map(|number| scope.spawn(move || post(service, &version(number)).status)).collect();
+        let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {}\n", OTHERS + 1);
+        eventually("all are there", || service.get("/metrics").body.contains(&waiting));
+        // By the time that the service has answered others, it has grouped them.
+        for _ in 0..20 {
+            assert_eq!(service.get("/api/").status, 200);
+        }
+        assert!(service.get("/metrics").body.contains(&waiting), "somebody was answered");
+        session.run("commit");
+        assert_eq!(first.join().unwrap(), 201);
+        let mut statuses: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+        statuses.sort_unstable();
+        assert_eq!((statuses[0], &statuses[1..]), (201, &[422; OTHERS - 1][..]));
+    });
 }
