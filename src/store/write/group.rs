@@ -1,6 +1,6 @@
 //! One group: each record of it is answered by itself, whatever becomes of its neighbours.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::{sync::oneshot, time::Instant};
 
@@ -41,9 +41,14 @@ impl Job {
 pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>, jobs: Vec<Job>) {
     let mut rest = jobs;
     while !rest.is_empty() {
-        // A key that comes again waits for the record that has it.
-        let mut seen = HashSet::new();
-        let (first, again) = rest.into_iter().partition(|job| job.key().is_none_or(|key| seen.insert(key)));
+        // A key that comes again with other content waits for the record that has it.
+        let mut contents = HashMap::new();
+        let (first, again) = rest.into_iter().partition(|job| {
+            job.key().is_none_or(|key| {
+                let content = job.delivery.record.content_digest();
+                *contents.entry(key).or_insert(content) == content
+            })
+        });
         // If the database refuses the group, that is because of one record: each is tried by itself.
         for job in write_together(&pipeline, &keys, &counts, first).await {
             write_together(&pipeline, &keys, &counts, vec![job]).await;
