@@ -18,6 +18,7 @@
 //! - [`filter`], [`cursor`] and [`report`]: what is asked of lists and reports, and what they answer. No I/O.
 //! - [`page`]: the page's files. No I/O.
 //! - [`store`]: the queries, and what keeps them right when many write at once.
+//! - [`batcher`]: groups requests that arrive together, so that they share a statement.
 //! - [`metrics`]: what is counted, as Prometheus reads it.
 //! - [`migrate`]: the schema.
 //! - [`database`]: how a PostgreSQL is reached, with TLS where that is asked for.
@@ -31,6 +32,7 @@
 pub mod access;
 pub mod app;
 pub mod backup;
+pub mod batcher;
 pub mod commands;
 pub mod config;
 pub mod cursor;

@@ -10,7 +10,7 @@ use std::{
 
 use hyper::StatusCode;
 
-pub use counts::Counts;
+pub use counts::{Counts, Gauges};
 pub use exposition::Exposition;
 
 use crate::route::Route;

@@ -5,7 +5,6 @@
 //! - [`events`]: what happened, in one order for every process.
 //! - [`retention`], [`heartbeat`], [`tokens`]: what runs beside requests.
 
-mod batcher;
 mod events;
 mod heartbeat;
 mod read;
@@ -15,8 +14,6 @@ mod tokens;
 mod write;
 
 use std::sync::Arc;
-
-use deadpool_postgres::Status;
 
 pub use events::{Events, Hearing};
 pub use heartbeat::Heartbeat;
@@ -29,9 +26,8 @@ use crate::{
     config::PoolLimits,
     database::{Endpoint, Plans, Pool},
     error::Error,
-    metrics::Counts,
+    metrics::{Counts, Gauges},
     migrate,
-    record::Phase,
 };
 
 /// The store, shared by all requests.
@@ -50,20 +46,6 @@ pub struct Store {
     keys: Arc<Pool>,
     upkeep: Arc<Pool>,
     counts: Arc<Counts>,
-}
-
-/// The store's work at this moment.
-pub struct Gauges {
-    /// Requests that wait for a record to be written.
-    pub writing: usize,
-    /// Requests that wait for a record to be read by its id.
-    pub reading: usize,
-    /// The connections, by what they are for.
-    pub pools: [(&'static str, Status); 6],
-    /// Records written since the start, in the order of [`Phase::ALL`].
-    pub recorded: [u64; Phase::ALL.len()],
-    /// Records deleted since the start because they were old.
-    pub forgotten: u64,
 }
 
 impl Store {

@@ -2,7 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use deadpool_postgres::Status;
+
 use crate::record::Phase;
+
+/// The store's work at this moment.
+pub struct Gauges {
+    /// Requests that wait for a record to be written.
+    pub writing: usize,
+    /// Requests that wait for a record to be read by its id.
+    pub reading: usize,
+    /// The connections, by what they are for.
+    pub pools: [(&'static str, Status); 6],
+    /// Records written since the start, in the order of [`Phase::ALL`].
+    pub recorded: [u64; Phase::ALL.len()],
+    /// Records deleted since the start because they were old.
+    pub forgotten: u64,
+}
 
 /// Counted where it happens.
 #[derive(Default)]

@@ -18,11 +18,9 @@ pub use gauges::MAX_PLACES;
 pub use history::HistoryPage;
 pub use records::Page;
 
-use super::{
-    batcher::{Batcher, Limits},
-    rows,
-};
+use super::rows;
 use crate::{
+    batcher::{Batcher, Limits},
     config::PoolLimits,
     database::{Endpoint, Plans, Pool, QueryError},
     error::Error,

@@ -21,8 +21,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::batcher::{Batcher, Limits};
 use crate::{
+    batcher::{Batcher, Limits},
     config::PoolLimits,
     database::{Endpoint, Pipeline, Plans, Pool, QueryError},
     error::Error,
