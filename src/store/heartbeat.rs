@@ -1,4 +1,5 @@
-//! Lets `restore` know that a service uses the database.
+//! What a process does at intervals for all that use the database: it lets `restore` know that it is there, and ends
+//! sessions whose client vanished in the middle of a write.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,8 +10,9 @@ use crate::{
     error::Error,
 };
 
-/// A process whose row is older than a minute counts as ended.
-const INTERVAL: Duration = Duration::from_secs(15);
+/// How often sessions are looked at; every so many times the row is written. One older than a minute counts as ended.
+const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVALS_PER_WRITE: u32 = 7;
 /// For deleting the row when the process ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -34,13 +36,23 @@ impl Heartbeat {
         self.upkeep.query(include_str!("../../sql/heartbeat_write.sql"), &[&self.process]).await.map(drop)
     }
 
-    /// Keeps the row current, for ever.
+    /// Ends sessions that hold locks of components for a client that vanished.
+    async fn end_sessions(&self) -> Result<(), QueryError> {
+        let ended = self.upkeep.query(include_str!("../../sql/sessions_end.sql"), &[]).await?;
+        if !ended.is_empty() {
+            tracing::warn!("{} sessions were ended whose client vanished in the middle of a write", ended.len());
+        }
+        Ok(())
+    }
+
+    /// Keeps the row current and watches sessions, for ever.
     pub async fn run(self: Arc<Self>) {
         let mut interval = interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        for count in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = self.write().await {
+            let written = if count % INTERVALS_PER_WRITE == 0 { self.write().await } else { Ok(()) };
+            if let Err(error) = written.and(self.end_sessions().await) {
                 tracing::debug!(error = %error.share(), "the heartbeat is late");
             }
         }

@@ -1,6 +1,8 @@
-//! Writes that do not end: their backend stops, or no standby confirms them.
+//! Writes that do not end: their backend stops, their client vanishes, or no standby confirms them.
 
 use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     thread,
     time::{Duration, Instant},
 };
@@ -142,5 +144,53 @@ fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
     let replay = keyed().expect(200);
     assert_eq!(service.read(&replay["id"]), replay);
     assert_eq!(changed().expect(200)["id"], first["id"]);
+    service.record(DEPLOYED);
+}
+
+/// A message of PostgreSQL's protocol.
+fn message(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    kind.into_iter().chain(length).chain(body.iter().copied()).collect()
+}
+
+/// Reads messages up to one of this kind.
+fn read_to(connection: &mut UnixStream, kind: u8) {
+    loop {
+        let mut head = [0; 5];
+        connection.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize - 4;
+        connection.read_exact(&mut vec![0; length]).unwrap();
+        assert_ne!(head[0], b'E', "an error");
+        if head[0] == kind {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_session_whose_client_vanished_in_the_middle_of_a_write_is_ended() {
+    let cluster = OwnCluster::start();
+    let url = cluster.url();
+    let service = Service::with(&[("DATABASE_URL", &url)]);
+    service.record(DEPLOYED);
+    let setting = |name: &str| url.split(' ').find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
+    let mut vanished = UnixStream::connect(format!("{}/.s.PGSQL.5432", setting("host="))).unwrap();
+    let names = format!("user\0{}\0database\0{}\0\0", setting("user="), setting("dbname="));
+    let startup = [&196_608_u32.to_be_bytes(), names.as_bytes()].concat();
+    vanished.write_all(&message(None, &startup)).unwrap();
+    read_to(&mut vanished, b'Z');
+    // All that a write sends but the Sync, by which it commits.
+    let parse = b"\0select lock_components(array['web'])\0\0\0";
+    let messages = [
+        message(Some(b'P'), parse),
+        message(Some(b'B'), &[0; 8]),
+        message(Some(b'E'), &[0; 5]),
+        message(Some(b'H'), b""),
+    ];
+    vanished.write_all(&messages.concat()).unwrap();
+    read_to(&mut vanished, b'C');
+    is_refused_in_time(|| service.post(DEPLOYED));
+    let locks = "select from pg_locks where locktype = 'advisory' and classid = 'records'::regclass and granted";
+    eventually("the session is ended", || sql(&url, locks).is_empty());
     service.record(DEPLOYED);
 }
