@@ -15,12 +15,12 @@ use hyper::{
 };
 
 use crate::{
-    access::guard::Guard,
+    auth::guard::Guard,
     config::Limits,
+    domain::record::Origin,
     error::Error,
     handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     metrics::Requests,
-    record::Origin,
     reply::{self, Reply},
     request::{self, Memory, Payload},
     route::{self, Miss, Route},

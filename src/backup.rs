@@ -28,8 +28,8 @@ pub use file::NewFile;
 pub use restore::Backup;
 
 use crate::{
+    database::migrate::{self, MigrateError},
     error::Chained,
-    migrate::{self, MigrateError},
 };
 
 /// What the first line begins with.

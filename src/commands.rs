@@ -2,6 +2,7 @@
 
 mod backup;
 mod database;
+mod healthcheck;
 mod load;
 mod migrate;
 mod restore;
@@ -17,7 +18,7 @@ use tokio::runtime::Builder;
 
 use crate::{
     config::{HELP, Invocation},
-    embedded, probe,
+    embedded,
 };
 
 /// What ends the process early.
@@ -61,8 +62,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
             return run_on(Builder::new_current_thread(), restore::run(config, file));
         }
         Ok(Invocation::Healthcheck(listen)) => {
-            let ready =
-                async move { probe::ready(listen).await.map_err(|error| Failure::new(FAILED, error.to_string())) };
+            let ready = async move {
+                healthcheck::ready(listen).await.map_err(|error| Failure::new(FAILED, error.to_string()))
+            };
             return run_on(Builder::new_current_thread(), ready);
         }
         Err(sentences) => return Err(Failure { code: BAD_SETTINGS, sentences }),

@@ -5,7 +5,7 @@ mod limits;
 mod settings;
 mod token;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use chrono::Utc;
 pub use help::HELP;
@@ -13,7 +13,7 @@ pub use limits::Limits;
 use settings::Settings;
 pub use token::TokenRequest;
 
-use crate::database::Endpoint;
+use crate::database::{Endpoint, PoolLimits};
 
 /// What a process was asked to do.
 #[derive(Debug)]
@@ -71,19 +71,6 @@ pub enum Database {
     External(Box<Endpoint>),
     /// A private one in this directory.
     Embedded(PathBuf),
-}
-
-/// How the database's connections are used.
-#[derive(Clone, Copy, Debug)]
-pub struct PoolLimits {
-    /// Connections for requests, at least 3: a third each for lists, for changes, and for look-ups.
-    pub size: usize,
-    /// How long a request waits for its turn.
-    pub wait: Duration,
-    /// How long making a connection may take.
-    pub connect: Duration,
-    /// How long a list or a report may take.
-    pub statement: Duration,
 }
 
 /// How logs are written.

@@ -10,6 +10,7 @@ mod tls;
 mod url;
 
 mod digest;
+pub mod migrate;
 mod pipeline;
 mod pool;
 mod query_error;
@@ -20,7 +21,7 @@ use std::future::poll_fn;
 
 pub use digest::DeployDigest;
 pub use pipeline::Pipeline;
-pub use pool::{Plans, Pool, connect_options};
+pub use pool::{Plans, Pool, PoolLimits, connect_options};
 pub use query_error::QueryError;
 use tokio::task::JoinHandle;
 use tokio_postgres::{

@@ -8,7 +8,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::{access::Refusal, record::FieldError};
+use crate::{auth::Refusal, domain::record::FieldError};
 
 /// A cause that only the log sees.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -1,6 +1,5 @@
 //! What is counted about requests, and how figures are written down for Prometheus. No I/O.
 
-mod counts;
 mod exposition;
 
 use std::{
@@ -10,7 +9,6 @@ use std::{
 
 use hyper::StatusCode;
 
-pub use counts::{Counts, Gauges};
 pub use exposition::Exposition;
 
 use crate::route::Route;

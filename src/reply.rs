@@ -10,8 +10,8 @@ use hyper::{
 use serde::Serialize;
 
 use crate::{
+    domain::record::{COLUMNS, Cell, Record},
     error::{Cause, Error},
-    record::{COLUMNS, Cell, Record},
 };
 
 /// Whole, or streamed.

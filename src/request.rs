@@ -13,8 +13,8 @@ pub use head::conforms;
 pub use query::Query;
 
 use crate::{
+    domain::record::{FieldError, KEY_RULE, Record, idempotency_key},
     error::Error,
-    record::{FieldError, KEY_RULE, Record, idempotency_key},
 };
 
 /// The bodies that senders send.

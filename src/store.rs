@@ -5,6 +5,8 @@
 //! - [`events`]: what happened, in one order for every process.
 //! - [`retention`], [`heartbeat`], [`tokens`]: what runs beside requests.
 
+mod batcher;
+pub mod counts;
 mod events;
 mod heartbeat;
 mod read;
@@ -17,17 +19,17 @@ use std::sync::Arc;
 
 pub use events::{Events, Hearing};
 pub use heartbeat::Heartbeat;
-pub use read::{CurrentPage, DeployPage, HistoryPage, MAX_PLACES, Page, Reads};
+pub use read::{CurrentPage, DeployPage, HistoryPage, LastDeploy, MAX_PLACES, Page, Reads};
 pub use retention::Retention;
 pub use tokens::{Tokens, watch_tokens};
 pub use write::{Delivered, Delivery, Imported, Reused, Writes};
 
 use crate::{
-    config::PoolLimits,
+    database::PoolLimits,
+    database::migrate,
     database::{Endpoint, Plans, Pool},
     error::Error,
-    metrics::{Counts, Gauges},
-    migrate,
+    store::counts::{Counts, Gauges},
 };
 
 /// The store, shared by all requests.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::{BackupError, END_OF_ROWS, FORMAT, Summary, hexadecimal, kept_tables};
-use crate::migrate;
+use crate::database::migrate;
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// Whatever the server's settings are, another server reads what this one writes.

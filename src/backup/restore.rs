@@ -13,7 +13,7 @@ use super::{
     kept_tables,
     lines::{Lines, damaged},
 };
-use crate::migrate;
+use crate::database::migrate;
 
 /// Rows are sent on in pieces not much longer.
 const PIECE_BYTES: usize = 64 << 10;

@@ -7,9 +7,9 @@ use tokio_postgres::Client;
 use super::{FAILED, Failure, NO_DATABASE};
 use crate::{
     config::{Config, Database},
+    database::migrate::{self, MigrateError},
     database::{Endpoint, connect_options},
     embedded::Cluster,
-    migrate::{self, MigrateError},
     signal::Shutdown,
 };
 

@@ -15,8 +15,8 @@ use super::{
     say,
 };
 use crate::{
-    access::guard::Guard,
     app::{App, Ready},
+    auth::guard::Guard,
     config::{Config, Database, Limits, Open},
     database::connect_options,
     embedded::Cluster,

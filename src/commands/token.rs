@@ -10,7 +10,7 @@ use super::{
     say,
 };
 use crate::{
-    access::{
+    auth::{
         Grant, Registered, Token,
         secret::{self, Digest},
     },

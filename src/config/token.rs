@@ -4,8 +4,8 @@ use chrono::{DateTime, Days, Utc};
 
 use super::settings::Settings;
 use crate::{
-    access::{Grant, Scope, pattern::Pattern},
-    record::{parse_time, text},
+    auth::{Grant, Scope, pattern::Pattern},
+    domain::record::{parse_time, text},
 };
 
 const MAX_NAME_CHARACTERS: usize = 100;

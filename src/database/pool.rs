@@ -10,7 +10,7 @@ use tokio::{
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{Endpoint, QueryError};
-use crate::{config::PoolLimits, error::Error};
+use crate::error::Error;
 
 /// Values of a query, in the order of its `$1`, `$2` and so on.
 pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -30,6 +30,19 @@ pub enum Plans {
 /// How long a cancel request may take, and how many may be on their way at once.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 const CANCELS: usize = 4;
+
+/// How the database's connections are used.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Connections for requests, at least 3: a third each for lists, for changes, and for look-ups.
+    pub size: usize,
+    /// How long a request waits for its turn.
+    pub wait: Duration,
+    /// How long making a connection may take.
+    pub connect: Duration,
+    /// How long a list or a report may take.
+    pub statement: Duration,
+}
 
 /// Connections to one database for one purpose.
 pub struct Pool {

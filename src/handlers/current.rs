@@ -4,9 +4,9 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::{as_query, page_limit};
 use crate::{
-    cursor::Place,
+    domain::cursor::Place,
+    domain::filter::Filter,
     error::Error,
-    filter::Filter,
     reply::{self, Reply},
     request::{Query, preferred},
     store::Store,

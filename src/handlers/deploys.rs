@@ -4,8 +4,8 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::{as_query, filter, page_limit};
 use crate::{
-    cursor::DeployCursor,
-    deploy::State,
+    domain::cursor::DeployCursor,
+    domain::deploy::State,
     error::Error,
     reply::{self, Reply},
     request::{Query, preferred},

@@ -22,10 +22,10 @@ use tokio::{
 
 use super::records;
 use crate::{
+    domain::event::Batch,
+    domain::event::Position,
+    domain::filter::Filter,
     error::{Cause, Error},
-    event::Batch,
-    event::Position,
-    filter::Filter,
     reply::{self, Reply},
     request::{Query, preferred},
     store::Store,

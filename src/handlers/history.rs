@@ -4,7 +4,7 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::records::page_limit;
 use crate::{
-    cursor::HistoryCursor,
+    domain::cursor::HistoryCursor,
     error::Error,
     reply::{self, Reply},
     request::{Query, preferred},

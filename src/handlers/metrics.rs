@@ -3,13 +3,12 @@
 use hyper::{HeaderMap, StatusCode};
 
 use crate::{
+    domain::record::Phase,
     error::Error,
     metrics::{Exposition, Requests},
-    record::Phase,
     reply::{self, Reply},
-    report::LastDeploy,
     request::{self, Query},
-    store::{MAX_PLACES, Store},
+    store::{LastDeploy, MAX_PLACES, Store},
 };
 
 /// Answers also while the database does not, then without what only it knows.

@@ -81,10 +81,10 @@ mod tests {
 
     use super::{PATHS, SCHEMAS, document};
     use crate::{
-        access::needed,
-        deploy::State,
-        record::{COLUMNS, Phase},
-        report::By,
+        auth::needed,
+        domain::deploy::State,
+        domain::durations::By,
+        domain::record::{COLUMNS, Phase},
         route::{self, Route},
     };
 

@@ -15,9 +15,9 @@ pub use list::list;
 pub(super) use list::{as_query, filter, page_limit};
 
 use crate::{
-    access::Caller,
+    auth::Caller,
+    domain::record::{Draft, FieldError, NewRecord, Origin, Record},
     error::Error,
-    record::{Draft, FieldError, NewRecord, Origin, Record},
     reply::{self, Reply},
     request::{self, MediaType, Payload, Query, delivery_key, media_type},
     store::{Delivered, Delivery, Store},

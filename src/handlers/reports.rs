@@ -2,7 +2,6 @@
 
 mod dora;
 mod durations;
-mod metrics;
 
 use std::fmt::Write as _;
 
@@ -14,10 +13,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::{
+    domain::record::{FieldError, format_time},
+    domain::window::{Bounds, Window},
     error::Error,
-    record::{FieldError, format_time},
     reply::{self, Reply},
-    report::{Bounds, Window},
     request::{self, Query},
     store::Store,
 };

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{access::Refusal, error::Error};
+use crate::{auth::Refusal, error::Error};
 
 /// What each body may take without asking for room: about as much as its connection takes anyway.
 const FREE_BYTES: usize = 8 << 10;

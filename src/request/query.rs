@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
 use crate::{
+    domain::record::{FieldError, parse_time, text},
     error::Error,
-    record::{FieldError, parse_time, text},
 };
 
 /// Parameters that are taken out one by one; what is left at the end is an error, as is all that was wrong on the way.

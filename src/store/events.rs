@@ -14,8 +14,8 @@ use tokio_postgres::{Row, types::ToSql};
 use super::rows::{self, column};
 use crate::{
     database::{Pool, QueryError},
+    domain::event::{Event, Kind, Position},
     error::Cause,
-    event::{Event, Kind, Position},
 };
 use feed::Feed;
 pub use feed::Hearing;

@@ -14,18 +14,18 @@ use tokio::sync::oneshot;
 
 pub use current::CurrentPage;
 pub use deploys::DeployPage;
-pub use gauges::MAX_PLACES;
+pub use gauges::{LastDeploy, MAX_PLACES};
 pub use history::HistoryPage;
 pub use records::Page;
 
 use super::rows;
 use crate::{
-    batcher::{Batcher, Limits},
-    config::PoolLimits,
+    database::PoolLimits,
     database::{Endpoint, Plans, Pool, QueryError},
+    domain::record::Record,
     error::Error,
-    metrics::Counts,
-    record::Record,
+    store::batcher::{Batcher, Limits},
+    store::counts::Counts,
 };
 
 /// For a look-up by key.

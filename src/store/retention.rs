@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::rows::column;
 use crate::{
     database::{Pool, QueryError},
-    metrics::Counts,
+    store::counts::Counts,
 };
 
 /// How often old records are looked for.

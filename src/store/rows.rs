@@ -3,8 +3,8 @@
 use tokio_postgres::{Row, types::FromSql};
 
 use crate::{
+    domain::record::{NewRecord, Phase, Record},
     error::Cause,
-    record::{NewRecord, Phase, Record},
 };
 
 /// One column.

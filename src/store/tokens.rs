@@ -7,8 +7,8 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::rows::column;
 use crate::{
-    access::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
-    config::PoolLimits,
+    auth::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
+    database::PoolLimits,
     database::{Endpoint, Plans, Pool},
     error::{Cause, Error},
 };

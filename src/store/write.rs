@@ -22,12 +22,12 @@ use tokio::{
 };
 
 use crate::{
-    batcher::{Batcher, Limits},
-    config::PoolLimits,
+    database::PoolLimits,
     database::{Endpoint, Pipeline, Plans, Pool, QueryError},
+    domain::record::{NewRecord, Record},
     error::Error,
-    metrics::Counts,
-    record::{NewRecord, Record},
+    store::batcher::{Batcher, Limits},
+    store::counts::Counts,
 };
 use group::{Job, Outcome};
 use insert::{Insert, Inserted, Way, Written};

@@ -61,8 +61,8 @@ pub fn migrate_to(database: &Database, name: &str) {
         let (mut client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         let transaction = client.transaction().await.unwrap();
-        let steps = deploylog::migrate::steps_to(name).unwrap();
-        assert_eq!(deploylog::migrate::run_up_to(steps, &transaction, &|_| ()).await.unwrap(), steps);
+        let steps = deploylog::database::migrate::steps_to(name).unwrap();
+        assert_eq!(deploylog::database::migrate::run_up_to(steps, &transaction, &|_| ()).await.unwrap(), steps);
         transaction.commit().await.unwrap();
     });
 }

@@ -4,10 +4,10 @@ use futures_util::{Stream, StreamExt as _, stream};
 use hyper::body::Bytes;
 
 use crate::{
-    cursor::Cursor,
+    domain::cursor::Cursor,
+    domain::filter::Filter,
+    domain::record::Record,
     error::{Cause, Error},
-    filter::Filter,
-    record::Record,
     reply::{self, Reply},
     store::{Page, Store},
 };

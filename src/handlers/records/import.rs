@@ -5,9 +5,9 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::{
-    access::Caller,
+    auth::Caller,
+    domain::record::{Draft, FieldError, NewRecord, Origin},
     error::{Error, LineError},
-    record::{Draft, FieldError, NewRecord, Origin},
     reply::{self, Reply},
     request::Payload,
     store::{Delivery, Imported, Store},

@@ -5,10 +5,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::export;
 use crate::{
-    cursor::Cursor,
+    domain::cursor::Cursor,
+    domain::filter::Filter,
+    domain::record::{Phase, format_time},
     error::Error,
-    filter::Filter,
-    record::{Phase, format_time},
     reply::{self, Reply},
     request::{Query, preferred},
     store::{Page, Store},

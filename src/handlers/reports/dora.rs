@@ -3,10 +3,13 @@
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{Place, bounds, link_next, metrics::Metrics, wants_json, window};
+use super::{Place, bounds, link_next, wants_json, window};
 use crate::{
+    domain::{
+        dora::{Metrics, ZonedSpan},
+        record::format_time,
+    },
     error::Error,
-    record::format_time,
     reply::{self, Reply},
     request::Query,
     store::Store,
@@ -19,14 +22,6 @@ const ZONE: &str = "UTC";
 struct Report<'a> {
     environment: &'a str,
     components: Vec<Metrics<'a>>,
-}
-
-/// A metric's window as it is answered.
-#[derive(Serialize)]
-pub struct ZonedSpan {
-    since: String,
-    until: String,
-    tz: String,
 }
 
 /// The five metrics of every component.

@@ -5,9 +5,12 @@ use serde::Serialize;
 
 use super::{Place, Span, bounds, link_next, rounded, wants_json, window};
 use crate::{
+    domain::{
+        durations::{By, DurationFigures, NamedDurations},
+        window::Window,
+    },
     error::Error,
     reply::{self, Reply},
-    report::{By, DurationFigures, NamedDurations, Window},
     request::Query,
     store::Store,
 };

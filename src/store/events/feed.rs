@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{Events, LOOK, Log};
 use crate::{
+    domain::event::{Batch, Position},
     error::Error,
-    event::{Batch, Position},
 };
 
 /// Within this time it is told what happened; what happens meanwhile is read and told at once.

@@ -4,8 +4,8 @@ use tokio_postgres::types::ToSql;
 
 use super::Reads;
 use crate::{
-    cursor::Place,
-    deploy::{Attempt, Current},
+    domain::cursor::Place,
+    domain::deploy::{Attempt, Current},
     error::{Cause, Error},
     store::rows,
 };

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::{Reads, usual::Usual};
 use crate::{
-    cursor::DeployCursor,
     database::Pool,
-    deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
+    domain::cursor::DeployCursor,
+    domain::deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
+    domain::filter::Filter,
+    domain::record::Phase,
     error::{Cause, Error},
-    filter::Filter,
-    record::Phase,
     store::rows,
 };
 

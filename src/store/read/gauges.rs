@@ -3,12 +3,25 @@
 use super::Reads;
 use crate::{
     error::{Cause, Error},
-    report::LastDeploy,
     store::rows,
 };
 
 /// So many components and environments have figures of their own: the first by name.
 pub const MAX_PLACES: usize = 500;
+
+/// The last deploy of a component in an environment.
+pub struct LastDeploy {
+    /// What was deployed.
+    pub component: String,
+    /// Where; empty where nobody said.
+    pub environment: String,
+    /// Unix time in seconds.
+    pub finished_at: f64,
+    /// In seconds, where it is known.
+    pub duration: Option<f64>,
+    /// Whether its phase is `succeeded`.
+    pub is_success: bool,
+}
 
 impl Reads {
     /// How many deploys started within the last day and have not finished.

@@ -2,10 +2,10 @@
 
 use super::Reads;
 use crate::{
-    cursor::HistoryCursor,
+    domain::cursor::HistoryCursor,
+    domain::event::Kind,
+    domain::history::Entry,
     error::{Cause, Error},
-    event::Kind,
-    history::Entry,
     store::rows,
 };
 

@@ -2,10 +2,10 @@
 
 use super::Reads;
 use crate::{
-    cursor::Cursor,
+    domain::cursor::Cursor,
+    domain::filter::Filter,
+    domain::record::{Phase, Record},
     error::Error,
-    filter::Filter,
-    record::{Phase, Record},
     store::rows,
 };
 

@@ -13,8 +13,8 @@ use tokio::{
 use super::Reads;
 use crate::{
     database::QueryError,
+    domain::window::{Bounds, Window},
     error::Error,
-    report::{Bounds, Window},
     store::rows::column,
 };
 

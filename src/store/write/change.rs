@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::{WRITE_TIMEOUT, Writes, in_a_task};
 use crate::{
     database::{DeployDigest, Pool, QueryError},
+    domain::record::{NewRecord, Record},
     error::Error,
-    record::{NewRecord, Record},
     store::{read, rows},
 };
 

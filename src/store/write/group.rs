@@ -11,7 +11,7 @@ use super::{
 use crate::{
     database::{Pipeline, Pool, QueryError},
     error::Error,
-    metrics::Counts,
+    store::counts::Counts,
     store::read,
 };
 

@@ -9,8 +9,8 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{Delivery, Reused};
 use crate::{
     database::{DeployDigest, Pipeline, Pool, QueryError},
+    domain::record::{NewRecord, Phase, Record},
     error::Cause,
-    record::{NewRecord, Phase, Record},
     store::{read, rows::column},
 };
 

@@ -1,7 +1,7 @@
 //! A record as JSON: as it is sent by POST and PUT, and as it is changed by PATCH.
 
 use chrono::{DateTime, Utc};
-use deploylog::record::{COLUMNS, Draft, FieldError, NewRecord, Origin, Phase, Record};
+use deploylog::domain::record::{COLUMNS, Draft, FieldError, NewRecord, Origin, Phase, Record};
 use serde_json::Value;
 
 /// A body.

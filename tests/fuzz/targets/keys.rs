@@ -2,9 +2,9 @@
 
 use chrono::DateTime;
 use deploylog::{
-    access::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
+    auth::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
+    domain::record::{Draft, NewRecord, Origin, Record, idempotency_key},
     error::Error,
-    record::{Draft, NewRecord, Origin, Record, idempotency_key},
     request::{delivery_key, if_none_match, may_change, media_type, preferred},
     route::Route,
 };

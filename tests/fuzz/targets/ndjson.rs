@@ -1,9 +1,9 @@
 //! An NDJSON body: its lines, and what is wrong with them.
 
 use deploylog::{
+    domain::record::{Draft, NewRecord, Origin},
     error::Error,
     handlers::records::read_lines,
-    record::{Draft, NewRecord, Origin},
 };
 
 /// A body.

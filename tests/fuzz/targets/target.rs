@@ -1,10 +1,12 @@
 //! The target line and its query: the route, the parameters, the cursors.
 
 use deploylog::{
-    cursor::{Cursor, DeployCursor, Place},
+    domain::{
+        cursor::{Cursor, DeployCursor, Place},
+        event::Position,
+        record::{FieldError, format_time},
+    },
     error::Error,
-    event::Position,
-    record::{FieldError, format_time},
     request::Query,
     route::{Miss, Route, find},
 };

@@ -1,7 +1,7 @@
 //! Times and status words.
 
 use chrono::Datelike as _;
-use deploylog::record::{Phase, format_time, parse_time};
+use deploylog::domain::record::{Phase, format_time, parse_time};
 
 /// A time, or a word.
 pub fn target(data: &[u8]) {

@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use crate::{
+    domain::{
+        dora::{DeployFigures, Unrecovered},
+        window::Window,
+    },
     error::{Cause, Error},
-    report::{DeployFigures, Unrecovered, Window},
     store::{read::Reads, rows::column},
 };
 

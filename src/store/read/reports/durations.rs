@@ -3,8 +3,11 @@
 use tokio_postgres::Row;
 
 use crate::{
+    domain::{
+        durations::{By, DurationFigures, NamedDurations},
+        window::Window,
+    },
     error::{Cause, Error},
-    report::{By, DurationFigures, NamedDurations, Window},
     store::{read::Reads, rows::column},
 };
 

@@ -8,7 +8,6 @@ use super::{Draft, FieldError, Given, Phase, Record};
 /// What the sender sets of a record, and the phase that follows from it. A moment that was left out is stamped when
 /// the record is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the record's own fields")]
 pub struct NewRecord {
     pub component: String,
     pub version: String,

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
-    event::Kind,
-    record::{Record, format_time},
+    domain::event::Kind,
+    domain::record::{Record, format_time},
 };
 
 /// A change of a record, or its end.

@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::record::{Phase, Record};
+use crate::domain::record::{Phase, Record};
 
 /// Which records: those that have all of these.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "the record's own fields")]
 pub struct Filter {
     pub component: Option<String>,
     pub version: Option<String>,

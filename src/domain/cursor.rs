@@ -3,8 +3,8 @@
 use chrono::{DateTime, Datelike as _, Utc};
 
 use crate::{
-    deploy::{Attempt, Current},
-    record::Record,
+    domain::deploy::{Attempt, Current},
+    domain::record::Record,
 };
 
 /// The last record of a page: the next page begins behind it, whatever arrives meanwhile.

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use hyper::header::HeaderValue;
 
 use self::{guard::Entry, pattern::Pattern, secret::Digest};
-use crate::{record::FieldError, route::Route};
+use crate::{domain::record::FieldError, route::Route};
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

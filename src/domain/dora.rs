@@ -1,18 +1,71 @@
 //! The five DORA metrics out of what was counted, each with its counts and with what it rests on.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{dora::ZonedSpan, rounded};
-use crate::{
-    record::format_time,
-    report::{DeployFigures, Window},
-};
+use super::{record::format_time, window::Window};
 
 const FAILURE: &str = "a failure is a deploy that failed, one whose version a rolled_back record names, or one undone \
                        by a rollback (versions A, B, A: B is the failure)";
 const RECOVERY: &str = "from the finish of a failure to the next success of the component in the environment";
 const NO_SUCCESS: &str = "a succeeded deploy in the window";
 const NO_DEPLOY: &str = "a succeeded or failed deploy in the window";
+
+/// The deploys of a component to an environment that finished in a window, aborted ones left out.
+#[derive(Debug)]
+pub struct DeployFigures {
+    /// Of which component.
+    pub component: String,
+    /// Those that succeeded.
+    pub succeeded: i64,
+    /// Those that failed.
+    pub failed: i64,
+    /// Those that finished without saying how: they are in nothing else here.
+    pub unstated: i64,
+    /// Days of the window's time zone on which one succeeded.
+    pub days_with_deploys: i64,
+    /// Those that succeeded and say `committed_at`, before their finish.
+    pub with_commit: i64,
+    /// The median of their lead times, in seconds.
+    pub lead_median: Option<f64>,
+    /// Those that say `unplanned`, whether true or false.
+    pub said_unplanned: i64,
+    /// Those that say it is true.
+    pub unplanned: i64,
+    /// Those that failed, and those that succeeded and were a failure nevertheless.
+    pub failures: i64,
+    /// The latter, where a `rolled_back` record names one.
+    pub only_named: i64,
+    /// The latter, where one was undone by a rollback alone.
+    pub only_undone: i64,
+    /// Failures after which one succeeded.
+    pub recovered: i64,
+    /// The median of the times till then, in seconds.
+    pub recovery_median: Option<f64>,
+    /// The newest of the others, newest first.
+    pub unrecovered: Vec<Unrecovered>,
+}
+
+/// A failure after which none succeeded yet.
+#[derive(Debug)]
+pub struct Unrecovered {
+    /// The id of its finish.
+    pub id: i64,
+    /// What was to be put there.
+    pub version: String,
+    /// When it finished.
+    pub finished_at: DateTime<Utc>,
+    /// How long ago that is, in seconds.
+    pub age: f64,
+}
+
+/// A metric's window as it is answered.
+#[derive(Serialize)]
+pub struct ZonedSpan {
+    pub since: String,
+    pub until: String,
+    pub tz: String,
+}
 
 /// Those of a component in an environment.
 #[derive(Serialize)]
@@ -201,4 +254,9 @@ fn ratio(count: i64, of: f64) -> f64 {
 
 fn percent(count: i64, of: i64) -> Option<f64> {
     (of > 0).then(|| 100.0 * ratio(count, whole(of)))
+}
+
+/// To the thousandth.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::record::{Record, format_time};
+use crate::domain::record::{Record, format_time};
 
 /// One attempt to put a version of a component somewhere, or one at a stage of a run.
 #[derive(Clone, Debug)]

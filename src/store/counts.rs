@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use deadpool_postgres::Status;
 
-use crate::record::Phase;
+use crate::domain::record::Phase;
 
 /// The store's work at this moment.
 pub struct Gauges {

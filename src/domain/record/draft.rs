@@ -73,7 +73,6 @@ pub enum Origin {
 
 /// The fields of one object. `errors` holds all that is wrong; the fields so named are then absent.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "the record's own fields")]
 pub struct Draft {
     pub component: Given<String>,
     pub version: Given<String>,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hyper::body::Bytes;
 
-use crate::{error::Cause, filter::Filter, record::Record};
+use crate::{domain::filter::Filter, domain::record::Record, error::Cause};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::record::text;
+use crate::domain::record::text;
 
 /// As long as a component may be.
 const MAX_CHARACTERS: usize = 200;

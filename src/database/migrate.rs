@@ -7,16 +7,16 @@ use crate::{database, error::Chained};
 
 /// The steps, in order. One that has been released is never edited.
 const MIGRATIONS: &[(&str, &str)] = &[
-    ("0001_records", include_str!("../sql/migrations/0001_records.sql")),
-    ("0002_plain_columns", include_str!("../sql/migrations/0002_plain_columns.sql")),
-    ("0003_filter_indexes", include_str!("../sql/migrations/0003_filter_indexes.sql")),
-    ("0004_deploys", include_str!("../sql/migrations/0004_deploys.sql")),
-    ("0005_reports", include_str!("../sql/migrations/0005_reports.sql")),
-    ("0006_events", include_str!("../sql/migrations/0006_events.sql")),
-    ("0007_tokens", include_str!("../sql/migrations/0007_tokens.sql")),
-    ("0008_history", include_str!("../sql/migrations/0008_history.sql")),
-    ("0009_retention", include_str!("../sql/migrations/0009_retention.sql")),
-    ("0010_component_locks", include_str!("../sql/migrations/0010_component_locks.sql")),
+    ("0001_records", include_str!("../../sql/migrations/0001_records.sql")),
+    ("0002_plain_columns", include_str!("../../sql/migrations/0002_plain_columns.sql")),
+    ("0003_filter_indexes", include_str!("../../sql/migrations/0003_filter_indexes.sql")),
+    ("0004_deploys", include_str!("../../sql/migrations/0004_deploys.sql")),
+    ("0005_reports", include_str!("../../sql/migrations/0005_reports.sql")),
+    ("0006_events", include_str!("../../sql/migrations/0006_events.sql")),
+    ("0007_tokens", include_str!("../../sql/migrations/0007_tokens.sql")),
+    ("0008_history", include_str!("../../sql/migrations/0008_history.sql")),
+    ("0009_retention", include_str!("../../sql/migrations/0009_retention.sql")),
+    ("0010_component_locks", include_str!("../../sql/migrations/0010_component_locks.sql")),
 ];
 
 /// Why the schema cannot be used.
@@ -81,9 +81,9 @@ pub async fn run_up_to(
     // A role that may not create anything may still find that all is done.
     let has_table = "select to_regclass(quote_ident($1) || '.migrations') is not null";
     if !transaction.query_one(has_table, &[&schema]).await?.try_get::<_, bool>(0)? {
-        transaction.batch_execute(include_str!("../sql/migrations_table.sql")).await?;
+        transaction.batch_execute(include_str!("../../sql/migrations_table.sql")).await?;
     }
-    let done = transaction.query(include_str!("../sql/migrations_done.sql"), &[]).await?;
+    let done = transaction.query(include_str!("../../sql/migrations_done.sql"), &[]).await?;
     for (index, row) in done.iter().enumerate() {
         let (name, checksum): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let Some((known, sql)) = MIGRATIONS.get(index) else {
@@ -103,7 +103,7 @@ pub async fn run_up_to(
     for (name, sql) in missing {
         progress(name);
         transaction.batch_execute(sql).await?;
-        transaction.execute(include_str!("../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
+        transaction.execute(include_str!("../../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
     }
     Ok(missing.len())
 }
