@@ -85,7 +85,7 @@ impl App {
             Ok(Err(Miss::Options(allow))) => Ok(options(&allow)),
             Ok(Err(Miss::NotFound)) => Err(Error::NotFound),
             Ok(Err(Miss::MethodNotAllowed(allow))) => Err(Error::MethodNotAllowed(allow)),
-            Ok(Err(Miss::UnknownMethod)) => Err(Error::NotImplemented),
+            Ok(Err(Miss::UnknownMethod)) => Err(Error::UnknownMethod),
         };
         let mut reply = result.unwrap_or_else(|error| {
             let (method, path) = (&head.method, head.uri.path());

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a request: what the client is told, and what only the log may know.
+//! Every error of a request: the status and message that the client gets, and the cause that only the log shows.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,12 +8,14 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::{auth::Refusal, domain::record::FieldError};
+use crate::{
+    auth::Refusal,
+    domain::{caller::Scope, record::FieldError},
+};
 
-/// A cause that only the log sees.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Shows an error with what caused it.
+/// Displays an error and all its sources.
 pub struct Chained<'a>(pub &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chained<'_> {
@@ -23,75 +25,74 @@ impl fmt::Display for Chained<'_> {
     }
 }
 
-/// A line of an NDJSON body that cannot be as it is.
+/// An error in a line of an NDJSON body.
 #[derive(Debug)]
 pub struct LineError {
     /// Counted from 1.
     pub line: usize,
-    /// What is wrong with it; a line that is no JSON object has no field.
+    /// The field is empty if the line is not a JSON object.
     pub error: FieldError,
 }
 
-/// Why a request gets no answer of success.
 #[derive(Debug)]
 pub enum Error {
-    /// 400: the request cannot be read.
+    /// 400: the request is not valid HTTP or not valid JSON.
     Malformed(String),
-    /// 400: fields, or query parameters, that cannot be as they are.
+    /// 400: invalid fields or query parameters.
     Fields(Vec<FieldError>),
-    /// 400: lines that cannot be as they are.
+    /// 400: invalid lines of an NDJSON body.
     Lines(Vec<LineError>),
-    /// 417.
-    ExpectationFailed,
-    /// 422: a key that was used for other content.
-    KeyReused(Vec<FieldError>),
-    /// 422: the same, in an NDJSON body.
-    KeysReused(Vec<LineError>),
-    /// 401 or 403: who asks is not known, or may not.
+    /// 401 or 403
     Refused(Refusal),
-    /// 403: a component that the token may not write of.
-    OutOfBounds(FieldError),
-    /// 403: the same, in an NDJSON body.
-    LinesOutOfBounds(Vec<LineError>),
-    /// 404.
+    /// 403: the token is not valid for this component.
+    ComponentRefused(FieldError),
+    /// 403: the same for lines of an NDJSON body.
+    LinesRefused(Vec<LineError>),
+    /// 404
     NotFound,
-    /// 405, with the methods that the path has.
+    /// 405 with the value of `Allow`
     MethodNotAllowed(String),
-    /// 406, with the types there are.
-    NotAcceptable(&'static str),
-    /// 408: a header or a body.
-    Timeout,
-    /// 411.
+    /// 406 with the available media types
+    NotAcceptable(String),
+    /// 408
+    RequestTimeout,
+    /// 411
     LengthRequired,
-    /// 412.
+    /// 412
     PreconditionFailed,
-    /// 413, with the limit in words.
+    /// 413 with the limit in words
     TooLarge(Cow<'static, str>),
-    /// 414.
+    /// 414
     TargetTooLong,
-    /// 415, with what is wanted.
-    UnsupportedMediaType(&'static str),
-    /// 415: a body that is coded.
+    /// 415 with the supported media types
+    UnsupportedMediaType(&'static [&'static str]),
+    /// 415: a compressed body.
     UnsupportedCoding,
-    /// 429: as many connections as an address may have.
+    /// 417
+    ExpectationFailed,
+    /// 422: the key belongs to a record with other content.
+    KeyReused(Vec<FieldError>),
+    /// 422: the same for lines of an NDJSON body.
+    KeysReused(Vec<LineError>),
+    /// 429
     TooManyConnections,
-    /// 501: a method that HTTP does not know here.
-    NotImplemented,
-    /// 501: a body that is coded on its way, and not only chunked.
-    UnknownTransferCoding,
-    /// 503: the database does not answer; later it may.
-    Unavailable(Cause),
-    /// 503: the service is not ready yet; what it does meanwhile.
-    Starting(String),
-    /// 503: as many read events as may.
-    TooManyReaders,
-    /// 503: bodies take as much memory as they may.
-    TooManyBodies,
-    /// 500.
+    /// 500
     Internal(Cause),
+    /// 501: an unknown method.
+    UnknownMethod,
+    /// 501: a transfer coding other than chunked.
+    UnknownTransferCoding,
+    /// 503: the database does not answer in time.
+    Unavailable(Cause),
+    /// 503: the current step of the start.
+    Starting(String),
+    /// 503
+    TooManySubscribers,
+    /// 503
+    TooManyBodies,
 }
 
-/// An RFC 9457 problem.
+/// The body of RFC 9457.
 #[derive(Serialize)]
 struct Problem<'a> {
     status: u16,
@@ -111,100 +112,102 @@ struct ProblemError<'a> {
 }
 
 impl Error {
-    /// The status it is answered with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Fields(_) | Self::Lines(_) => StatusCode::BAD_REQUEST,
-            Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Refused(refusal) if !refusal.is_forbidden() => StatusCode::UNAUTHORIZED,
-            Self::Refused(_) | Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => StatusCode::FORBIDDEN,
+            Self::Refused(Refusal::Scope { .. }) | Self::ComponentRefused(_) | Self::LinesRefused(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Refused(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotImplemented | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyReaders | Self::TooManyBodies => {
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::UnknownMethod | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable(_) | Self::Starting(_) | Self::TooManySubscribers | Self::TooManyBodies => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The header that goes with the status.
+    /// The header that RFC 9110 asks for beside the status.
     #[must_use]
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        Some(match self {
-            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, refusal.challenge()),
-            Self::OutOfBounds(_) | Self::LinesOutOfBounds(_) => {
-                let challenge = r#"Bearer realm="deploylog", error="insufficient_scope""#;
-                (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        let (name, value) = match self {
+            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, challenge(refusal)),
+            Self::ComponentRefused(_) | Self::LinesRefused(_) => {
+                (header::WWW_AUTHENTICATE, r#"Bearer realm="deploylog", error="insufficient_scope""#)
             }
-            Self::MethodNotAllowed(methods) => (header::ALLOW, HeaderValue::from_str(methods).ok()?),
-            Self::NotAcceptable(_) => (header::VARY, HeaderValue::from_static("accept")),
-            Self::UnsupportedMediaType(types) => {
-                (header::ACCEPT, HeaderValue::from_str(&types.replace(" or ", ", ")).ok()?)
-            }
-            Self::UnsupportedCoding => (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => {
-                (header::RETRY_AFTER, HeaderValue::from_static("1"))
-            }
-            Self::TooManyReaders | Self::TooManyConnections => (header::RETRY_AFTER, HeaderValue::from_static("30")),
+            Self::MethodNotAllowed(methods) => (header::ALLOW, methods.as_str()),
+            Self::NotAcceptable(_) => (header::VARY, "accept"),
+            Self::UnsupportedMediaType(types) => return Some((header::ACCEPT, list(types).parse().ok()?)),
+            Self::UnsupportedCoding => (header::ACCEPT_ENCODING, "identity"),
+            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => (header::RETRY_AFTER, "1"),
+            Self::TooManySubscribers | Self::TooManyConnections => (header::RETRY_AFTER, "30"),
             _ => return None,
-        })
+        };
+        Some((name, value.parse().ok()?))
     }
 
     /// The body: `application/problem+json`.
     #[must_use]
     pub fn problem(&self) -> Vec<u8> {
-        let status = self.status();
-        let (detail, errors) = match self {
-            Self::Fields(errors) | Self::KeyReused(errors) => {
-                (of_fields(errors), errors.iter().map(|error| ProblemError::new(None, error)).collect())
+        let errors = match self {
+            Self::Fields(errors) | Self::KeyReused(errors) => errors.iter().map(|error| (None, error)).collect(),
+            Self::ComponentRefused(error) => vec![(None, error)],
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesRefused(errors) => {
+                errors.iter().map(|LineError { line, error }| (Some(*line), error)).collect()
             }
-            Self::OutOfBounds(error) => (self.detail(), vec![ProblemError::new(None, error)]),
-            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => {
-                (of_lines(errors), errors.iter().map(|line| ProblemError::new(Some(line.line), &line.error)).collect())
-            }
-            _ => (self.detail(), Vec::new()),
+            _ => Vec::new(),
         };
+        let errors =
+            errors.into_iter().map(|(line, FieldError { field, reason })| ProblemError { line, field, reason });
+        let (status, detail) = (self.status(), self.detail());
         let title = status.canonical_reason().unwrap_or_default();
-        serde_json::to_vec(&Problem { status: status.as_u16(), title, detail: &detail, errors }).unwrap_or_default()
+        let problem = Problem { status: status.as_u16(), title, detail: &detail, errors: errors.collect() };
+        serde_json::to_vec(&problem).unwrap_or_default()
     }
 
-    fn detail(&self) -> String {
+    fn detail(&self) -> Cow<'_, str> {
         match self {
-            Self::Malformed(reason) => reason.clone(),
-            Self::Refused(refusal) => refusal.sentence(),
-            Self::OutOfBounds(error) => of_fields(std::slice::from_ref(error)),
-            Self::NotFound => "there is nothing here".to_owned(),
-            Self::MethodNotAllowed(methods) => format!("this path has {methods}"),
-            Self::NotAcceptable(types) => format!("this is there as {types}"),
-            Self::Timeout => "the request did not arrive in time".to_owned(),
-            Self::LengthRequired => "send a body, with Content-Length or chunked".to_owned(),
-            Self::PreconditionFailed => "the record was changed since: read it again".to_owned(),
-            Self::TooLarge(limit) => format!("the body is larger than {limit}"),
-            Self::TargetTooLong => "the target is longer than 32 KiB".to_owned(),
-            Self::UnsupportedMediaType(types) => format!("send the body with Content-Type: {types}"),
-            Self::UnsupportedCoding => "send the body without Content-Encoding".to_owned(),
-            Self::ExpectationFailed => "nothing but 100-continue can be expected here".to_owned(),
-            Self::TooManyConnections => "this address has as many connections as it may: use those again".to_owned(),
-            Self::UnknownTransferCoding => "send the body with Content-Length, or chunked and not coded".to_owned(),
-            Self::NotImplemented => "this method is not known here".to_owned(),
-            Self::Unavailable(_) => "the database does not answer in time: try again".to_owned(),
-            Self::Starting(step) => format!("the service is starting: {step}"),
-            Self::TooManyBodies => "as much is being sent as may at the same time: try again".to_owned(),
-            Self::TooManyReaders => "as many read events as may at the same time: try again later".to_owned(),
-            Self::Internal(_) => "this is a fault of the service: its log says more".to_owned(),
-            Self::Fields(errors) | Self::KeyReused(errors) => of_fields(errors),
-            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesOutOfBounds(errors) => of_lines(errors),
+            Self::Malformed(reason) => reason.into(),
+            Self::Fields(errors) | Self::KeyReused(errors) => {
+                errors.iter().map(of_field).collect::<Vec<_>>().join("; ").into()
+            }
+            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesRefused(errors) => {
+                errors.iter().take(3).map(of_line).collect::<Vec<_>>().join("; ").into()
+            }
+            Self::Refused(refusal) => refusal.sentence().into(),
+            Self::ComponentRefused(error) => of_field(error).into(),
+            Self::NotFound => "not found".into(),
+            Self::MethodNotAllowed(methods) => format!("allowed methods: {methods}").into(),
+            Self::NotAcceptable(types) => format!("available media types: {types}").into(),
+            Self::RequestTimeout => "the request did not arrive in time".into(),
+            Self::LengthRequired => "send a body with Content-Length or in chunks".into(),
+            Self::PreconditionFailed => "the record has changed: read it again".into(),
+            Self::TooLarge(limit) => format!("the body is larger than {limit}").into(),
+            Self::TargetTooLong => "the request target is longer than 32 KiB".into(),
+            Self::UnsupportedMediaType(types) => format!("supported media types: {}", list(types)).into(),
+            Self::UnsupportedCoding => "send the body without Content-Encoding".into(),
+            Self::ExpectationFailed => "the only supported expectation is 100-continue".into(),
+            Self::TooManyConnections => "too many connections from this address: reuse connections".into(),
+            Self::Internal(_) => "internal error: see the log of the service".into(),
+            Self::UnknownMethod => "unknown method".into(),
+            Self::UnknownTransferCoding => "the only supported transfer coding is chunked".into(),
+            Self::Unavailable(_) => "the database does not answer in time: try again".into(),
+            Self::Starting(step) => format!("the service is starting: {step}").into(),
+            Self::TooManyBodies => "too many request bodies in progress: try again".into(),
+            Self::TooManySubscribers => "too many event subscribers: try again later".into(),
         }
     }
 }
@@ -221,29 +224,33 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl<'a> ProblemError<'a> {
-    fn new(line: Option<usize>, error: &'a FieldError) -> Self {
-        Self { line, field: &error.field, reason: &error.reason }
+/// The value of `WWW-Authenticate` by RFC 6750.
+fn challenge(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing => r#"Bearer realm="deploylog""#,
+        Refusal::Malformed | Refusal::Unknown | Refusal::Expired => {
+            r#"Bearer realm="deploylog", error="invalid_token""#
+        }
+        Refusal::Scope { needed, .. } => match needed {
+            Scope::Read => r#"Bearer realm="deploylog", error="insufficient_scope", scope="read""#,
+            Scope::Write => r#"Bearer realm="deploylog", error="insufficient_scope", scope="write""#,
+            Scope::Admin => r#"Bearer realm="deploylog", error="insufficient_scope", scope="admin""#,
+        },
     }
 }
 
-fn of_fields(errors: &[FieldError]) -> String {
-    let each: Vec<_> = errors.iter().map(|error| format!("{} {}", error.field, error.reason)).collect();
-    each.join("; ")
+fn list(types: &[&str]) -> String {
+    types.join(", ")
 }
 
-fn of_lines(errors: &[LineError]) -> String {
-    let each: Vec<_> =
-        errors
-            .iter()
-            .take(3)
-            .map(|LineError { line, error: FieldError { field, reason } }| {
-                if field.is_empty() {
-                    format!("line {line} {reason}")
-                } else {
-                    format!("line {line}: {field} {reason}")
-                }
-            })
-            .collect();
-    each.join("; ")
+fn of_field(FieldError { field, reason }: &FieldError) -> String {
+    format!("{field} {reason}")
+}
+
+fn of_line(LineError { line, error }: &LineError) -> String {
+    if error.field.is_empty() {
+        format!("line {line} {}", error.reason)
+    } else {
+        format!("line {line}: {}", of_field(error))
+    }
 }

@@ -29,7 +29,7 @@ pub enum MediaType {
 }
 
 /// The body's type, one of those `wanted` names. Anything but UTF-8, and any coding, is refused.
-pub fn media_type(headers: &HeaderMap, wanted: &'static str) -> Result<MediaType, Error> {
+pub fn media_type(headers: &HeaderMap, wanted: &'static [&'static str]) -> Result<MediaType, Error> {
     let refused = || Error::UnsupportedMediaType(wanted);
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -45,7 +45,7 @@ pub fn media_type(headers: &HeaderMap, wanted: &'static str) -> Result<MediaType
                 name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
             })
     };
-    if !parts.all(is_utf8) || !wanted.split(" or ").any(|name| name == essence) {
+    if !parts.all(is_utf8) || !wanted.contains(&essence.as_str()) {
         return Err(refused());
     }
     match essence.as_str() {

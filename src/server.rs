@@ -106,7 +106,7 @@ impl Connection {
             Err(error) if error.is_timeout() => {
                 // hyper is silent then. To who has not begun to ask there is nothing to say.
                 if self.stream.has_begun() {
-                    farewell::say(&mut self.stream, &Error::Timeout).await;
+                    farewell::say(&mut self.stream, &Error::RequestTimeout).await;
                 }
             }
             Err(error) if !error.is_parse() => {}

@@ -1,4 +1,4 @@
-//! What is known of tokens at this moment, and who passes.
+//! Admits calls by the tokens that are valid now.
 
 use std::{
     future::pending,
@@ -16,124 +16,129 @@ use hyper::{
 };
 use tokio::{sync::watch, time::sleep};
 
-use super::{Caller, Refusal, Registered, Scope, Token, needed, secret::Digest};
-use crate::route::Route;
+use super::{Refusal, StoredToken, Token, needed_scope, secret::TokenDigest};
+use crate::{
+    domain::caller::{Caller, Grant, Scope},
+    route::Route,
+};
 
-/// The clock may be set: an end that is far is looked at again.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The system's clock can be set, so a distant expiry is checked again after this time.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
-/// Lets calls pass, by what it has learned of tokens last.
 pub struct Guard {
-    known: watch::Sender<Known>,
-    /// Whether anybody may read.
+    valid: watch::Sender<ValidTokens>,
+    /// Reads need no token.
     has_public_reads: bool,
 }
 
-/// The tokens that count.
 #[derive(Default)]
-struct Known {
-    /// Whether a token is needed: from the first one on, also when all are revoked.
-    is_closed: bool,
-    entries: Vec<Arc<Entry>>,
+struct ValidTokens {
+    /// Whether calls need a token: since the first one was created, even if all are revoked.
+    is_required: bool,
+    tokens: Vec<Arc<ValidToken>>,
 }
 
-/// A token that counts, and whether it was used since somebody asked.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub token: Token,
+struct ValidToken {
+    grant: Arc<Grant>,
+    digest: TokenDigest,
+    /// Since the last [`Guard::take_used`].
     was_used: AtomicBool,
 }
 
 impl Guard {
-    /// One that knows these.
     #[must_use]
-    pub fn new(tokens: Vec<Registered>, has_public_reads: bool) -> Self {
-        let guard = Self { known: watch::Sender::default(), has_public_reads };
-        guard.learn(tokens);
+    pub fn new(tokens: Vec<StoredToken>, has_public_reads: bool) -> Self {
+        let guard = Self { valid: watch::Sender::default(), has_public_reads };
+        guard.update(tokens);
         guard
     }
 
-    /// Whether calls need a token: one was made, once.
+    /// Whether calls need a token.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.known.borrow().is_closed
+    pub fn requires_tokens(&self) -> bool {
+        self.valid.borrow().is_required
     }
 
-    /// Takes over all tokens as they are now.
-    pub fn learn(&self, tokens: Vec<Registered>) {
-        self.known.send_if_modified(|known| {
-            // A standby that took over may know less than was known before: that opens nothing.
-            let is_closed = known.is_closed || !tokens.is_empty();
-            let standing = tokens.into_iter().filter(|registered| registered.revoked_at.is_none());
-            let standing: Vec<Token> = standing.map(|registered| registered.token).collect();
-            let is_same = known.is_closed == is_closed && known.entries.iter().map(|entry| &entry.token).eq(&standing);
-            if is_same {
+    /// Replaces the known tokens by all that are stored.
+    pub fn update(&self, stored: Vec<StoredToken>) {
+        self.valid.send_if_modified(|valid| {
+            // A promoted standby may have lost tokens: that must not open the service.
+            let is_required = valid.is_required || !stored.is_empty();
+            let active = stored.into_iter().filter(|stored| stored.revoked_at.is_none());
+            let active: Vec<Token> = active.map(|stored| stored.token).collect();
+            let is_unchanged = valid.is_required == is_required
+                && valid.tokens.len() == active.len()
+                && valid.tokens.iter().zip(&active).all(|(valid, active)| valid.is(active));
+            if is_unchanged {
                 return false;
             }
-            // One that stays keeps its entry, and so what was noted of its use.
-            let entries = standing.into_iter().map(|token| {
-                let kept = known.entries.iter().find(|entry| entry.token == token).cloned();
-                kept.unwrap_or_else(|| Arc::new(Entry { token, was_used: AtomicBool::new(false) }))
+            // A token that stays keeps its entry, which callers hold and which knows whether it was used.
+            let tokens = active.into_iter().map(|token| {
+                let kept = valid.tokens.iter().find(|valid| valid.is(&token)).cloned();
+                kept.unwrap_or_else(|| Arc::new(ValidToken::new(token)))
             });
-            *known = Known { is_closed, entries: entries.collect() };
+            *valid = ValidTokens { is_required, tokens: tokens.collect() };
             true
         });
     }
 
-    /// Who asks with these headers, where that one may do what it asks.
+    /// Identifies the caller by the request's headers. Fails if the call is not allowed.
     pub fn admit(&self, route: Route, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let Some(needed) = needed(route).filter(|scope| !self.is_public(*scope)) else { return Ok(Caller::default()) };
-        let known = self.known.borrow();
-        if !known.is_closed {
+        let Some(needed) = needed_scope(route).filter(|scope| !self.is_public(*scope)) else {
+            return Ok(Caller::default());
+        };
+        let valid = self.valid.borrow();
+        if !valid.is_required {
             return Ok(Caller::default());
         }
-        let digest = Digest::of(bearer(headers)?).ok_or(Refusal::Unknown)?;
-        let entry = known.find(digest).ok_or(Refusal::Unknown)?;
-        let grant = &entry.token.grant;
-        if grant.has_expired(Utc::now()) {
+        let digest = TokenDigest::of(bearer(headers)?).ok_or(Refusal::Unknown)?;
+        let token = valid.find(digest).ok_or(Refusal::Unknown)?;
+        if token.grant.has_expired(Utc::now()) {
             return Err(Refusal::Expired);
         }
-        // Looked at first: what many threads write to all the time slows them down.
-        if !entry.was_used.load(Ordering::Relaxed) {
-            entry.was_used.store(true, Ordering::Relaxed);
+        // Checked first: a cache line that many threads write to slows all of them down.
+        if !token.was_used.load(Ordering::Relaxed) {
+            token.was_used.store(true, Ordering::Relaxed);
         }
-        if !grant.scope.covers(needed) {
-            return Err(Refusal::Scope { name: grant.name.clone(), has: grant.scope, needed });
+        let has = token.grant.scope;
+        if !has.covers(needed) {
+            return Err(Refusal::Scope { name: token.grant.name.clone(), has, needed });
         }
-        Ok(Caller(Some(entry.clone())))
+        Ok(Caller::bearer(token.grant.clone()))
     }
 
-    /// Resolves when one who was let in would no longer be: for what takes long.
+    /// Resolves when the call would no longer be admitted. Long answers end then.
     pub fn until_refused(&self, route: Route, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
-        let (mut changes, caller) = (self.known.subscribe(), caller.clone());
-        let is_for_anybody = needed(route).is_none_or(|scope| self.is_public(scope));
+        let (mut updates, caller) = (self.valid.subscribe(), caller.clone());
+        let needs_token = needed_scope(route).is_some_and(|scope| !self.is_public(scope));
         async move {
-            if is_for_anybody {
+            if !needs_token {
                 pending::<()>().await;
             }
-            while changes.borrow_and_update().admits(&caller, Utc::now()) {
-                let end = caller.0.as_ref().and_then(|entry| entry.token.grant.expires_at);
-                let left = end.map(|end| (end - Utc::now()).to_std().unwrap_or_default().min(LONGEST_SLEEP));
+            while updates.borrow_and_update().admits(&caller, Utc::now()) {
+                let end = caller.grant().and_then(|grant| grant.expires_at);
+                let left = end.map(|end| (end - Utc::now()).to_std().unwrap_or_default().min(MAX_SLEEP));
                 tokio::select! {
-                    learned = changes.changed() => if learned.is_err() { return },
+                    changed = updates.changed() => if changed.is_err() { return },
                     () = sleep(left.unwrap_or_default()), if left.is_some() => {}
                 }
             }
         }
     }
 
-    /// The names of the tokens that were used since this was last asked.
+    /// The names of the tokens that were used since the last call of this function.
     #[must_use]
     pub fn take_used(&self) -> Vec<String> {
-        let known = self.known.borrow();
-        let used = known.entries.iter().filter(|entry| entry.was_used.swap(false, Ordering::Relaxed));
-        used.map(|entry| entry.token.grant.name.clone()).collect()
+        let valid = self.valid.borrow();
+        let used = valid.tokens.iter().filter(|token| token.was_used.swap(false, Ordering::Relaxed));
+        used.map(|token| token.grant.name.clone()).collect()
     }
 
-    /// Takes these back, as used by now.
-    pub fn note_used(&self, names: &[String]) {
-        for entry in self.known.borrow().entries.iter().filter(|entry| names.contains(&entry.token.grant.name)) {
-            entry.was_used.store(true, Ordering::Relaxed);
+    /// Marks tokens as used again, if their use could not be stored.
+    pub fn mark_used(&self, names: &[String]) {
+        for token in self.valid.borrow().tokens.iter().filter(|token| names.contains(&token.grant.name)) {
+            token.was_used.store(true, Ordering::Relaxed);
         }
     }
 
@@ -142,30 +147,38 @@ impl Guard {
     }
 }
 
-impl Known {
-    /// Looks at all of them, wherever it is found: the time tells nothing.
-    fn find(&self, digest: Digest) -> Option<&Arc<Entry>> {
+impl ValidToken {
+    fn new(Token { grant, digest }: Token) -> Self {
+        Self { grant: Arc::new(grant), digest, was_used: AtomicBool::new(false) }
+    }
+
+    fn is(&self, token: &Token) -> bool {
+        *self.grant == token.grant && self.digest == token.digest
+    }
+}
+
+impl ValidTokens {
+    /// Compares with every token, so that timing does not reveal which one matches.
+    fn find(&self, digest: TokenDigest) -> Option<&ValidToken> {
         let mut found = None;
-        for entry in &self.entries {
-            if entry.token.digest == digest {
-                found = Some(entry);
+        for token in &self.tokens {
+            if token.digest == digest {
+                found = Some(token.as_ref());
             }
         }
         found
     }
 
-    /// Whether one who was let in would still be.
+    /// Whether an admitted caller would still be admitted.
     fn admits(&self, caller: &Caller, now: DateTime<Utc>) -> bool {
-        match &caller.0 {
-            None => !self.is_closed,
-            Some(entry) => {
-                !entry.token.grant.has_expired(now) && self.entries.iter().any(|known| Arc::ptr_eq(known, entry))
-            }
+        match caller.grant() {
+            None => !self.is_required,
+            Some(grant) => !grant.has_expired(now) && self.tokens.iter().any(|token| Arc::ptr_eq(&token.grant, grant)),
         }
     }
 }
 
-/// What is sent as `Authorization: Bearer …`.
+/// The token of `Authorization: Bearer TOKEN`.
 fn bearer(headers: &HeaderMap) -> Result<&[u8], Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {

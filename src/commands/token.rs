@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     auth::{
-        Grant, Registered, Token,
-        secret::{self, Digest},
+        StoredToken, Token,
+        secret::{self, TokenDigest},
     },
     config::{Config, TokenRequest},
+    domain::caller::Grant,
     error::Error,
     log::{self, escaped},
     store::Tokens,
@@ -44,8 +45,9 @@ async fn carry_out(config: &Config, database: &Opened, request: TokenRequest) ->
 
 async fn create(tokens: &Tokens, grant: Grant) -> Result<(), Failure> {
     let secret =
-        secret::draw().map_err(|error| Failure::new(FAILED, format!("no randomness is to be had: {error}")))?;
-    let digest = Digest::of(secret.as_bytes()).ok_or_else(|| Failure::new(FAILED, "a token is not as it must be"))?;
+        secret::generate().map_err(|error| Failure::new(FAILED, format!("no randomness is to be had: {error}")))?;
+    let digest =
+        TokenDigest::of(secret.as_bytes()).ok_or_else(|| Failure::new(FAILED, "a token is not as it must be"))?;
     let token = Token { grant, digest };
     if !tokens.add(&token).await.map_err(|error| failed(&error))? {
         let name = token.grant.name;
@@ -81,7 +83,7 @@ fn failed(error: &Error) -> Failure {
 }
 
 /// One line each, the columns below each other.
-fn table(tokens: &[Registered], now: DateTime<Utc>) -> String {
+fn table(tokens: &[StoredToken], now: DateTime<Utc>) -> String {
     let head = ["name", "scope", "component", "created", "expires", "last used", "state"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(tokens.iter().map(|token| row(token, now))).collect();
     let mut widths = [0; 7];
@@ -97,8 +99,8 @@ fn table(tokens: &[Registered], now: DateTime<Utc>) -> String {
     lines.collect()
 }
 
-fn row(registered: &Registered, now: DateTime<Utc>) -> [String; 7] {
-    let Registered { token: Token { grant, .. }, created_at, last_used_at, revoked_at } = registered;
+fn row(registered: &StoredToken, now: DateTime<Utc>) -> [String; 7] {
+    let StoredToken { token: Token { grant, .. }, created_at, last_used_at, revoked_at } = registered;
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     let never = || "never".to_owned();
     let state = match revoked_at {

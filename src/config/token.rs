@@ -4,8 +4,11 @@ use chrono::{DateTime, Days, Utc};
 
 use super::settings::Settings;
 use crate::{
-    auth::{Grant, Scope, pattern::Pattern},
     domain::record::{parse_time, text},
+    domain::{
+        caller::{Grant, Scope},
+        pattern::Pattern,
+    },
 };
 
 const MAX_NAME_CHARACTERS: usize = 100;

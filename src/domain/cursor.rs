@@ -111,8 +111,8 @@ impl Place {
     /// The place of this deploy.
     #[must_use]
     pub fn of(current: &Current) -> Self {
-        let said = &current.attempt.record.said;
-        Self { component: said.component.clone(), environment: said.environment.clone().unwrap_or_default() }
+        let fields = &current.attempt.record.fields;
+        Self { component: fields.component.clone(), environment: fields.environment.clone().unwrap_or_default() }
     }
 
     /// Reads what [`Place::to_string`] wrote, and nothing else.

@@ -82,7 +82,7 @@ impl Attempt {
     /// One that may be superseded, and is not known to be stale.
     #[must_use]
     pub fn new(record: Record, is_superseded: bool) -> Self {
-        let state = match (record.said.phase.stops(), is_superseded) {
+        let state = match (record.fields.phase.stops(), is_superseded) {
             (true, _) => State::Finished,
             (false, true) => State::Superseded,
             (false, false) => State::Running,
@@ -93,32 +93,32 @@ impl Attempt {
     /// When it stopped; until then, when it started. What it is found and ordered by.
     #[must_use]
     pub fn moment(&self) -> Option<DateTime<Utc>> {
-        let said = &self.record.said;
-        if said.phase.stops() { said.finished_at } else { said.started_at }
+        let fields = &self.record.fields;
+        if fields.phase.stops() { fields.finished_at } else { fields.started_at }
     }
 
     fn serialize_deploy<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let said = &self.record.said;
-        map.serialize_entry("component", &said.component)?;
-        map.serialize_entry("version", &said.version)?;
-        optional(map, "environment", said.environment.as_ref())?;
-        map.serialize_entry("owner", &said.owner)?;
-        optional(map, "run", said.run.as_ref())
+        let fields = &self.record.fields;
+        map.serialize_entry("component", &fields.component)?;
+        map.serialize_entry("version", &fields.version)?;
+        optional(map, "environment", fields.environment.as_ref())?;
+        map.serialize_entry("owner", &fields.owner)?;
+        optional(map, "run", fields.run.as_ref())
     }
 
     fn serialize_course<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let (record, said) = (&self.record, &self.record.said);
-        optional(map, "url", said.url.as_ref())?;
-        map.serialize_entry("phase", said.phase.name())?;
-        map.serialize_entry("status", &said.status)?;
-        optional(map, "started_at", said.started_at.map(format_time))?;
-        optional(map, "finished_at", said.finished_at.map(format_time))?;
+        let (record, fields) = (&self.record, &self.record.fields);
+        optional(map, "url", fields.url.as_ref())?;
+        map.serialize_entry("phase", fields.phase.name())?;
+        map.serialize_entry("status", &fields.status)?;
+        optional(map, "started_at", fields.started_at.map(format_time))?;
+        optional(map, "finished_at", fields.finished_at.map(format_time))?;
         #[allow(clippy::cast_precision_loss, reason = "ten thousand years are 3.2e14 milliseconds")]
         optional(map, "duration_seconds", record.duration_ms().map(|millis| millis as f64 / 1000.0))?;
         optional(map, "duration_missing", record.duration_missing())?;
         map.serialize_entry("state", self.state.name())?;
         let (start, finish) =
-            if said.phase.stops() { (record.start_id, Some(record.id)) } else { (Some(record.id), None) };
+            if fields.phase.stops() { (record.start_id, Some(record.id)) } else { (Some(record.id), None) };
         optional(map, "start_id", start)?;
         optional(map, "finish_id", finish)
     }
@@ -134,7 +134,7 @@ struct Stage<'a>(&'a Attempt);
 impl Serialize for Stage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        optional(&mut map, "stage", self.0.record.said.stage.as_ref())?;
+        optional(&mut map, "stage", self.0.record.fields.stage.as_ref())?;
         self.0.serialize_course(&mut map)?;
         map.end()
     }

@@ -193,10 +193,10 @@ impl<'a> Metrics<'a> {
                 match (deploys, of.said_unplanned) {
                     (0, _) => Basis::NotComputable(NO_DEPLOY),
                     (_, 0) => Basis::NotComputable("unplanned, true or false, on a deploy"),
-                    (all, said) if all == said => with(None),
-                    (all, said) => with(Some(format!(
+                    (all, fields) if all == fields => with(None),
+                    (all, fields) => with(Some(format!(
                         "a deploy that does not say unplanned is taken as planned: {} of {all}",
-                        all - said
+                        all - fields
                     ))),
                 },
                 Nothing {},
@@ -257,6 +257,7 @@ fn percent(count: i64, of: i64) -> Option<f64> {
 }
 
 /// To the thousandth.
+#[must_use]
 pub fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }

@@ -34,15 +34,15 @@ impl Filter {
         fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
             wanted.is_none_or(|wanted| value == Some(wanted))
         }
-        let said = &record.said;
-        is(self.component.as_ref(), Some(&said.component))
-            && is(self.version.as_ref(), Some(&said.version))
-            && is(self.owner.as_ref(), Some(&said.owner))
-            && is(self.status.as_ref(), Some(&said.status))
-            && self.phase.is_none_or(|phase| phase == said.phase)
-            && is(self.environment.as_ref(), said.environment.as_ref())
-            && is(self.run.as_ref(), said.run.as_ref())
-            && is(self.stage.as_ref(), said.stage.as_ref())
+        let fields = &record.fields;
+        is(self.component.as_ref(), Some(&fields.component))
+            && is(self.version.as_ref(), Some(&fields.version))
+            && is(self.owner.as_ref(), Some(&fields.owner))
+            && is(self.status.as_ref(), Some(&fields.status))
+            && self.phase.is_none_or(|phase| phase == fields.phase)
+            && is(self.environment.as_ref(), fields.environment.as_ref())
+            && is(self.run.as_ref(), fields.run.as_ref())
+            && is(self.stage.as_ref(), fields.stage.as_ref())
             && self.since.is_none_or(|since| since <= record.recorded_at)
             && self.until.is_none_or(|until| record.recorded_at < until)
     }

@@ -96,8 +96,8 @@ impl Phase {
 pub struct Record {
     /// From 1 to 2⁵³−1; never used twice, not gap-free, no measure of time.
     pub id: i64,
-    /// What its sender said, a stamped moment and a taken `started_at` included.
-    pub said: NewRecord,
+    /// What the sender set, with a stamped moment and a paired `started_at`.
+    pub fields: NewRecord,
     /// The record that started its clock, where `started_at` is taken from one.
     pub start_id: Option<i64>,
     /// When it was written, by the database's clock.
@@ -110,18 +110,18 @@ impl Record {
     /// `finished_at` − `started_at` in milliseconds, for a record that stops the clock and has both in this order.
     #[must_use]
     pub fn duration_ms(&self) -> Option<i64> {
-        let (started, finished) = (self.said.started_at?, self.said.finished_at?);
+        let (started, finished) = (self.fields.started_at?, self.fields.finished_at?);
         let micros = (finished - started).num_microseconds()?;
-        (self.said.phase.stops() && micros >= 0).then_some((micros + 500) / 1000)
+        (self.fields.phase.stops() && micros >= 0).then_some((micros + 500) / 1000)
     }
 
     /// Why a record that stops the clock has no duration.
     #[must_use]
     pub fn duration_missing(&self) -> Option<&'static str> {
-        if !self.said.phase.stops() || self.duration_ms().is_some() {
+        if !self.fields.phase.stops() || self.duration_ms().is_some() {
             return None;
         }
-        Some(if self.said.started_at.is_some() { "finished before it started" } else { "no start record" })
+        Some(if self.fields.started_at.is_some() { "finished before it started" } else { "no start record" })
     }
 
     /// The entity tag: another one after every change.
@@ -133,12 +133,12 @@ impl Record {
     /// What is its own, without a start that is taken from another record.
     #[must_use]
     pub fn own(&self) -> NewRecord {
-        NewRecord { started_at: self.own_start(), ..self.said.clone() }
+        NewRecord { started_at: self.own_start(), ..self.fields.clone() }
     }
 
     /// Its own start: not one taken from another record.
     fn own_start(&self) -> Option<DateTime<Utc>> {
-        self.said.started_at.filter(|_| self.start_id.is_none())
+        self.fields.started_at.filter(|_| self.start_id.is_none())
     }
 }
 

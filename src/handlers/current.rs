@@ -15,7 +15,7 @@ use crate::{
 /// `GET /api/current`: what runs where, by component and environment, with a link to the next page.
 pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     if preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json"));
+        return Err(Error::NotAcceptable("application/json".to_owned()));
     }
     let mut query = Query::parse(query);
     let (component, environment) = (query.text("component", 200), query.text("environment", 200));

@@ -18,7 +18,7 @@ const MAX_WITH_STAGES: u32 = 100;
 /// `GET /api/deploys`: the newest first, with a link to the next page.
 pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     if preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json"));
+        return Err(Error::NotAcceptable("application/json".to_owned()));
     }
     let mut query = Query::parse(query);
     let filter = filter(&mut query);

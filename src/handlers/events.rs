@@ -67,9 +67,9 @@ pub async fn listen(
     let filter = records::filter(&mut query);
     query.finish()?;
     if preferred(headers, &["text/event-stream"]).is_none() {
-        return Err(Error::NotAcceptable("text/event-stream"));
+        return Err(Error::NotAcceptable("text/event-stream".to_owned()));
     }
-    let place = readers.places.clone().try_acquire_owned().map_err(|_| Error::TooManyReaders)?;
+    let place = readers.places.clone().try_acquire_owned().map_err(|_| Error::TooManySubscribers)?;
     let hearing = store.events.listen().await?;
     let jitter = RandomState::new().hash_one(()) % (RETRY.end - RETRY.start);
     let mut greeting = format!("retry: {}\n", RETRY.start + jitter);

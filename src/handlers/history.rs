@@ -14,7 +14,7 @@ use crate::{
 /// `GET /api/{id}/history`: what the record was, newest first, with a link to the next page.
 pub async fn list(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     if preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json"));
+        return Err(Error::NotAcceptable("application/json".to_owned()));
     }
     let mut query = Query::parse(query);
     let after =

@@ -21,7 +21,7 @@ pub async fn read(
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     if request::preferred(headers, &["text/plain"]).is_none() {
-        return Err(Error::NotAcceptable("text/plain"));
+        return Err(Error::NotAcceptable("text/plain".to_owned()));
     }
     let mut out = Exposition::default();
     out.family("deploylog_build_info", "gauge", "The version that runs.");

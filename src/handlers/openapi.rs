@@ -62,7 +62,7 @@ fn joined(objects: &[&str]) -> String {
 pub fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     if request::preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json"));
+        return Err(Error::NotAcceptable("application/json".to_owned()));
     }
     let Document { text, etag } = &*DOCUMENT;
     if request::if_none_match(headers, etag) {
@@ -81,7 +81,7 @@ mod tests {
 
     use super::{PATHS, SCHEMAS, document};
     use crate::{
-        auth::needed,
+        auth::needed_scope,
         domain::deploy::State,
         domain::durations::By,
         domain::record::{COLUMNS, Phase},
@@ -116,7 +116,7 @@ mod tests {
             let call = &document["paths"][path][method.to_lowercase()];
             let told = call.get("security").unwrap_or(&document["security"]);
             let route = route::find(&method.parse().unwrap(), &path.replace("{id}", "1")).unwrap();
-            let needed = needed(route).map(|scope| json!([{}, { "token": [scope.name()] }]));
+            let needed = needed_scope(route).map(|scope| json!([{}, { "token": [scope.name()] }]));
             assert_eq!(*told, needed.unwrap_or(json!([])), "{name}");
         }
     }
@@ -140,9 +140,9 @@ mod tests {
         let keyed = || columns().into_iter().chain(["idempotency_key".to_owned()]).collect::<BTreeSet<_>>();
         assert_eq!(fields("RecordLine"), keyed());
         let service = ["id", "phase", "duration_seconds", "duration_missing", "start_id", "recorded_at", "updated_at"];
-        let said: BTreeSet<_> = columns().into_iter().filter(|name| !service.contains(&name.as_str())).collect();
-        assert_eq!(fields("NewRecord"), said);
-        assert_eq!(fields("RecordPatch"), said);
+        let sent: BTreeSet<_> = columns().into_iter().filter(|name| !service.contains(&name.as_str())).collect();
+        assert_eq!(fields("NewRecord"), sent);
+        assert_eq!(fields("RecordPatch"), sent);
         assert_eq!(words(&schemas["Phase"]["enum"]), Phase::ALL.map(|(_, name)| name));
         assert!(words(&schemas["State"]["enum"]).into_iter().all(|name| State::named(name).is_some()));
         assert!(words(&schemas["By"]["enum"]).into_iter().all(|name| By::named(name).is_some()));

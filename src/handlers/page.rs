@@ -23,7 +23,7 @@ pub fn read(path: &str, headers: &HeaderMap) -> Result<Reply, Error> {
     let file = page::find(path).ok_or(Error::NotFound)?;
     let essence = file.content_type.split(';').next().unwrap_or(file.content_type);
     if request::preferred(headers, &[essence]).is_none() {
-        return Err(Error::NotAcceptable(essence));
+        return Err(Error::NotAcceptable(essence.to_owned()));
     }
     let mut reply = if request::if_none_match(headers, &file.etag) {
         reply::not_modified(&file.etag)

@@ -4,7 +4,7 @@ mod export;
 mod import;
 mod list;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use hyper::{
     HeaderMap, StatusCode,
     header::{self, HeaderName},
@@ -15,7 +15,7 @@ pub use list::list;
 pub(super) use list::{as_query, filter, page_limit};
 
 use crate::{
-    auth::Caller,
+    domain::caller::Caller,
     domain::record::{Draft, FieldError, NewRecord, Origin, Record},
     error::Error,
     reply::{self, Reply},
@@ -35,13 +35,13 @@ pub async fn create(
     payload: &mut Payload<'_>,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
-    if media_type(headers, "application/json or application/x-ndjson")? == MediaType::Ndjson {
+    if media_type(headers, &["application/json", "application/x-ndjson"])? == MediaType::Ndjson {
         return import::create(store, caller, headers, payload).await;
     }
     let key = delivery_key(headers)?;
     let draft = draft(payload, Origin::Post).await?;
     let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
-    caller.may_write(&record.component).map_err(Error::OutOfBounds)?;
+    caller.may_write(&record.component).map_err(Error::ComponentRefused)?;
     match store.writes.record(Delivery { record, key }).await? {
         Ok(Delivered { record, is_replay: false }) => {
             let mut reply = whole(StatusCode::CREATED, &record)?;
@@ -57,7 +57,7 @@ pub async fn create(
     }
 }
 
-/// What is said of a key that stands for other content: the fields that differ from the record as it is.
+/// The errors for a key that belongs to other content: the fields that differ from the record as it is.
 fn reused_key(key: &'static str, fields: &[&'static str]) -> Vec<FieldError> {
     if fields.is_empty() {
         return vec![FieldError::new(key, "stands for other content, and the record was changed since")];
@@ -69,7 +69,7 @@ fn reused_key(key: &'static str, fields: &[&'static str]) -> Vec<FieldError> {
 pub async fn read(store: &Store, id: i64, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     if request::preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json"));
+        return Err(Error::NotAcceptable("application/json".to_owned()));
     }
     let record = store.reads.record(id).await?;
     let etag = record.etag();
@@ -90,18 +90,19 @@ pub async fn change(
     payload: &mut Payload<'_>,
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
-    let (wanted, edit): (_, fn(&Record, Draft, DateTime<Utc>) -> _) = match origin {
-        Origin::Patch => ("application/merge-patch+json or application/json", Record::patched),
-        _ => ("application/json", Record::replaced),
-    };
-    media_type(headers, wanted)?;
+    let is_patch = origin == Origin::Patch;
+    let supported: &[_] =
+        if is_patch { &["application/merge-patch+json", "application/json"] } else { &["application/json"] };
+    media_type(headers, supported)?;
     let draft = draft(payload, origin).await?;
     let (bounds, headers) = (caller.clone(), headers.clone());
-    let record = store.writes.change(id, caller.name(), move |record| {
-        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
+    let record = store.writes.change(id, caller.token_name(), move |record| {
+        bounds.may_write(&record.fields.component).map_err(Error::ComponentRefused)?;
         // A condition is of no account for a request that fails without it.
-        let edited = edit(record, draft.clone(), Utc::now()).map_err(Error::Fields)?;
-        bounds.may_write(&edited.component).map_err(Error::OutOfBounds)?;
+        let (draft, now) = (draft.clone(), Utc::now());
+        let edited = if is_patch { record.patched(draft, now) } else { record.replaced(draft, now) };
+        let edited = edited.map_err(Error::Fields)?;
+        bounds.may_write(&edited.component).map_err(Error::ComponentRefused)?;
         if request::may_change(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
@@ -117,8 +118,8 @@ pub async fn remove(
 ) -> Result<Reply, Error> {
     Query::parse(query).finish()?;
     let (bounds, headers) = (caller.clone(), headers.clone());
-    let removed = store.writes.change(id, caller.name(), move |record| {
-        bounds.may_write(&record.said.component).map_err(Error::OutOfBounds)?;
+    let removed = store.writes.change(id, caller.token_name(), move |record| {
+        bounds.may_write(&record.fields.component).map_err(Error::ComponentRefused)?;
         if request::may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
     });
     removed.await?;

@@ -96,7 +96,7 @@ async fn window(store: &Store, bounds: &Bounds) -> Result<Window, Error> {
 /// Only JSON is to be had.
 fn wants_json(headers: &HeaderMap) -> Result<(), Error> {
     let has = request::preferred(headers, &["application/json"]).is_some();
-    if has { Ok(()) } else { Err(Error::NotAcceptable("application/json")) }
+    if has { Ok(()) } else { Err(Error::NotAcceptable("application/json".to_owned())) }
 }
 
 /// Links to the page behind `last`: with the window as it was, so that it does not move on from page to page.

@@ -73,7 +73,8 @@ impl<'a> Payload<'a> {
         if self.incoming.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        let body = timeout(self.deadline, self.read_frames(limit, too_large)).await.unwrap_or(Err(Error::Timeout))?;
+        let body =
+            timeout(self.deadline, self.read_frames(limit, too_large)).await.unwrap_or(Err(Error::RequestTimeout))?;
         (self.may_go_on)().map_err(Error::Refused)?;
         Ok(body)
     }

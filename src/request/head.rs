@@ -16,7 +16,7 @@ const MAX_TARGET_BYTES: usize = 32 << 10;
 pub fn conforms(head: &Parts) -> Result<(), Error> {
     // What follows CONNECT is no request.
     if head.method == Method::CONNECT {
-        return Err(Error::NotImplemented);
+        return Err(Error::UnknownMethod);
     }
     if !has_one_host(head) {
         return Err(malformed("send one Host header that names a host"));

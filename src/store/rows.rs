@@ -22,7 +22,7 @@ pub fn record_from(row: &Row, first: usize) -> Result<Record, Cause> {
     let phase: &str = column(row, first + 14)?;
     Ok(Record {
         id: column(row, first)?,
-        said: NewRecord {
+        fields: NewRecord {
             component: column(row, first + 1)?,
             version: column(row, first + 2)?,
             owner: column(row, first + 3)?,

@@ -7,9 +7,13 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::rows::column;
 use crate::{
-    auth::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
+    auth::{StoredToken, Token, guard::Guard, secret::TokenDigest},
     database::PoolLimits,
     database::{Endpoint, Plans, Pool},
+    domain::{
+        caller::{Grant, Scope},
+        pattern::Pattern,
+    },
     error::{Cause, Error},
 };
 
@@ -38,7 +42,7 @@ impl Tokens {
     }
 
     /// All of them, in the order in which they were made.
-    pub async fn all(&self) -> Result<Vec<Registered>, Error> {
+    pub async fn all(&self) -> Result<Vec<StoredToken>, Error> {
         let rows = self.0.read(include_str!("../../sql/tokens_all.sql"), &[]).await?;
         rows.iter().map(registered).collect::<Result<_, _>>().map_err(Error::Internal)
     }
@@ -72,7 +76,7 @@ impl Tokens {
         }
         if let Err(failure) = self.0.query(include_str!("../../sql/tokens_used.sql"), &[&used]).await {
             tracing::debug!(error = %failure.share(), "the use of tokens is noted later");
-            guard.note_used(&used);
+            guard.mark_used(&used);
         }
     }
 }
@@ -85,7 +89,7 @@ pub async fn watch_tokens(tokens: Tokens, guard: Arc<Guard>) {
     for ticks in 1_u32.. {
         tick.tick().await;
         match tokens.all().await {
-            Ok(all) => guard.learn(all),
+            Ok(all) => guard.update(all),
             Err(error) => tracing::debug!(%error, "the tokens are those that were known before"),
         }
         if ticks % TICKS_A_NOTE == 0 {
@@ -94,11 +98,11 @@ pub async fn watch_tokens(tokens: Tokens, guard: Arc<Guard>) {
     }
 }
 
-fn registered(row: &Row) -> Result<Registered, Cause> {
+fn registered(row: &Row) -> Result<StoredToken, Cause> {
     let scope: &str = column(row, 1)?;
     let component: Option<&str> = column(row, 2)?;
     let digest: &[u8] = column(row, 3)?;
-    Ok(Registered {
+    Ok(StoredToken {
         token: Token {
             grant: Grant {
                 name: column(row, 0)?,
@@ -106,7 +110,7 @@ fn registered(row: &Row) -> Result<Registered, Cause> {
                 component: component.map(Pattern::parse).transpose()?,
                 expires_at: column(row, 4)?,
             },
-            digest: Digest(digest.try_into()?),
+            digest: TokenDigest(digest.try_into()?),
         },
         created_at: column(row, 5)?,
         last_used_at: column(row, 6)?,

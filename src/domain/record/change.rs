@@ -18,23 +18,23 @@ impl Record {
 
     /// What a PATCH of `draft` leaves: the fields it gives changed, those it gives as null unset.
     pub fn patched(&self, mut draft: Draft, now: DateTime<Utc>) -> Result<NewRecord, Vec<FieldError>> {
-        let said = self.said.clone();
+        let fields = self.fields.clone();
         let keep = |given: &mut Given<String>, kept: Option<String>| {
             if let (Given::Absent, Some(kept)) = (&given, kept) {
                 *given = Given::Value(kept);
             }
         };
-        keep(&mut draft.component, Some(said.component));
-        keep(&mut draft.version, Some(said.version));
-        keep(&mut draft.owner, Some(said.owner));
-        keep(&mut draft.status, Some(said.status));
-        keep(&mut draft.environment, said.environment);
-        keep(&mut draft.run, said.run);
-        keep(&mut draft.stage, said.stage);
-        keep(&mut draft.url, said.url);
-        keep(&mut draft.commit, said.commit);
-        draft.committed_at = draft.committed_at.or(said.committed_at).into();
-        draft.unplanned = draft.unplanned.or(said.unplanned).into();
+        keep(&mut draft.component, Some(fields.component));
+        keep(&mut draft.version, Some(fields.version));
+        keep(&mut draft.owner, Some(fields.owner));
+        keep(&mut draft.status, Some(fields.status));
+        keep(&mut draft.environment, fields.environment);
+        keep(&mut draft.run, fields.run);
+        keep(&mut draft.stage, fields.stage);
+        keep(&mut draft.url, fields.url);
+        keep(&mut draft.commit, fields.commit);
+        draft.committed_at = draft.committed_at.or(fields.committed_at).into();
+        draft.unplanned = draft.unplanned.or(fields.unplanned).into();
         self.with_times(draft, now)
     }
 
@@ -53,12 +53,12 @@ impl Record {
         if unset {
             draft.errors.push(FieldError::new(moment, "is the record's moment and cannot be unset"));
         }
-        // A start that was noted or skipped begins now, whatever it said of times before.
-        let had_clock = self.said.phase == Phase::Started || self.said.phase.stops();
+        // A record that was noted or skipped starts now; its times meant nothing.
+        let had_clock = self.fields.phase == Phase::Started || self.fields.phase.stops();
         draft.started_at =
             draft.started_at.or(self.own_start().filter(|_| had_clock || phase != Phase::Started)).into();
         if draft.finished_at == Given::Absent && phase != Phase::Started {
-            draft.finished_at = self.said.finished_at.into();
+            draft.finished_at = self.fields.finished_at.into();
         }
         NewRecord::from_draft(draft, now)
     }

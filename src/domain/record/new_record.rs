@@ -147,8 +147,8 @@ impl Record {
         };
         sent.differences(&NewRecord {
             started_at: unless_stamped(self.own_start(), sent.started_at),
-            finished_at: unless_stamped(self.said.finished_at, sent.finished_at),
-            ..self.said.clone()
+            finished_at: unless_stamped(self.fields.finished_at, sent.finished_at),
+            ..self.fields.clone()
         })
     }
 }

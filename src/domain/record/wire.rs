@@ -53,25 +53,25 @@ impl Record {
         fn optional(text: Option<&String>) -> Cell<'_> {
             text.map_or(Cell::Empty, |text| Cell::Text(text))
         }
-        let said = &self.said;
+        let fields = &self.fields;
         let text = |text: &'static str| Cell::Word(text.into());
         let time = |time: Option<_>| time.map_or(Cell::Empty, |time| Cell::Word(format_time(time).into()));
         [
             Cell::Integer(self.id),
-            Cell::Text(&said.component),
-            Cell::Text(&said.version),
-            Cell::Text(&said.owner),
-            Cell::Text(&said.status),
-            optional(said.environment.as_ref()),
-            optional(said.run.as_ref()),
-            optional(said.stage.as_ref()),
-            optional(said.url.as_ref()),
-            optional(said.commit.as_ref()),
-            time(said.committed_at),
-            said.unplanned.map_or(Cell::Empty, Cell::Bool),
-            time(said.started_at),
-            time(said.finished_at),
-            text(said.phase.name()),
+            Cell::Text(&fields.component),
+            Cell::Text(&fields.version),
+            Cell::Text(&fields.owner),
+            Cell::Text(&fields.status),
+            optional(fields.environment.as_ref()),
+            optional(fields.run.as_ref()),
+            optional(fields.stage.as_ref()),
+            optional(fields.url.as_ref()),
+            optional(fields.commit.as_ref()),
+            time(fields.committed_at),
+            fields.unplanned.map_or(Cell::Empty, Cell::Bool),
+            time(fields.started_at),
+            time(fields.finished_at),
+            text(fields.phase.name()),
             self.duration_ms().map_or(Cell::Empty, Cell::Millis),
             self.duration_missing().map_or(Cell::Empty, text),
             self.start_id.map_or(Cell::Empty, Cell::Integer),

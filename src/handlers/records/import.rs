@@ -5,7 +5,7 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::{
-    auth::Caller,
+    domain::caller::Caller,
     domain::record::{Draft, FieldError, NewRecord, Origin},
     error::{Error, LineError},
     reply::{self, Reply},
@@ -36,7 +36,7 @@ pub async fn create(
     });
     let out_of_bounds: Vec<_> = out_of_bounds.take(MAX_ERRORS).collect();
     if !out_of_bounds.is_empty() {
-        return Err(Error::LinesOutOfBounds(out_of_bounds));
+        return Err(Error::LinesRefused(out_of_bounds));
     }
     match store.writes.import(deliveries).await? {
         Ok(Imported { ids, replayed }) => {

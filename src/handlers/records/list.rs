@@ -20,8 +20,7 @@ const MAX_LIMIT: u32 = 1000;
 
 /// Answers the newest records first, with a link to the next page.
 pub async fn list(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
-    let form = preferred(headers, &FORMS)
-        .ok_or(Error::NotAcceptable("application/json, text/csv and application/x-ndjson"))?;
+    let form = preferred(headers, &FORMS).ok_or(Error::NotAcceptable(FORMS.join(", ")))?;
     let mut query = Query::parse(query);
     let filter = filter(&mut query);
     let after = query.take("cursor", |text| Cursor::parse(text).ok_or_else(|| "is none of this service".to_owned()));

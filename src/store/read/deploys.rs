@@ -136,10 +136,10 @@ async fn mark_stale(
         .iter_mut()
         .filter(|attempt| attempt.state == State::Running && age(attempt).is_some_and(|age| age > LEAST_PATIENCE))
         .collect();
-    let components: HashSet<_> = old.iter().map(|attempt| attempt.record.said.component.clone()).collect();
+    let components: HashSet<_> = old.iter().map(|attempt| attempt.record.fields.component.clone()).collect();
     let usual = usual.of(lists, components).await?;
     for attempt in &mut old {
-        let usual = usual.get(&attempt.record.said.component).copied().flatten();
+        let usual = usual.get(&attempt.record.fields.component).copied().flatten();
         if age(attempt).is_some_and(|age| age > patience(usual)) {
             attempt.state = State::Stale;
         }
@@ -152,10 +152,10 @@ async fn add_stages(lists: &Pool, deploys: &mut [Deploy]) -> Result<(), Error> {
     let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (place, deploy) in deploys.iter_mut().enumerate() {
         deploy.stages = Some(Vec::new());
-        let said = &deploy.attempt.record.said;
-        if let Some(run) = &said.run {
-            components.push(said.component.clone());
-            environments.push(said.environment.clone());
+        let fields = &deploy.attempt.record.fields;
+        if let Some(run) = &fields.run {
+            components.push(fields.component.clone());
+            environments.push(fields.environment.clone());
             runs.push(run.clone());
             places.push(place);
         }
@@ -171,7 +171,8 @@ async fn add_stages(lists: &Pool, deploys: &mut [Deploy]) -> Result<(), Error> {
         }
     }
     for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
-        stages.sort_by_key(|stage| (stage.record.said.started_at.or(stage.moment()), stage.moment(), stage.record.id));
+        stages
+            .sort_by_key(|stage| (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id));
     }
     Ok(())
 }

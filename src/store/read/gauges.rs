@@ -13,7 +13,7 @@ pub const MAX_PLACES: usize = 500;
 pub struct LastDeploy {
     /// What was deployed.
     pub component: String,
-    /// Where; empty where nobody said.
+    /// Empty if the record has no environment.
     pub environment: String,
     /// Unix time in seconds.
     pub finished_at: f64,

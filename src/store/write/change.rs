@@ -59,7 +59,7 @@ async fn change_once(
             include_str!("../../../sql/record_change.sql"),
             &[
                 &seen.id,
-                &seen.said.component,
+                &seen.fields.component,
                 &seen.updated_at,
                 &required(|record| &record.component),
                 &required(|record| &record.version),

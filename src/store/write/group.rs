@@ -119,7 +119,7 @@ async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
             let mut freed = Vec::new();
             for (job, id) in replays.into_iter().zip(ids) {
                 // One that was moved to another component meanwhile has lost its key, too.
-                match records.get(&id).filter(|record| record.said.component == job.delivery.record.component) {
+                match records.get(&id).filter(|record| record.fields.component == job.delivery.record.component) {
                     Some(record) => job.answer(Ok(Ok(Delivered { record: record.clone(), is_replay: true }))),
                     None => freed.push(job),
                 }

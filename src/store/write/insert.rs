@@ -188,15 +188,15 @@ impl Written {
 
 impl Addition {
     /// The whole record. What has no time of its own gets the stamp where its phase needs one.
-    pub fn to(self, said: NewRecord) -> Record {
-        let started_at = match said.phase {
-            Phase::Started => said.started_at.or(Some(self.stamp)),
-            _ => said.started_at.or(self.taken_start),
+    pub fn to(self, fields: NewRecord) -> Record {
+        let started_at = match fields.phase {
+            Phase::Started => fields.started_at.or(Some(self.stamp)),
+            _ => fields.started_at.or(self.taken_start),
         };
-        let finished_at = said.finished_at.or(said.phase.stops().then_some(self.stamp));
+        let finished_at = fields.finished_at.or(fields.phase.stops().then_some(self.stamp));
         Record {
             id: self.id,
-            said: NewRecord { started_at, finished_at, ..said },
+            fields: NewRecord { started_at, finished_at, ..fields },
             start_id: self.start_id,
             recorded_at: self.stamp,
             updated_at: self.stamp,

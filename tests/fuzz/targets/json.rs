@@ -51,8 +51,8 @@ fn standing() -> Vec<Record> {
     for status in ["started", "deployed", "queued"] {
         for times in times {
             let json = format!(r#"{{"component":"a","version":"b","owner":"c","status":"{status}","run":"d"{times}}}"#);
-            let said = NewRecord::from_draft(Draft::parse(json.as_bytes(), Origin::Post).unwrap(), now());
-            all.extend(said.map(|said| record(said, None)));
+            let fields = NewRecord::from_draft(Draft::parse(json.as_bytes(), Origin::Post).unwrap(), now());
+            all.extend(fields.map(|fields| record(fields, None)));
         }
     }
     all
@@ -62,8 +62,8 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap()
 }
 
-fn record(said: NewRecord, start_id: Option<i64>) -> Record {
-    Record { id: 7, said, start_id, recorded_at: now(), updated_at: now() }
+fn record(fields: NewRecord, start_id: Option<i64>) -> Record {
+    Record { id: 7, fields, start_id, recorded_at: now(), updated_at: now() }
 }
 
 /// An error names a field, and a field that is none is called that.
@@ -74,42 +74,43 @@ pub fn check_error(error: &FieldError) {
 }
 
 /// What was accepted is within its bounds, and is read again from what is answered.
-pub fn check(said: &NewRecord) {
-    let required = [&said.component, &said.version, &said.owner, &said.status];
-    let short = required.into_iter().chain(&said.environment);
-    let long = said.run.iter().chain(&said.stage);
+pub fn check(fields: &NewRecord) {
+    let required = [&fields.component, &fields.version, &fields.owner, &fields.status];
+    let short = required.into_iter().chain(&fields.environment);
+    let long = fields.run.iter().chain(&fields.stage);
     let texts = short.map(|text| (text, 200)).chain(long.map(|text| (text, 1_000)));
-    let texts = texts.chain(said.url.iter().map(|url| (url, 2_000))).chain(said.commit.iter().map(|text| (text, 64)));
+    let texts =
+        texts.chain(fields.url.iter().map(|url| (url, 2_000))).chain(fields.commit.iter().map(|text| (text, 64)));
     for (text, limit) in texts {
         assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
         assert!(!text.trim().is_empty());
     }
-    assert!(said.url.as_ref().is_none_or(|url| url.to_ascii_lowercase().starts_with("http")));
-    assert_eq!(said.phase, Phase::of_status(&said.status));
-    assert!(said.phase != Phase::Started || said.finished_at.is_none());
+    assert!(fields.url.as_ref().is_none_or(|url| url.to_ascii_lowercase().starts_with("http")));
+    assert_eq!(fields.phase, Phase::of_status(&fields.status));
+    assert!(fields.phase != Phase::Started || fields.finished_at.is_none());
 
-    let standing = record(said.clone(), None);
+    let standing = record(fields.clone(), None);
     let duration = standing.duration_ms();
     assert!(duration.is_none_or(|duration| duration >= 0));
-    assert_eq!(said.phase.stops(), duration.is_some() || standing.duration_missing().is_some());
+    assert_eq!(fields.phase.stops(), duration.is_some() || standing.duration_missing().is_some());
     let json = serde_json::to_vec(&standing).unwrap();
     let answered: Value = serde_json::from_slice(&json).unwrap();
     assert!(answered.get("duration_seconds").is_none_or(|seconds| seconds.as_f64().is_some_and(f64::is_finite)));
     for origin in [Origin::Put, Origin::Line] {
         let again = NewRecord::from_draft(Draft::parse(&json, origin).unwrap(), now()).unwrap();
-        assert_eq!(again, *said);
-        assert_eq!(again.content_digest(), said.content_digest());
-        assert_eq!(again.deploy_digest(), said.deploy_digest());
-        assert!(again.differences(said).is_empty());
+        assert_eq!(again, *fields);
+        assert_eq!(again.content_digest(), fields.content_digest());
+        assert_eq!(again.deploy_digest(), fields.deploy_digest());
+        assert!(again.differences(fields).is_empty());
     }
-    assert!(standing.differences(said).is_empty());
+    assert!(standing.differences(fields).is_empty());
     // Nothing changed is nothing changed.
     let empty = Draft::parse(b"{}", Origin::Patch).unwrap();
-    assert_eq!(standing.patched(empty, now()).as_ref(), Ok(said));
+    assert_eq!(standing.patched(empty, now()).as_ref(), Ok(fields));
     // A start that is another record's is not sent back as one's own.
-    if said.phase.stops() && said.started_at.is_some() {
-        let json = serde_json::to_vec(&record(said.clone(), Some(3))).unwrap();
+    if fields.phase.stops() && fields.started_at.is_some() {
+        let json = serde_json::to_vec(&record(fields.clone(), Some(3))).unwrap();
         let again = NewRecord::from_draft(Draft::parse(&json, Origin::Put).unwrap(), now()).unwrap();
-        assert_eq!(again, NewRecord { started_at: None, ..said.clone() });
+        assert_eq!(again, NewRecord { started_at: None, ..fields.clone() });
     }
 }

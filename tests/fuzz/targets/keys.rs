@@ -2,8 +2,12 @@
 
 use chrono::DateTime;
 use deploylog::{
-    auth::{Grant, Registered, Scope, Token, guard::Guard, pattern::Pattern, secret::Digest},
+    auth::{StoredToken, Token, guard::Guard, secret::TokenDigest},
     domain::record::{Draft, NewRecord, Origin, Record, idempotency_key},
+    domain::{
+        caller::{Grant, Scope},
+        pattern::Pattern,
+    },
     error::Error,
     request::{delivery_key, if_none_match, may_change, media_type, preferred},
     route::Route,
@@ -12,6 +16,8 @@ use hyper::{
     HeaderMap,
     header::{self, HeaderName, HeaderValue},
 };
+
+const SUPPORTED: &[&str] = &["application/json", "application/x-ndjson"];
 
 /// The header's values, a line each.
 pub fn target(data: &[u8]) {
@@ -33,10 +39,9 @@ pub fn target(data: &[u8]) {
         Err(other) => panic!("{other:?}"),
     }
     tags(&values, &only(header::IF_MATCH), &only(header::IF_NONE_MATCH));
-    let wanted = "application/json or application/x-ndjson";
-    if media_type(&only(header::CONTENT_TYPE), wanted).is_ok() {
+    if media_type(&only(header::CONTENT_TYPE), SUPPORTED).is_ok() {
         let sent = values[0].to_str().unwrap().to_ascii_lowercase();
-        assert!(values.len() == 1 && wanted.split(" or ").any(|name| sent.trim_start().starts_with(name)), "{sent}");
+        assert!(values.len() == 1 && SUPPORTED.iter().any(|name| sent.trim_start().starts_with(*name)), "{sent}");
     }
     let offers = ["application/json", "text/csv"];
     assert!(preferred(&only(header::ACCEPT), &offers).is_none_or(|place| place < offers.len()));
@@ -54,9 +59,9 @@ fn key(text: &str) {
 /// A tag matches where it stands in the list, or anything does; weakly only where nothing is changed.
 fn tags(values: &[HeaderValue], matching: &HeaderMap, differing: &HeaderMap) {
     let json = br#"{"component":"a","version":"b","owner":"c","status":"d"}"#;
-    let said = NewRecord::from_draft(Draft::parse(json, Origin::Post).unwrap(), DateTime::UNIX_EPOCH).unwrap();
+    let fields = NewRecord::from_draft(Draft::parse(json, Origin::Post).unwrap(), DateTime::UNIX_EPOCH).unwrap();
     let at = DateTime::UNIX_EPOCH;
-    let record = Record { id: 23, said, start_id: None, recorded_at: at, updated_at: at };
+    let record = Record { id: 23, fields, start_id: None, recorded_at: at, updated_at: at };
     let etag = record.etag();
     let listed: Vec<&str> = values
         .iter()
@@ -75,9 +80,9 @@ fn tags(values: &[HeaderValue], matching: &HeaderMap, differing: &HeaderMap) {
 fn token(values: &[HeaderValue], headers: &HeaderMap) {
     const SENT: &str = "dl_0123456789012345678901234567890123456789012";
     let grant = Grant { name: "ci".to_owned(), scope: Scope::Write, component: None, expires_at: None };
-    let token = Token { grant, digest: Digest::of(SENT.as_bytes()).unwrap() };
+    let token = Token { grant, digest: TokenDigest::of(SENT.as_bytes()).unwrap() };
     let at = DateTime::UNIX_EPOCH;
-    let guard = Guard::new(vec![Registered { token, created_at: at, last_used_at: None, revoked_at: None }], false);
+    let guard = Guard::new(vec![StoredToken { token, created_at: at, last_used_at: None, revoked_at: None }], false);
     let is_let_in = guard.admit(Route::CreateRecords, headers).is_ok();
     let words = values.first().and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
     let is_it = words.is_some_and(|(scheme, sent)| scheme.eq_ignore_ascii_case("bearer") && sent.trim_start() == SENT);

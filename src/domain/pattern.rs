@@ -1,18 +1,18 @@
-//! Which components a token may write of.
+//! Patterns of component names.
 
 use std::fmt;
 
-use crate::domain::record::text;
+use super::record::text;
 
-/// As long as a component may be.
+/// The maximum length of a component.
 const MAX_CHARACTERS: usize = 200;
 
-/// A text in which `*` stands for any text, also for none; everything else stands for itself.
+/// A text in which `*` matches any text, including an empty one. Every other character matches itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
 impl Pattern {
-    /// Reads one. Fails with what follows its name in a sentence.
+    /// Fails with a reason that continues a sentence: `is empty`.
     pub fn parse(pattern: &str) -> Result<Self, String> {
         if pattern.trim().is_empty() {
             return Err("is empty".to_owned());
@@ -20,20 +20,19 @@ impl Pattern {
         text(pattern, MAX_CHARACTERS).map(|pattern| Self(pattern.to_owned())).map_err(Into::into)
     }
 
-    /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether all of the text is as the pattern says.
+    /// Whether the pattern matches the whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
         let Some(last) = parts.next_back() else { return rest.is_empty() };
         for part in parts {
-            // The earliest place leaves the most to the parts that follow.
+            // The earliest match leaves the most text for the parts that follow.
             let Some(place) = rest.find(part) else { return false };
             rest = &rest[place + part.len()..];
         }
@@ -52,7 +51,7 @@ mod tests {
     use super::Pattern;
 
     #[test]
-    fn a_star_stands_for_any_text_and_all_else_for_itself() {
+    fn a_star_matches_any_text_and_all_else_matches_itself() {
         for (pattern, matching, other) in [
             ("web", &["web"][..], &["", "we", "webs", "Web", "web "][..]),
             ("web-*", &["web-", "web-1", "web-*", "web-a/b"], &["web", "aweb-1"]),
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_component_can_be_is_no_pattern() {
+    fn a_text_that_no_component_can_have_is_refused() {
         for (pattern, reason) in [("", "is empty"), (" ", "is empty"), ("a\nb", "has a control character")] {
             assert_eq!(Pattern::parse(pattern).unwrap_err(), reason);
         }

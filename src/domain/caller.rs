@@ -1,0 +1,109 @@
+//! Who sends a request, and what that caller may do.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{pattern::Pattern, record::FieldError};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Reads everything.
+    Read,
+    /// Records deploys, and nothing else.
+    Write,
+    /// Reads, records, changes and deletes.
+    Admin,
+}
+
+impl Scope {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
+    #[must_use]
+    pub fn covers(self, needed: Self) -> bool {
+        self == Self::Admin || self == needed
+    }
+}
+
+/// The rights of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The token's name. A name is never used for a second token.
+    pub name: String,
+    pub scope: Scope,
+    /// The components that the token may write; `None` means all.
+    pub component: Option<Pattern>,
+    /// `None` means that the token does not expire.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Grant {
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// The bearer of a token, or an anonymous client if the call needs no token.
+#[derive(Clone, Debug, Default)]
+pub struct Caller(Option<Arc<Grant>>);
+
+impl Caller {
+    #[must_use]
+    pub fn bearer(grant: Arc<Grant>) -> Self {
+        Self(Some(grant))
+    }
+
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.0.as_ref()
+    }
+
+    #[must_use]
+    pub fn token_name(&self) -> Option<&str> {
+        self.0.as_ref().map(|grant| grant.name.as_str())
+    }
+
+    /// Fails with an error for the field `component` if the token is not valid for this component.
+    pub fn may_write(&self, component: &str) -> Result<(), FieldError> {
+        let Some(grant) = &self.0 else { return Ok(()) };
+        match &grant.component {
+            Some(pattern) if !pattern.matches(component) => {
+                let reason = format!("{component} does not match {pattern}, the pattern of the token {}", grant.name);
+                Err(FieldError::new("component", reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+
+    #[test]
+    fn a_scope_covers_itself_and_admin_covers_all() {
+        for (has, needs) in [
+            (Scope::Read, [true, false, false]),
+            (Scope::Write, [false, true, false]),
+            (Scope::Admin, [true, true, true]),
+        ] {
+            assert_eq!(Scope::ALL.map(|needed| has.covers(needed)), needs, "{has:?}");
+            assert_eq!(Scope::named(has.name()), Some(has));
+        }
+    }
+}
