@@ -33,9 +33,9 @@ mod readme;
 mod records;
 mod replicas;
 mod retention;
+mod sample_data;
 mod startup;
 #[cfg(feature = "tls")]
 mod tls;
 mod tokens;
 mod upgrade;
-mod week;

@@ -8,7 +8,7 @@ use super::{SINCE, UNTIL, Week};
 
 /// What `dora.sql` answers: by component, then by column.
 fn expected(week: &Week, since: &str, until: &str, zone: &str) -> BTreeMap<String, Vec<Option<f64>>> {
-    let sql = include_str!("../../week/dora.sql");
+    let sql = include_str!("../../sample-data/dora.sql");
     let sql = [("since", since), ("until", until), ("tz", zone)]
         .iter()
         .fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!(":'{name}'"), &format!("'{value}'")));

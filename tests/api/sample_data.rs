@@ -16,7 +16,7 @@ const UNTIL: &str = "2026-03-30T00:00:00Z";
 
 /// What the script writes with these arguments.
 fn generated(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/week/generate");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample-data/generate");
     let output = Command::new(script).args(arguments).envs(environment.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -46,7 +46,7 @@ impl Week {
              select line, said::jsonb
              from unnest(string_to_array(rtrim($week${file}$week$, E'\\n'), E'\\n')) with ordinality as file (said, line)"
         ));
-        session.run(include_str!("../week/deploys.sql"));
+        session.run(include_str!("../sample-data/deploys.sql"));
         Self { service, session, lines }
     }
 
