@@ -68,7 +68,7 @@ fn check(all: &[Value], acknowledged: &[Value]) {
 }
 
 #[test]
-fn kill_9_of_the_service_loses_no_acknowledged_record() {
+fn killing_the_service_loses_no_acknowledged_record() {
     let database = Database::new();
     let mut known = Vec::new();
     for _ in 0..3 {
@@ -80,7 +80,7 @@ fn kill_9_of_the_service_loses_no_acknowledged_record() {
 }
 
 #[test]
-fn kill_9_of_the_service_and_its_own_postgresql_loses_no_acknowledged_record() {
+fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record() {
     let directory = PrivateDirectory::new();
     let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
     let mut known = Vec::new();
@@ -103,7 +103,7 @@ fn kill_9_of_the_service_and_its_own_postgresql_loses_no_acknowledged_record() {
 }
 
 #[test]
-fn shutdown_under_load_answers_what_it_took_and_exits_0() {
+fn shutdown_under_load_exits_0_and_loses_no_acknowledged_record() {
     let database = Database::new();
     let mut service = Service::on(&database);
     let known = acknowledged(&service, || service.signal("TERM"));

@@ -37,7 +37,7 @@ fn the_list_is_a_json_array_newest_first() {
 }
 
 #[test]
-fn each_filter_answers_the_records_that_have_exactly_this() {
+fn each_filter_matches_its_value_exactly() {
     let service = Service::start();
     let one = json!({
         "component": "Web & shop/ü 100%+", "version": "2.1+B#1", "owner": "Åsa 🚀", "status": "In Progress",
@@ -56,7 +56,7 @@ fn each_filter_answers_the_records_that_have_exactly_this() {
 }
 
 #[test]
-fn the_filter_by_phase_takes_the_name_of_each_phase() {
+fn the_phase_filter_accepts_every_phase() {
     let service = Service::start();
     let words = ["begun", "live", "broken", "killed", "done", "no-op", "queued"];
     let records = recorded(&service, words.map(|status| json!({ "status": status })));
@@ -67,7 +67,7 @@ fn the_filter_by_phase_takes_the_name_of_each_phase() {
 }
 
 #[test]
-fn a_record_must_pass_all_filters_that_are_given() {
+fn a_record_must_match_all_given_filters() {
     let service = Service::start();
     let [both, ..] = recorded(
         &service,
@@ -82,7 +82,7 @@ fn a_record_must_pass_all_filters_that_are_given() {
 }
 
 #[test]
-fn since_and_until_bound_recorded_at_the_first_inclusive_the_second_not() {
+fn since_is_inclusive_and_until_is_exclusive() {
     let service = Service::start();
     let long_ago = json!({ "started_at": "2001-01-01T00:00:00Z", "finished_at": "2001-01-01T00:01:00Z" });
     let [first, second, third] = recorded(&service, [long_ago, json!({}), json!({})]);
@@ -103,7 +103,7 @@ fn since_and_until_bound_recorded_at_the_first_inclusive_the_second_not() {
 }
 
 #[test]
-fn the_limit_is_from_1_to_1000_and_100_if_left_out() {
+fn the_limit_is_1_to_1000_and_100_by_default() {
     let service = Service::start();
     import(&service, 1001);
     for (query, count) in [("", 100), ("limit=1", 1), ("limit=101", 101), ("limit=1000", 1000)] {
@@ -115,7 +115,7 @@ fn the_limit_is_from_1_to_1000_and_100_if_left_out() {
 }
 
 #[test]
-fn an_unknown_query_parameter_is_an_error_that_names_it_whatever_the_call() {
+fn every_call_on_records_rejects_an_unknown_query_parameter_by_name() {
     let service = Service::start();
     service.record(DEPLOYED);
     for parameter in ["colour=red", "Component=web", "id=1", "page=2", "colour"] {
@@ -137,7 +137,7 @@ fn an_unknown_query_parameter_is_an_error_that_names_it_whatever_the_call() {
 }
 
 #[test]
-fn an_unknown_query_parameter_is_an_error_that_names_it_of_livez_and_readyz_too() {
+fn livez_and_readyz_reject_an_unknown_query_parameter_by_name() {
     let service = Service::start();
     for path in ["/livez", "/readyz"] {
         assert_eq!(service.get(&format!("{path}?verbose=1")).bad_fields(400), ["verbose"], "{path}");
@@ -153,7 +153,7 @@ fn a_repeated_query_parameter_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_query_parameters_that_cannot_be_as_they_are_are_listed_at_once() {
+fn all_invalid_query_parameters_are_listed_at_once() {
     let service = Service::start();
     let long = format!("stage={}", "x".repeat(1_001));
     let query = format!(
@@ -165,7 +165,7 @@ fn all_query_parameters_that_cannot_be_as_they_are_are_listed_at_once() {
 }
 
 #[test]
-fn api_is_the_same_with_and_without_its_slash() {
+fn api_works_with_and_without_a_trailing_slash() {
     let service = Service::start();
     let posted = service.send("POST", "/api", DEPLOYED);
     let record = posted.expect(201);

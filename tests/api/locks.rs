@@ -20,7 +20,7 @@ fn of(component: &str) -> String {
 }
 
 #[test]
-fn a_write_that_waits_for_its_component_delays_no_event_of_another() {
+fn a_write_that_waits_for_a_component_lock_delays_no_event_of_another_component() {
     // Of its own: transactions of other tests delay events.
     let cluster = OwnCluster::start();
     let url = cluster.url();
@@ -49,7 +49,7 @@ fn a_write_that_waits_for_its_component_delays_no_event_of_another() {
 }
 
 #[test]
-fn locks_are_taken_in_ascending_order_whatever_order_components_are_named_in() {
+fn an_import_takes_its_locks_in_ascending_order() {
     let database = Database::new();
     let service = Service::on(&database);
     let session = Session::open(&database.url());
@@ -96,7 +96,7 @@ fn at(component: &str, second: usize) -> String {
 }
 
 #[test]
-fn two_processes_that_write_two_components_in_opposite_order_do_not_deadlock_and_measure_what_moves() {
+fn two_processes_that_write_two_components_in_opposite_order_pair_correctly_without_deadlocks() {
     const ROUNDS: usize = 60;
     // Of its own: its deadlocks are counted.
     let cluster = OwnCluster::start();
@@ -146,7 +146,7 @@ fn two_processes_that_write_two_components_in_opposite_order_do_not_deadlock_and
 }
 
 #[test]
-fn records_of_a_component_are_stamped_in_the_order_of_their_ids_also_through_two_processes() {
+fn timestamps_of_a_component_follow_its_ids_across_two_processes() {
     let database = Database::new();
     let services = [Service::on(&database), Service::on(&database)];
     std::thread::scope(|scope| {
@@ -173,7 +173,7 @@ fn records_of_a_component_are_stamped_in_the_order_of_their_ids_also_through_two
 }
 
 #[test]
-fn a_record_that_waited_for_its_component_is_stamped_when_the_wait_is_over() {
+fn a_write_that_waited_for_a_component_lock_is_timestamped_after_the_wait() {
     let database = Database::new();
     let service = Service::on(&database);
     let id = service.record(&of("api"))["id"].clone();

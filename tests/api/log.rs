@@ -101,7 +101,7 @@ fn attack(format: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_entry_is_one_line_of_text_in_which_nothing_acts() {
+fn a_text_entry_is_one_line_without_control_characters() {
     let lines = attack("text");
     for line in &lines {
         let mut words = line.split_whitespace();
@@ -118,7 +118,7 @@ fn an_entry_is_one_line_of_text_in_which_nothing_acts() {
 }
 
 #[test]
-fn an_entry_is_one_line_of_json_that_means_what_was_sent() {
+fn a_json_entry_is_one_line_that_preserves_the_text() {
     let lines = attack("json");
     let entries: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     let errors: Vec<_> = entries.iter().filter_map(|entry| entry["fields"]["error"].as_str()).collect();
@@ -129,7 +129,7 @@ fn an_entry_is_one_line_of_json_that_means_what_was_sent() {
 }
 
 #[test]
-fn what_ends_a_start_is_one_line_too() {
+fn each_startup_error_is_one_line() {
     let directory = PrivateDirectory::new();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -147,7 +147,7 @@ fn what_ends_a_start_is_one_line_too() {
 }
 
 #[test]
-fn what_postgresql_says_is_relayed_in_one_line_in_which_nothing_acts() {
+fn output_of_postgresql_is_logged_on_one_line_without_control_characters() {
     let directory = PrivateDirectory::new();
     // The whole of it, but for what ends a line: PostgreSQL's programs take no such path.
     let place = directory.path().join(HOSTILE.replace(['\r', '\n'], ""));

@@ -29,7 +29,7 @@ fn at(clock: &str) -> String {
 }
 
 #[test]
-fn two_plain_calls_measure_a_deploy_with_no_id_to_carry() {
+fn two_plain_calls_measure_a_deploy_without_passing_an_id() {
     let service = Service::start();
     let started = service.record(&web(&json!({"status": "started"})));
     assert_eq!(started["started_at"], started["recorded_at"], "the database's clock");
@@ -42,7 +42,7 @@ fn two_plain_calls_measure_a_deploy_with_no_id_to_carry() {
 }
 
 #[test]
-fn a_duration_is_finish_minus_start_with_milliseconds_kept() {
+fn a_duration_is_finish_minus_start_rounded_to_milliseconds() {
     let service = Service::start();
     service.record(&start(&at("10:00:00.0004")));
     let finished = service.record(&stop(&at("10:01:30.2509")));
@@ -50,7 +50,7 @@ fn a_duration_is_finish_minus_start_with_milliseconds_kept() {
 }
 
 #[test]
-fn what_the_database_says_is_what_the_service_says() {
+fn the_table_holds_the_duration_the_reason_for_its_absence_and_the_start_id() {
     let database = crate::harness::Database::new();
     let service = Service::on(&database);
     service.record(&start(&at("10:00:00.0004")));
@@ -80,7 +80,7 @@ fn the_latest_start_counts() {
 }
 
 #[test]
-fn at_one_and_the_same_moment_the_lower_id_comes_first() {
+fn at_equal_moments_the_lower_id_comes_first() {
     let service = Service::start();
     let noon = at("12:00:00");
     let early_stop = service.record(&stop(&noon));
@@ -92,7 +92,7 @@ fn at_one_and_the_same_moment_the_lower_id_comes_first() {
 }
 
 #[test]
-fn the_same_deploy_means_the_same_component_environment_run_and_stage() {
+fn a_deploy_is_identified_by_component_environment_run_and_stage() {
     let service = Service::start();
     let base = json!({"environment": "production", "run": "job#1", "stage": "Build"});
     let with = |change: Value, status: &str| {
@@ -119,7 +119,7 @@ fn the_same_deploy_means_the_same_component_environment_run_and_stage() {
 }
 
 #[test]
-fn where_there_is_no_run_the_same_deploy_means_the_same_version_too() {
+fn without_a_run_a_deploy_is_identified_by_its_version_too() {
     let service = Service::start();
     service.record(&web(&json!({"status": "started"})));
     let other = service.record(&web(&json!({"status": "deployed", "version": "2"})));
@@ -127,7 +127,7 @@ fn where_there_is_no_run_the_same_deploy_means_the_same_version_too() {
 }
 
 #[test]
-fn a_record_with_both_times_is_complete_and_takes_no_start_from_another() {
+fn a_record_with_both_times_takes_no_start_from_another() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     let complete = web(&json!({"status": "ok", "started_at": at("10:01:00"), "finished_at": at("10:03:00")}));
@@ -140,7 +140,7 @@ fn a_record_with_both_times_is_complete_and_takes_no_start_from_another() {
 }
 
 #[test]
-fn a_finish_before_its_start_is_kept_without_a_duration() {
+fn a_finish_before_its_start_is_stored_without_a_duration() {
     let service = Service::start();
     let record =
         service.record(&web(&json!({"status": "ok", "started_at": at("10:01:00"), "finished_at": at("10:00:00")})));
@@ -150,7 +150,7 @@ fn a_finish_before_its_start_is_kept_without_a_duration() {
 }
 
 #[test]
-fn a_late_start_completes_the_finish_that_waits_for_it() {
+fn a_late_start_completes_an_unpaired_finish() {
     let service = Service::start();
     let waiting = service.post(&stop(&at("10:01:00")));
     let id = waiting.json()["id"].clone();
@@ -163,7 +163,7 @@ fn a_late_start_completes_the_finish_that_waits_for_it() {
 }
 
 #[test]
-fn a_late_finish_takes_its_start_back_from_a_later_one() {
+fn a_late_finish_takes_its_start_back_from_a_later_finish() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     let later = service.record(&stop(&at("10:09:00")));
@@ -176,7 +176,7 @@ fn a_late_finish_takes_its_start_back_from_a_later_one() {
 }
 
 #[test]
-fn a_stage_that_is_retried_measures_each_attempt_from_its_own_start() {
+fn each_attempt_of_a_retried_stage_is_measured_from_its_own_start() {
     let service = Service::start();
     let stage = |status: &str, field: &str, clock: &str| {
         web(&json!({"run": "job#1", "stage": "Test", "status": status, field: at(clock)}))
@@ -188,7 +188,7 @@ fn a_stage_that_is_retried_measures_each_attempt_from_its_own_start() {
 }
 
 #[test]
-fn noted_and_skipped_records_keep_their_times_and_touch_no_clock() {
+fn noted_and_skipped_records_keep_their_times_and_do_not_affect_pairing() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     for status in ["queued", "rolled_back", "skipped", "not_built"] {
@@ -201,7 +201,7 @@ fn noted_and_skipped_records_keep_their_times_and_touch_no_clock() {
 }
 
 #[test]
-fn a_finish_with_a_status_that_starts_the_clock_is_an_error() {
+fn finished_at_with_a_status_that_starts_the_clock_is_an_error() {
     let service = Service::start();
     let answer = service.post(&web(&json!({"status": "deploying", "finished_at": at("10:00:00")})));
     assert_eq!(answer.bad_fields(400), ["finished_at"]);
@@ -219,7 +219,7 @@ fn a_moment_more_than_a_day_in_the_future_is_an_error() {
 }
 
 #[test]
-fn a_start_and_its_finish_in_one_ndjson_body_pair() {
+fn a_start_and_its_finish_in_one_ndjson_body_are_paired() {
     let service = Service::start();
     let lines =
         [stop(&at("10:01:00")), start(&at("10:00:00")), stop(&at("10:02:00")), start(&at("10:01:30"))].join("\n");
@@ -232,7 +232,7 @@ fn a_start_and_its_finish_in_one_ndjson_body_pair() {
 }
 
 #[test]
-fn the_service_and_the_schema_digest_a_deploy_alike() {
+fn the_service_and_the_schema_compute_the_same_deploy_digest() {
     let database = Database::new();
     let service = Service::on(&database);
     for optional in ["", r#","run":"job#1""#, r#","environment":"ä","stage":"a / b""#, r#","run":"r","stage":"s""#] {

@@ -26,7 +26,7 @@ fn value(metrics: &str, sample: &str) -> Option<f64> {
 }
 
 #[test]
-fn promtool_finds_nothing_to_complain_of() {
+fn promtool_accepts_the_metrics() {
     let service = Service::start();
     service
         .record(&deployed(&json!({"component": "a\\b\"c", "environment": "<é>", "started_at": "2026-01-01T00:00:00Z",
@@ -49,7 +49,7 @@ fn promtool_finds_nothing_to_complain_of() {
 }
 
 #[test]
-fn requests_are_counted_by_call_and_status_and_their_times_in_buckets() {
+fn requests_are_counted_by_route_and_status_with_a_latency_histogram() {
     let service = Service::start();
     service.record(DEPLOYED);
     service.record(DEPLOYED);
@@ -80,7 +80,7 @@ fn requests_are_counted_by_call_and_status_and_their_times_in_buckets() {
 }
 
 #[test]
-fn records_are_counted_by_phase_once_each_whatever_way_they_came() {
+fn each_record_is_counted_once_by_phase() {
     let service = Service::start();
     let keyed = [("content-type", "application/json"), ("idempotency-key", "k")];
     assert_eq!(service.request("POST", "/api/", &keyed, Some(DEPLOYED)).status, 201);
@@ -94,7 +94,7 @@ fn records_are_counted_by_phase_once_each_whatever_way_they_came() {
 }
 
 #[test]
-fn queue_and_pool_are_told() {
+fn the_queue_and_the_pools_are_reported() {
     let service = Service::set(&[("DEPLOYLOG_POOL_SIZE", "9")]);
     service.record(DEPLOYED);
     let idle = metrics(&service);
@@ -107,7 +107,7 @@ fn queue_and_pool_are_told() {
 }
 
 #[test]
-fn a_write_that_waits_for_the_database_is_told() {
+fn a_write_that_waits_for_the_database_is_counted_in_the_queue() {
     let database = Database::new();
     let service = Service::on(&database);
     let lock = crate::harness::Session::open(&database.url());
@@ -124,7 +124,7 @@ fn a_write_that_waits_for_the_database_is_told() {
 }
 
 #[test]
-fn the_last_deploy_of_a_place_is_told_by_its_own_time_and_not_by_when_it_was_recorded() {
+fn the_last_deploy_is_the_last_to_finish_not_the_last_recorded() {
     let service = Service::start();
     let of_web = |status: &str, started: Option<&str>, finished: &str, more: &str| {
         let mut fields = json!({"status": status, "finished_at": finished, "environment": "production"});
@@ -153,7 +153,7 @@ fn the_last_deploy_of_a_place_is_told_by_its_own_time_and_not_by_when_it_was_rec
 }
 
 #[test]
-fn a_deploy_runs_until_its_finish_or_a_newer_start_comes() {
+fn a_deploy_runs_until_it_finishes_or_a_newer_one_starts() {
     let service = Service::start();
     let running = || value(&metrics(&service), "deploylog_deploys_running");
     let say = |component: &str, status: &str| {
@@ -172,7 +172,7 @@ fn a_deploy_runs_until_its_finish_or_a_newer_start_comes() {
 }
 
 #[test]
-fn the_places_with_metrics_of_their_own_are_bounded() {
+fn last_deploy_metrics_are_limited_to_500_components_and_environments() {
     let database = Database::new();
     let service = Service::on(&database);
     assert_eq!(value(&metrics(&service), "deploylog_places_left_out"), Some(0.0));
@@ -187,7 +187,7 @@ fn the_places_with_metrics_of_their_own_are_bounded() {
 }
 
 #[test]
-fn without_its_database_the_service_still_tells_of_itself() {
+fn without_the_database_the_service_still_reports_its_own_metrics() {
     let mut cluster = OwnCluster::start();
     let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
@@ -200,7 +200,7 @@ fn without_its_database_the_service_still_tells_of_itself() {
 }
 
 #[test]
-fn metrics_are_text_and_take_no_parameters() {
+fn metrics_are_plain_text_and_accept_no_parameters() {
     let service = Service::start();
     assert_eq!(service.get("/metrics?format=json").bad_fields(400), ["format"]);
     assert_eq!(service.request("GET", "/metrics", &[("accept", "application/json")], None).status, 406);

@@ -98,7 +98,7 @@ fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Ans
 }
 
 #[test]
-fn the_document_is_there_and_told_apart_by_its_etag() {
+fn the_document_is_served_with_an_etag() {
     let service = Service::start();
     let answer = service.get("/openapi.json");
     assert_eq!(answer.expect(200)["openapi"], "3.1.0");
@@ -111,7 +111,7 @@ fn the_document_is_there_and_told_apart_by_its_etag() {
 }
 
 #[test]
-fn every_example_is_taken() {
+fn every_example_is_accepted() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
@@ -135,7 +135,7 @@ fn every_example_is_taken() {
 }
 
 #[test]
-fn every_status_that_is_told_can_be_called_forth() {
+fn every_documented_status_of_a_working_service_can_be_produced() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
@@ -154,7 +154,7 @@ fn every_status_that_is_told_can_be_called_forth() {
 }
 
 #[test]
-fn what_needs_the_database_and_only_that_tells_of_a_503() {
+fn exactly_the_calls_that_need_the_database_document_503() {
     let mut cluster = OwnCluster::start();
     let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
     let document = document(&service);
@@ -168,7 +168,7 @@ fn what_needs_the_database_and_only_that_tells_of_a_503() {
 }
 
 #[test]
-fn what_needs_a_token_and_only_that_tells_of_401_and_403() {
+fn exactly_the_calls_that_need_a_token_document_401_and_403() {
     let database = Database::new();
     let tokens = ["read", "write"].map(|scope| {
         let arguments = ["token", "create", scope, "--scope", scope];

@@ -19,7 +19,7 @@ fn serve(environment: &[(&str, &str)]) -> (String, String) {
 }
 
 #[test]
-fn every_bad_setting_is_named_at_once_and_the_exit_code_is_64() {
+fn all_invalid_settings_are_named_at_once_with_exit_code_64() {
     let environment = [("DEPLOYLOG_LISTEN", "nowhere"), ("DEPLOYLOG_BODY_TIMEOUT", "soon"), ("DATABASE_URL", "hst=a")];
     let (code, out, err) = run(&["--pool-size=0", "--frobnicate"], &environment);
     assert_eq!((code, out.as_str()), (64, ""));
@@ -41,7 +41,7 @@ fn help_names_every_setting_and_exit_code() {
 }
 
 #[test]
-fn one_line_at_start_says_version_address_and_database_but_no_password() {
+fn the_startup_line_names_version_address_and_database_but_no_password() {
     let database = Database::new();
     let (ready, log) = serve(&[("DATABASE_URL", &format!("{} password=s3cret", database.url()))]);
     let address = ready.trim_end().strip_prefix("ready on http://").unwrap();
@@ -53,7 +53,7 @@ fn one_line_at_start_says_version_address_and_database_but_no_password() {
 }
 
 #[test]
-fn logs_are_json_lines_where_that_is_set() {
+fn logs_are_json_lines_when_configured() {
     let database = Database::new();
     let (_, log) = serve(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_FORMAT", "json")]);
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -61,7 +61,7 @@ fn logs_are_json_lines_where_that_is_set() {
 }
 
 #[test]
-fn the_database_url_is_read_from_a_file_too() {
+fn the_database_url_can_be_read_from_a_file() {
     let (database, directory) = (Database::new(), PrivateDirectory::new());
     let file = directory.path().join("url");
     std::fs::write(&file, database.url() + "\n").unwrap();
@@ -69,7 +69,7 @@ fn the_database_url_is_read_from_a_file_too() {
 }
 
 #[test]
-fn an_address_that_is_taken_ends_the_start_with_a_sentence() {
+fn an_address_in_use_stops_startup_with_an_error() {
     let service = Service::start();
     let address = service.address.to_string();
     let (code, _, err) = run(&["--listen", &address], &[("DATABASE_URL", "host=/nowhere")]);
@@ -78,7 +78,7 @@ fn an_address_that_is_taken_ends_the_start_with_a_sentence() {
 }
 
 #[test]
-fn healthcheck_tells_by_its_exit_code_whether_the_service_is_ready() {
+fn healthcheck_exits_0_while_the_service_is_ready_and_1_once_it_is_gone() {
     let service = Service::start();
     let address = service.address.to_string();
     assert_eq!(run(&["healthcheck", "--listen", &address], &[]).0, 0);
@@ -89,7 +89,7 @@ fn healthcheck_tells_by_its_exit_code_whether_the_service_is_ready() {
 }
 
 #[test]
-fn a_service_that_waits_for_its_database_ends_when_it_is_asked_to() {
+fn a_service_that_waits_for_its_database_stops_on_sigterm() {
     let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", "host=/nowhere user=ann")]);
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = log.next().unwrap().unwrap();
@@ -111,7 +111,7 @@ fn begin_post(service: &Service) -> Connection {
 }
 
 #[test]
-fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+fn shutdown_finishes_requests_in_flight_and_accepts_no_connections() {
     let mut service = Service::start();
     let mut slow = begin_post(&service);
     // Idle ones do not hold it up.
@@ -126,7 +126,7 @@ fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
 }
 
 #[test]
-fn shutdown_waits_eight_seconds_at_most() {
+fn shutdown_waits_at_most_eight_seconds() {
     let mut service = Service::start();
     let _stuck = begin_post(&service);
     let began = std::time::Instant::now();
@@ -136,7 +136,7 @@ fn shutdown_waits_eight_seconds_at_most() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_any_more_ends_nothing() {
+fn a_closed_log_pipe_does_not_stop_the_service() {
     let directory = PrivateDirectory::new();
     let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
     let mut child = Service::spawn(&["--log-level=debug"], &environment);
@@ -151,7 +151,7 @@ fn a_log_that_nobody_reads_any_more_ends_nothing() {
 }
 
 #[test]
-fn shutdown_keeps_its_deadline_when_the_database_stands_still() {
+fn shutdown_keeps_its_deadline_when_the_database_hangs() {
     let cluster = OwnCluster::start();
     let mut service = Service::with(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);

@@ -87,16 +87,16 @@ fn try_histories(processes: usize, percent: u64) {
 }
 
 #[test]
-fn through_one_process_every_answer_is_that_of_the_model() {
+fn every_response_of_one_process_matches_the_model() {
     try_histories(1, 20);
 }
 
 #[test]
-fn through_two_processes_every_answer_is_that_of_the_model() {
+fn every_response_of_two_processes_matches_the_model() {
     try_histories(2, 30);
 }
 
 #[test]
-fn through_four_processes_every_answer_is_that_of_the_model() {
+fn every_response_of_four_processes_matches_the_model() {
     try_histories(4, 50);
 }

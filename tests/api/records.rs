@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{DEPLOYED, Database, Service, deployed};
 
 #[test]
-fn the_first_users_curl_call_works_as_it_stands() {
+fn the_original_curl_call_works_unchanged() {
     let service = Service::start();
     let body = r#"{"component":"server-interface","version":"2.1","owner":"aoliveira","status":"deployed"}"#;
     let answer = service.request("POST", "/api/", &[("Content-Type", "application/json")], Some(body));
@@ -28,7 +28,7 @@ fn the_first_users_curl_call_works_as_it_stands() {
 }
 
 #[test]
-fn every_field_that_the_sender_sets_comes_back() {
+fn every_field_that_the_sender_sets_is_returned() {
     let service = Service::start();
     let sent = json!({
         "component": "web", "version": "2.1", "owner": "Åsa 🚀", "status": "Rolled Back", "environment": "production",
@@ -49,7 +49,7 @@ fn every_field_that_the_sender_sets_comes_back() {
 }
 
 #[test]
-fn an_unset_optional_field_is_left_out_of_the_answer() {
+fn an_unset_optional_field_is_left_out_of_the_response() {
     let service = Service::start();
     let with_nulls =
         r#"{"component":"web","version":"1","owner":"ann","status":"queued","environment":null,"url":" "}"#;
@@ -60,7 +60,7 @@ fn an_unset_optional_field_is_left_out_of_the_answer() {
 }
 
 #[test]
-fn a_missing_required_field_is_named_whether_it_is_left_out_null_or_only_white_space() {
+fn a_required_field_that_is_absent_null_or_blank_is_an_error_that_names_it() {
     let service = Service::start();
     for field in ["component", "version", "owner", "status"] {
         let mut left_out: Value = serde_json::from_str(DEPLOYED).unwrap();
@@ -79,7 +79,7 @@ fn a_missing_required_field_is_named_whether_it_is_left_out_null_or_only_white_s
 }
 
 #[test]
-fn null_is_the_same_as_left_out() {
+fn null_means_the_same_as_absent() {
     let service = Service::start();
     let optional = ["environment", "run", "stage", "url", "commit", "committed_at", "unplanned", "started_at"];
     let mut nulls = json!({ "status": "queued", "finished_at": null });
@@ -156,7 +156,7 @@ fn a_field_given_twice_is_an_error_that_names_it() {
 }
 
 #[test]
-fn what_only_the_service_sets_is_refused_in_post_and_patch_and_ignored_in_put_and_ndjson() {
+fn fields_set_by_the_service_are_rejected_in_post_and_patch_and_ignored_in_put_and_ndjson() {
     let service = Service::start();
     let id = service.record(DEPLOYED)["id"].clone();
     let path = format!("/api/{id}");
@@ -183,7 +183,7 @@ fn what_only_the_service_sets_is_refused_in_post_and_patch_and_ignored_in_put_an
 }
 
 #[test]
-fn a_started_at_beside_a_start_id_is_worked_out_anew_in_put_and_ndjson() {
+fn put_and_ndjson_recompute_a_started_at_sent_with_a_start_id() {
     let service = Service::start();
     let at = |status: &str, field: &str, time: &str| deployed(&json!({ "status": status, field: time, "run": "r" }));
     service.record(&at("started", "started_at", "2026-01-01T00:00:00Z"));
@@ -205,7 +205,7 @@ fn a_started_at_beside_a_start_id_is_worked_out_anew_in_put_and_ndjson() {
 }
 
 #[test]
-fn records_lie_in_the_table_records_its_columns_named_as_the_fields() {
+fn the_columns_of_the_table_records_are_named_like_the_fields() {
     let database = Database::new();
     let service = Service::on(&database);
     let times = json!({ "started_at": "2026-01-01T00:00:00Z", "status": "started" });

@@ -74,7 +74,7 @@ fn send_side_by_side(services: &[&Service], component: &str, seed: u64) {
 }
 
 #[test]
-fn through_one_process_the_order_of_arrival_does_not_matter_once_a_record_is_acknowledged() {
+fn records_sent_concurrently_to_one_process_are_paired_by_the_rules() {
     let service = Service::start();
     for round in 0..3 {
         let component = format!("web-{round}");
@@ -84,7 +84,7 @@ fn through_one_process_the_order_of_arrival_does_not_matter_once_a_record_is_ack
 }
 
 #[test]
-fn starts_and_finishes_sent_side_by_side_through_both_come_out_as_the_rules_say() {
+fn records_sent_concurrently_to_two_processes_are_paired_by_the_rules() {
     let database = Database::new();
     let replicas = [Service::on(&database), Service::on(&database)];
     for round in 0..3 {
@@ -95,7 +95,7 @@ fn starts_and_finishes_sent_side_by_side_through_both_come_out_as_the_rules_say(
 }
 
 #[test]
-fn changes_and_removals_side_by_side_through_both_come_out_as_the_rules_say() {
+fn concurrent_changes_and_deletions_through_two_processes_are_paired_by_the_rules() {
     let database = Database::new();
     let replicas = [Service::on(&database), Service::on(&database)];
     let lines: Vec<String> = (0..200).map(|second| record("web", second, second % 3 == 0)).collect();
@@ -121,7 +121,7 @@ fn changes_and_removals_side_by_side_through_both_come_out_as_the_rules_say() {
 }
 
 #[test]
-fn a_key_delivered_through_both_at_once_is_one_record() {
+fn a_key_delivered_to_two_processes_at_once_is_one_record() {
     let database = Database::new();
     let replicas = [Service::on(&database), Service::on(&database)];
     for key in 0..20 {
@@ -146,7 +146,7 @@ fn a_key_delivered_through_both_at_once_is_one_record() {
 }
 
 #[test]
-fn a_process_has_a_heartbeat_until_it_ends() {
+fn a_process_has_a_heartbeat_until_it_stops() {
     let database = Database::new();
     let beats = || database.sql("select process from heartbeats order by process");
     let mut first = Service::on(&database);
@@ -164,7 +164,7 @@ fn a_process_has_a_heartbeat_until_it_ends() {
 }
 
 #[test]
-fn a_killed_process_leaves_nothing_but_a_heartbeat_that_is_forgotten_after_a_minute() {
+fn the_heartbeat_of_a_killed_process_is_deleted_after_a_minute() {
     let database = Database::new();
     let survivor = Service::on(&database);
     let killed = Service::on(&database);
@@ -179,7 +179,7 @@ fn a_killed_process_leaves_nothing_but_a_heartbeat_that_is_forgotten_after_a_min
 }
 
 #[test]
-fn a_write_that_was_given_up_looks_when_it_is_carried_out() {
+fn a_write_that_executes_after_its_timeout_is_paired_when_it_executes() {
     let cluster = OwnCluster::start();
     let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);

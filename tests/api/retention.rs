@@ -64,7 +64,7 @@ fn standing(database: &Database) -> Vec<i64> {
 }
 
 #[test]
-fn what_is_old_goes_with_its_key_its_history_and_its_place_among_open_starts() {
+fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
     let database = Database::new();
     let service = Service::on(&database);
     let keyed = json!({"idempotency_key": "k"});
@@ -100,7 +100,7 @@ fn what_is_old_goes_with_its_key_its_history_and_its_place_among_open_starts() {
 }
 
 #[test]
-fn without_the_setting_everything_is_kept() {
+fn without_the_setting_all_records_are_retained() {
     let database = Database::new();
     let service = Service::on(&database);
     import(&service, &[record("web", "started", 4000, "10:00:00", &json!({}))]);
@@ -113,7 +113,7 @@ fn without_the_setting_everything_is_kept() {
 }
 
 #[test]
-fn what_was_recorded_or_happened_lately_stays_and_so_does_what_runs() {
+fn recent_records_and_current_deploys_are_retained() {
     let database = Database::new();
     let service = Service::on(&database);
     let of = |environment: &str| json!({"environment": environment});
@@ -148,7 +148,7 @@ fn what_was_recorded_or_happened_lately_stays_and_so_does_what_runs() {
 }
 
 #[test]
-fn the_histories_of_the_deleted_go_so_long_after_their_end() {
+fn the_history_of_a_deleted_record_is_retained_from_its_deletion_on() {
     let database = Database::new();
     let service = Service::on(&database);
     let ids = import(&service, &vec![record("web", "ok", 1, "10:00:00", &json!({})); 250]);

@@ -3,7 +3,7 @@
 use crate::harness::{DEPLOYED, Database, Service, Session, eventually, migrate_to};
 
 #[test]
-fn while_the_schema_is_migrated_livez_answers_and_readyz_says_what_is_under_way() {
+fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
     let database = Database::new();
     migrate_to(&database, "0009_retention");
     database
@@ -28,7 +28,7 @@ fn while_the_schema_is_migrated_livez_answers_and_readyz_says_what_is_under_way(
 }
 
 #[test]
-fn while_the_database_is_away_livez_answers_and_the_service_ends_when_asked() {
+fn while_the_database_is_unreachable_livez_succeeds_and_the_service_can_be_stopped() {
     let mut service = Service::starting(&[("DATABASE_URL", "host=/nowhere user=deploylog")]);
     service.get("/livez").expect(200);
     assert_eq!(service.get("/readyz").problem(503), "the service is starting: waiting for the database");

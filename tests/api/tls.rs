@@ -37,7 +37,7 @@ fn is_refused(url: &str, reason: &str) {
 }
 
 #[test]
-fn all_that_the_service_does_goes_over_tls_and_on_after_a_restart() {
+fn every_connection_uses_tls_also_after_a_restart_of_postgresql() {
     let authority = Authority::new(ELLIPTIC);
     let mut cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
@@ -64,7 +64,7 @@ fn all_that_the_service_does_goes_over_tls_and_on_after_a_restart() {
 }
 
 #[test]
-fn a_server_is_believed_as_far_as_the_mode_asks() {
+fn each_sslmode_checks_the_certificate_as_documented() {
     let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
     let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
     let root = format!("sslrootcert={}", ours.root());
@@ -125,7 +125,7 @@ fn a_server_is_believed_as_far_as_the_mode_asks() {
 }
 
 #[test]
-fn without_tls_on_the_server_only_what_prefers_it_comes_in() {
+fn without_tls_on_the_server_only_prefer_and_disable_connect() {
     let authority = Authority::new(ELLIPTIC);
     let mut cluster = SecureCluster::start(EITHER, authority.sign(&LOCALHOST));
     cluster.stop();
@@ -139,7 +139,7 @@ fn without_tls_on_the_server_only_what_prefers_it_comes_in() {
 }
 
 #[test]
-fn who_only_prefers_tls_goes_on_without_where_it_fails_and_the_log_says_so() {
+fn sslmode_prefer_falls_back_to_plain_text_and_logs_it() {
     let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
     let cluster = SecureCluster::start(NO_TLS, ours.sign(&LOCALHOST));
     let (code, said) = migrate(&cluster.url("localhost", ""));
@@ -158,7 +158,7 @@ fn who_only_prefers_tls_goes_on_without_where_it_fails_and_the_log_says_so() {
 }
 
 #[test]
-fn a_password_is_bound_to_the_certificate_it_is_given_to() {
+fn channel_binding_works_with_every_signature_that_has_a_hash() {
     for (algorithm, digests) in
         [(ELLIPTIC, ["sha1", "sha256", "sha384", "sha512"]), (RSA, ["sha1", "sha256", "sha384", "sha512"])]
     {
@@ -181,7 +181,7 @@ fn a_password_is_bound_to_the_certificate_it_is_given_to() {
 }
 
 #[test]
-fn a_certificate_that_expires_under_the_service_is_503_and_a_line_of_the_log_until_it_is_renewed() {
+fn a_certificate_that_expires_at_runtime_causes_503_and_a_log_line_until_it_is_renewed() {
     let authority = Authority::new(ELLIPTIC);
     let cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
@@ -209,7 +209,7 @@ fn a_certificate_that_expires_under_the_service_is_503_and_a_line_of_the_log_unt
 }
 
 #[test]
-fn a_service_does_not_wait_for_a_server_that_it_does_not_believe() {
+fn an_untrusted_server_stops_startup_with_exit_code_69() {
     let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
     let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-ca sslrootcert={}", theirs.root()));

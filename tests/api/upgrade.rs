@@ -88,7 +88,7 @@ fn change(id: u64) -> String {
 }
 
 #[test]
-fn a_replica_of_the_version_before_that_still_runs_fails_and_writes_nothing() {
+fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
     let database = of_the_version_before();
     let old = Session::open(&database.url());
     let statements = [insert("web", "started", "10:00:00"), change(1), bound(FORGET, &["0", "'-infinity'", "0"])];
@@ -161,7 +161,7 @@ fn assert_corrected(database: &Database) -> Vec<Value> {
 }
 
 #[test]
-fn what_replicas_noted_is_looked_at_by_the_migration() {
+fn the_migration_corrects_pairings_that_replicas_left_pending() {
     let database = with_pending_notes();
     assert_corrected(&database);
     let changed = database.sql("select ids[1] from events where event = 'changed' order by 1");
@@ -170,7 +170,7 @@ fn what_replicas_noted_is_looked_at_by_the_migration() {
 }
 
 #[test]
-fn what_replicas_noted_before_a_backup_is_looked_at_by_its_restore() {
+fn restoring_a_backup_corrects_pairings_that_replicas_left_pending() {
     let database = with_pending_notes();
     let directory = PrivateDirectory::new();
     let file = format!("{}/file", directory.text());
@@ -185,7 +185,7 @@ fn what_replicas_noted_before_a_backup_is_looked_at_by_its_restore() {
 }
 
 #[test]
-fn starts_that_nothing_follows_are_there_exactly_once_after_the_migration() {
+fn the_migration_keeps_each_open_start_exactly_once() {
     let database = of_the_version_before();
     // Two starts of one moment with neighbouring ids, in two deploys; only the second has a note.
     database.sql(

@@ -29,31 +29,31 @@ fn replay(name: &str, target: fn(&[u8])) {
 }
 
 #[test]
-fn a_target_line_is_read_only_as_it_would_be_written() {
+fn routes_parameters_and_cursors_round_trip() {
     replay("target", target::target);
 }
 
 #[test]
-fn a_record_that_is_accepted_is_answered_so_that_it_can_be_sent_again() {
+fn an_accepted_record_is_valid_and_can_be_sent_back() {
     replay("json", json::target);
 }
 
 #[test]
-fn a_line_by_itself_is_what_it_is_among_others() {
+fn each_ndjson_line_is_parsed_independently_of_the_others() {
     replay("ndjson", ndjson::target);
 }
 
 #[test]
-fn a_time_that_is_read_is_written_so_that_it_is_read_as_the_same() {
+fn times_round_trip_and_status_words_ignore_case_and_separators() {
     replay("words", words::target);
 }
 
 #[test]
-fn a_key_and_a_tag_are_what_they_are_and_nothing_near_them() {
+fn keys_tags_media_types_and_tokens_match_exactly() {
     replay("keys", keys::target);
 }
 
 #[test]
-fn settings_are_within_their_bounds_and_a_password_is_never_told() {
+fn settings_stay_within_their_limits_and_passwords_are_never_printed() {
     replay("settings", settings::target);
 }

@@ -48,7 +48,7 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn csv_is_a_header_row_and_a_row_for_each_record_in_the_order_of_the_fields() {
+fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
     let service = Service::start();
     let [start, stop] = recorded(
         &service,
@@ -83,7 +83,7 @@ fn csv_is_a_header_row_and_a_row_for_each_record_in_the_order_of_the_fields() {
 }
 
 #[test]
-fn csv_quotes_what_rfc_4180_says() {
+fn csv_cells_are_quoted_as_rfc_4180_requires() {
     let service = Service::start();
     let texts = ["a,b", "a \"b\" c", "\"", "plain ü 🚀", " spaces ", "a;b'c"];
     recorded(&service, texts.map(|owner| json!({ "owner": owner, "stage": format!("{owner}, ") })));
@@ -95,7 +95,7 @@ fn csv_quotes_what_rfc_4180_says() {
 }
 
 #[test]
-fn a_csv_text_that_begins_as_a_formula_gets_a_leading_quote() {
+fn a_csv_text_that_starts_like_a_formula_gets_a_leading_apostrophe() {
     let database = Database::new();
     let service = Service::on(&database);
     let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")", "1=1", "a-b", "'=1"];
@@ -117,7 +117,7 @@ fn a_csv_text_that_begins_as_a_formula_gets_a_leading_quote() {
 }
 
 #[test]
-fn csv_gives_all_rows_that_pass_the_filters_and_any_positive_limit() {
+fn csv_returns_all_matching_rows_up_to_any_positive_limit() {
     let service = Service::start();
     import(&service, 2_345);
     recorded(&service, [json!({ "owner": "bob" }), json!({ "owner": "bob" })]);

@@ -25,7 +25,7 @@ fn ask(service: &Service, accept: &str) -> Connection {
 }
 
 #[test]
-fn ndjson_gives_all_records_newest_first_a_line_each_as_they_are_read_one_by_one() {
+fn ndjson_returns_all_records_newest_first_one_per_line() {
     let service = Service::start();
     import(&service, 2_345);
     let [first, second] = recorded(&service, [json!({ "stage": "a\u{2028}b \"c\"" }), json!({ "status": "queued" })]);
@@ -39,7 +39,7 @@ fn ndjson_gives_all_records_newest_first_a_line_each_as_they_are_read_one_by_one
 }
 
 #[test]
-fn the_limit_of_an_export_is_any_positive_number() {
+fn an_export_accepts_any_positive_limit() {
     let service = Service::start();
     import(&service, 2_001);
     for limit in ["1", "999", "1000", "1001", "2000", "2001", "2002", "4294967296", "18446744073709551615"] {
@@ -53,14 +53,14 @@ fn the_limit_of_an_export_is_any_positive_number() {
 }
 
 #[test]
-fn the_limit_of_an_export_may_be_larger_than_any_integer() {
+fn an_export_accepts_a_limit_beyond_64_bits() {
     let service = Service::start();
     import(&service, 2);
     assert_eq!(export(&service, "limit=18446744073709551616").body.lines().count(), 2);
 }
 
 #[test]
-fn an_export_takes_the_filters_of_the_list() {
+fn an_export_accepts_the_filters_of_the_list() {
     let service = Service::start();
     import(&service, 3);
     let [other] = recorded(&service, [json!({ "status": "queued", "stage": "a b" })]);
@@ -71,7 +71,7 @@ fn an_export_takes_the_filters_of_the_list() {
 }
 
 #[test]
-fn what_was_exported_can_be_sent_back_as_ndjson_and_measures_the_same() {
+fn an_imported_export_has_the_same_durations() {
     let service = Service::start();
     let at = |minute: u32| format!("2026-01-01T00:{minute:02}:00Z");
     recorded(
@@ -109,7 +109,7 @@ fn what_was_exported_can_be_sent_back_as_ndjson_and_measures_the_same() {
 }
 
 #[test]
-fn a_long_export_is_streamed_and_takes_no_memory() {
+fn a_long_export_is_streamed_in_bounded_memory() {
     let database = Database::new();
     let service = Service::on(&database);
     let kib = |name: &str| -> u64 {
@@ -138,7 +138,7 @@ fn a_long_export_is_streamed_and_takes_no_memory() {
 }
 
 #[test]
-fn a_stream_that_the_database_breaks_off_is_cut_without_its_last_chunk() {
+fn an_export_that_the_database_interrupts_has_no_last_chunk() {
     for accept in ["application/x-ndjson", "text/csv"] {
         let database = Database::new();
         let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
@@ -160,7 +160,7 @@ fn a_stream_that_the_database_breaks_off_is_cut_without_its_last_chunk() {
 }
 
 #[test]
-fn a_reader_that_leaves_amid_an_export_or_reads_slowly_stands_in_nobodys_way() {
+fn clients_that_abandon_an_export_or_read_it_slowly_block_nobody() {
     let database = Database::new();
     let service = Service::set(&[
         ("DATABASE_URL", &database.url()),

@@ -31,7 +31,7 @@ fn ids(records: &[Value]) -> Vec<i64> {
 }
 
 #[test]
-fn the_links_lead_through_every_record_once_in_pages_of_the_limit() {
+fn following_the_links_returns_every_record_once_in_pages_of_the_limit() {
     let service = Service::start();
     // In two bodies: those of one have the same recorded_at.
     import(&service, 13);
@@ -49,7 +49,7 @@ fn the_links_lead_through_every_record_once_in_pages_of_the_limit() {
 }
 
 #[test]
-fn the_links_keep_every_filter_also_those_that_need_percent_encoding() {
+fn the_links_keep_every_filter_and_encode_it() {
     let service = Service::start();
     let fields = json!({
         "component": "web & shop/ü=1?#%41+", "version": "2.1+b<>\"", "owner": "Åsa 🚀;,", "status": "In Progress",
@@ -72,7 +72,7 @@ fn the_links_keep_every_filter_also_those_that_need_percent_encoding() {
 }
 
 #[test]
-fn a_cursor_is_stable_while_records_arrive_and_go() {
+fn a_cursor_is_stable_while_records_are_added_and_deleted() {
     let service = Service::start();
     import(&service, 20);
     let mut last = 21;
@@ -87,7 +87,7 @@ fn a_cursor_is_stable_while_records_arrive_and_go() {
 }
 
 #[test]
-fn a_cursor_that_is_none_is_an_error_that_names_it() {
+fn an_invalid_cursor_is_an_error_that_names_it() {
     let service = Service::start();
     import(&service, 2);
     let answer = service.get("/api/?limit=1");
@@ -101,7 +101,7 @@ fn a_cursor_that_is_none_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_page_that_nothing_follows_has_no_link() {
+fn the_last_page_has_no_link() {
     let service = Service::start();
     assert_eq!(service.get("/api/").header("link"), None);
     service.record(DEPLOYED);

@@ -27,7 +27,7 @@ fn body(importer: usize, lines: usize) -> String {
 
 /// Much shorter than what `tests/load/imports` sends, for a build that is not optimized.
 #[test]
-fn while_ten_clients_import_every_component_posts_go_on() {
+fn posts_continue_while_ten_clients_import_into_every_component() {
     const IMPORTERS: usize = 10;
     let cluster = OwnCluster::start();
     let url = cluster.url();
@@ -72,7 +72,7 @@ fn while_ten_clients_import_every_component_posts_go_on() {
 }
 
 #[test]
-fn imports_wait_for_their_turn_however_short_the_wait_for_a_connection_is_and_changes_go_on() {
+fn imports_queue_beyond_the_pool_timeout_while_changes_continue() {
     let database = Database::new();
     let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.2")]);
     let id = service.record(&of("api"))["id"].clone();
@@ -96,7 +96,7 @@ fn imports_wait_for_their_turn_however_short_the_wait_for_a_connection_is_and_ch
 }
 
 #[test]
-fn an_import_that_waits_for_its_turn_holds_no_component() {
+fn a_queued_import_holds_no_component_lock() {
     let database = Database::new();
     let services = [Service::on(&database), Service::on(&database)];
     let session = Session::open(&database.url());

@@ -41,13 +41,13 @@ fn write_at(level: &str, works: bool) {
 }
 
 #[test]
-fn at_any_other_isolation_level_nothing_is_written_and_the_log_names_the_level() {
+fn at_any_other_isolation_level_writes_fail_and_the_log_names_the_level() {
     for level in ["read uncommitted", "repeatable read", "serializable"] {
         write_at(level, false);
     }
 }
 
 #[test]
-fn at_read_committed_everything_works() {
+fn at_read_committed_writes_succeed() {
     write_at("read committed", true);
 }

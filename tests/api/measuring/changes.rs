@@ -6,7 +6,7 @@ use super::{at, start, stop, web};
 use crate::harness::Service;
 
 #[test]
-fn put_from_started_to_deployed_finishes_that_same_record() {
+fn put_from_started_to_deployed_finishes_the_same_record() {
     let service = Service::start();
     let started = service.record(&web(&json!({"status": "started"})));
     let finished =
@@ -18,7 +18,7 @@ fn put_from_started_to_deployed_finishes_that_same_record() {
 }
 
 #[test]
-fn put_and_patch_keep_own_times_that_they_do_not_name() {
+fn put_and_patch_keep_own_times_that_they_do_not_set() {
     let service = Service::start();
     let record =
         service.record(&web(&json!({"status": "ok", "started_at": at("10:00:00"), "finished_at": at("10:01:00")})));
@@ -32,7 +32,7 @@ fn put_and_patch_keep_own_times_that_they_do_not_name() {
 }
 
 #[test]
-fn a_start_taken_from_another_record_is_not_an_own_time() {
+fn a_start_time_taken_from_another_record_is_not_an_own_time() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     let finished = service.record(&stop(&at("10:01:00")));
@@ -60,7 +60,7 @@ fn a_record_that_becomes_a_start_drops_its_finish() {
 }
 
 #[test]
-fn patch_null_on_a_stops_start_unsets_it_and_the_rules_apply_again() {
+fn patching_the_start_time_of_a_finish_to_null_pairs_it_again() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     let complete = web(&json!({"status": "ok", "started_at": at("10:00:30"), "finished_at": at("10:01:00")}));
@@ -70,7 +70,7 @@ fn patch_null_on_a_stops_start_unsets_it_and_the_rules_apply_again() {
 }
 
 #[test]
-fn patch_null_on_a_records_moment_is_an_error() {
+fn patching_the_moment_of_a_record_to_null_is_an_error() {
     let service = Service::start();
     let started = service.record(&start(&at("10:00:00")));
     let finished = service.record(&stop(&at("10:01:00")));
@@ -84,7 +84,7 @@ fn patch_null_on_a_records_moment_is_an_error() {
 }
 
 #[test]
-fn after_a_removal_the_neighbours_are_measured_again() {
+fn deleting_a_start_pairs_its_finish_again() {
     let service = Service::start();
     let first = service.record(&start(&at("10:00:00")));
     let second = service.record(&start(&at("10:05:00")));
@@ -97,7 +97,7 @@ fn after_a_removal_the_neighbours_are_measured_again() {
 }
 
 #[test]
-fn a_noted_record_that_becomes_a_start_begins_now() {
+fn a_noted_record_that_becomes_a_start_starts_now() {
     let service = Service::start();
     let noted = service.record(&web(&json!({"status": "queued", "started_at": at("10:00:00")})));
     let path = format!("/api/{}", noted["id"]);
@@ -106,7 +106,7 @@ fn a_noted_record_that_becomes_a_start_begins_now() {
 }
 
 #[test]
-fn a_change_that_changes_nothing_leaves_the_record_as_it_is() {
+fn a_change_without_effect_leaves_the_record_unchanged() {
     let service = Service::start();
     service.record(&start(&at("10:00:00")));
     let finished = service.record(&stop(&at("10:01:00")));

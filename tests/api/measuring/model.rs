@@ -147,7 +147,7 @@ impl Case<'_> {
 }
 
 #[test]
-fn whatever_is_done_in_whatever_order_the_durations_are_those_of_the_model() {
+fn any_sequence_of_operations_gives_the_durations_of_the_model() {
     let service = Service::start();
     let count = Cell::new(0);
     let config = ProptestConfig { cases: 100, max_shrink_iters: 200, failure_persistence: None, ..Default::default() };

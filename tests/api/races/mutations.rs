@@ -31,11 +31,11 @@ fn is_caught(mutation: &str) -> bool {
 }
 
 #[test]
-fn a_lock_that_is_left_out_is_caught() {
+fn a_missing_lock_is_detected() {
     assert!(is_caught(LEFT_OUT));
 }
 
 #[test]
-fn a_lock_that_is_taken_after_the_look_is_caught() {
+fn a_lock_taken_after_the_read_is_detected() {
     assert!(is_caught(TAKEN_AFTER_THE_LOOK));
 }

@@ -65,7 +65,7 @@ const TAMPERINGS: [(&str, Tampering); 8] = [
 ];
 
 #[test]
-fn a_history_that_was_tampered_with_is_caught() {
+fn a_tampered_history_is_detected() {
     let process = Processes::start(1);
     let histories: Vec<_> = (0..20).map(|seed| process.play(seed)).collect();
     for (what, tampering) in TAMPERINGS {

@@ -42,7 +42,7 @@ fn put_replaces_what_the_sender_set() {
 }
 
 #[test]
-fn put_needs_the_four_required_fields() {
+fn put_requires_the_four_required_fields() {
     let service = Service::start();
     let (old, path) = full(&service);
     let fields = service.send("PUT", &path, "{}").bad_fields(400);
@@ -55,7 +55,7 @@ fn put_needs_the_four_required_fields() {
 }
 
 #[test]
-fn patch_changes_the_fields_given_and_no_others() {
+fn patch_changes_only_the_given_fields() {
     let service = Service::start();
     let (mut expected, path) = full(&service);
     for (field, value) in [
@@ -106,7 +106,7 @@ fn a_required_field_cannot_be_unset_by_a_patch() {
 }
 
 #[test]
-fn patch_takes_merge_patch_json_and_json() {
+fn patch_accepts_merge_patch_json_and_json() {
     let service = Service::start();
     let (_, path) = full(&service);
     for (version, content_type) in [
@@ -125,7 +125,7 @@ fn patch_takes_merge_patch_json_and_json() {
 }
 
 #[test]
-fn a_change_that_is_refused_changes_nothing() {
+fn a_rejected_change_changes_nothing() {
     let service = Service::start();
     let (old, path) = full(&service);
     for body in [r#"{"version":"9","colour":"red"}"#, r#"{"version":"9","run":"a\u0007"}"#, r#"{"version":"9""#] {
@@ -136,7 +136,7 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
-fn what_was_read_can_be_sent_back_by_put() {
+fn a_record_that_was_read_can_be_sent_back_by_put() {
     let service = Service::start();
     let bodies = [
         json!({ "status": "started", "run": "r" }),
@@ -153,7 +153,7 @@ fn what_was_read_can_be_sent_back_by_put() {
 }
 
 #[test]
-fn delete_answers_204_and_then_the_record_is_gone() {
+fn delete_returns_204_and_the_record_is_gone() {
     let service = Service::start();
     let (old, path) = full(&service);
     let kept = service.record(DEPLOYED);
@@ -179,7 +179,7 @@ fn an_id_is_never_used_twice() {
 }
 
 #[test]
-fn an_id_goes_up_to_2_to_the_53rd_less_1_and_no_further() {
+fn ids_end_at_2_to_the_53rd_minus_1() {
     let database = Database::new();
     let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
     database.sql("select setval('record_id', 9007199254740990)");
@@ -191,7 +191,7 @@ fn an_id_goes_up_to_2_to_the_53rd_less_1_and_no_further() {
 }
 
 #[test]
-fn an_id_that_names_nothing_is_not_found_whatever_the_call() {
+fn every_call_on_an_unknown_or_invalid_id_returns_404() {
     let service = Service::start();
     service.record(DEPLOYED);
     for id in ["2", "0", "-1", "+1", "01", "1.0", "1e0", "x", "%20", "9007199254740993", "99999999999999999999", "1/"] {

@@ -27,7 +27,7 @@ fn change(service: &Service, method: &str, path: &str, tag: &str) -> Answer {
 const CHANGES: [&str; 3] = ["PUT", "PATCH", "DELETE"];
 
 #[test]
-fn a_record_is_answered_with_an_etag_that_is_another_after_every_change() {
+fn a_record_has_an_etag_that_differs_after_every_change() {
     let service = Service::start();
     let (path, first) = record(&service);
     assert!(first.starts_with('"') && first.ends_with('"') && first.len() > 2, "{first}");
@@ -47,7 +47,7 @@ fn a_record_is_answered_with_an_etag_that_is_another_after_every_change() {
 }
 
 #[test]
-fn put_patch_and_delete_pass_where_if_match_names_the_record_as_it_is() {
+fn put_patch_and_delete_succeed_when_if_match_names_the_current_etag() {
     let service = Service::start();
     for method in CHANGES {
         for of in [|tag: &str| tag.to_owned(), |tag: &str| format!("\"other\",{tag} , \"x\""), |_: &str| "*".to_owned()]
@@ -60,7 +60,7 @@ fn put_patch_and_delete_pass_where_if_match_names_the_record_as_it_is() {
 }
 
 #[test]
-fn put_patch_and_delete_answer_412_where_if_match_does_not_name_the_record_as_it_is() {
+fn put_patch_and_delete_return_412_when_if_match_does_not_name_the_current_etag() {
     let service = Service::start();
     let (path, stale) = record(&service);
     let current = etag(&service.send("PATCH", &path, r#"{"version":"3"}"#));
@@ -76,7 +76,7 @@ fn put_patch_and_delete_answer_412_where_if_match_does_not_name_the_record_as_it
 }
 
 #[test]
-fn a_body_that_cannot_be_is_a_400_whatever_if_match_names() {
+fn an_invalid_body_returns_400_regardless_of_if_match() {
     let service = Service::start();
     let (path, tag) = record(&service);
     for tag in [tag.as_str(), "\"stale\""] {
@@ -88,7 +88,7 @@ fn a_body_that_cannot_be_is_a_400_whatever_if_match_names() {
 }
 
 #[test]
-fn if_match_on_a_record_that_is_not_there_is_a_404() {
+fn if_match_on_an_unknown_record_returns_404() {
     let service = Service::start();
     for method in CHANGES {
         change(&service, method, "/api/1", "*").problem(404);
@@ -96,7 +96,7 @@ fn if_match_on_a_record_that_is_not_there_is_a_404() {
 }
 
 #[test]
-fn of_changes_in_flight_at_once_with_one_if_match_one_passes() {
+fn of_concurrent_changes_with_the_same_if_match_exactly_one_succeeds() {
     let service = Service::start();
     let (path, tag) = record(&service);
     let together = Barrier::new(8);
@@ -120,7 +120,7 @@ fn of_changes_in_flight_at_once_with_one_if_match_one_passes() {
 }
 
 #[test]
-fn a_reader_who_has_the_record_already_is_answered_304() {
+fn a_client_that_has_the_current_record_receives_304() {
     let service = Service::start();
     let (path, tag) = record(&service);
     for known in [&tag, &format!("W/{tag}"), &format!("\"other\", {tag}"), &format!("\"a\",W/{tag},\"b\""), "*"] {

@@ -17,7 +17,7 @@ const TEXTS: [(&str, usize); 8] = [
 ];
 
 #[test]
-fn a_text_has_1_character_up_to_its_limit_counted_in_characters() {
+fn a_text_has_from_1_character_to_its_limit_in_characters() {
     let service = Service::start();
     for (field, limit) in TEXTS {
         for character in ["x", "é", "🚀"] {
@@ -32,7 +32,7 @@ fn a_text_has_1_character_up_to_its_limit_counted_in_characters() {
 }
 
 #[test]
-fn every_text_at_its_limit_goes_into_one_record() {
+fn one_record_can_hold_every_text_at_its_limit() {
     let service = Service::start();
     let mut fields = json!({ "url": format!("https://{}", "é".repeat(1_992)) });
     for (field, limit) in TEXTS {
@@ -59,7 +59,7 @@ fn a_control_character_is_an_error_that_names_the_field() {
 }
 
 #[test]
-fn nothing_is_trimmed() {
+fn texts_are_not_trimmed() {
     let service = Service::start();
     for (field, _) in TEXTS {
         for text in [" web", "web ", " \u{a0}web\u{3000} "] {
@@ -69,7 +69,7 @@ fn nothing_is_trimmed() {
 }
 
 #[test]
-fn an_optional_field_of_only_white_space_is_left_out() {
+fn a_blank_optional_field_is_left_out() {
     let service = Service::start();
     for field in ["environment", "run", "stage", "url", "commit", "committed_at", "started_at"] {
         for white_space in ["", "  ", "\u{2003}"] {

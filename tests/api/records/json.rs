@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::harness::{DEPLOYED, Service};
 
 #[test]
-fn what_is_not_json_is_an_error_that_names_the_byte_where_it_broke() {
+fn invalid_json_is_an_error_that_names_the_byte() {
     let service = Service::start();
     let id = service.record(DEPLOYED)["id"].clone();
     for (body, byte) in [
@@ -32,7 +32,7 @@ fn what_is_not_json_is_an_error_that_names_the_byte_where_it_broke() {
 }
 
 #[test]
-fn json_that_ends_too_early_is_an_error_that_names_its_end() {
+fn truncated_json_is_an_error_that_names_its_end() {
     let service = Service::start();
     for (length, _) in DEPLOYED.char_indices() {
         let detail = service.post(&DEPLOYED[..length]).problem(400);
@@ -43,7 +43,7 @@ fn json_that_ends_too_early_is_an_error_that_names_its_end() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_an_error_that_names_the_byte() {
+fn invalid_utf_8_is_an_error_that_names_the_byte() {
     let service = Service::start();
     let json = [("content-type", "application/json")];
     for bytes in [&b"\xff"[..], b"\xc3(", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80"] {
@@ -57,7 +57,7 @@ fn what_is_not_utf_8_is_an_error_that_names_the_byte() {
 }
 
 #[test]
-fn json_that_is_no_object_is_an_error() {
+fn json_other_than_an_object_is_an_error() {
     let service = Service::start();
     let id = service.record(DEPLOYED)["id"].clone();
     for body in ["[]", "7", "null", "true", r#""web""#, &format!("[{DEPLOYED}]")] {
@@ -68,7 +68,7 @@ fn json_that_is_no_object_is_an_error() {
 }
 
 #[test]
-fn json_nested_without_end_is_an_error_and_no_crash() {
+fn deeply_nested_json_is_an_error_and_does_not_crash_the_service() {
     let service = Service::start();
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let depth = 60_000 / open.len() / 2;

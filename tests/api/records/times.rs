@@ -12,7 +12,7 @@ fn noted(field: &str, time: &str) -> String {
 }
 
 #[test]
-fn a_time_of_any_offset_with_or_without_a_fraction_comes_out_as_utc_with_microseconds() {
+fn a_time_with_any_offset_and_fraction_is_returned_in_utc_with_microseconds() {
     let service = Service::start();
     for (time, out) in [
         ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000000Z"),
@@ -38,7 +38,7 @@ fn a_time_of_any_offset_with_or_without_a_fraction_comes_out_as_utc_with_microse
 }
 
 #[test]
-fn a_time_is_kept_to_the_microsecond() {
+fn a_time_is_stored_to_the_microsecond() {
     let service = Service::start();
     let record = service.record(&noted("committed_at", "2026-01-02T03:04:05.123456789Z"));
     let kept = record["committed_at"].as_str().unwrap();
@@ -47,7 +47,7 @@ fn a_time_is_kept_to_the_microsecond() {
 }
 
 #[test]
-fn a_date_that_is_none_is_an_error_that_names_the_field() {
+fn an_invalid_time_is_an_error_that_names_the_field() {
     let service = Service::start();
     for time in [
         "yesterday",
@@ -74,7 +74,7 @@ fn a_date_that_is_none_is_an_error_that_names_the_field() {
 }
 
 #[test]
-fn recorded_at_and_updated_at_are_the_databases_clock_in_microseconds() {
+fn recorded_at_and_updated_at_come_from_the_clock_of_the_database_in_microseconds() {
     let database = Database::new();
     let service = Service::on(&database);
     let now = || {
@@ -94,7 +94,7 @@ fn recorded_at_and_updated_at_are_the_databases_clock_in_microseconds() {
 }
 
 #[test]
-fn a_duration_is_a_number_that_keeps_milliseconds() {
+fn a_duration_is_a_number_with_milliseconds() {
     let service = Service::start();
     for (finished_at, seconds) in [
         ("2026-01-02T00:00:00Z", 0.0),

@@ -30,13 +30,13 @@ fn assert_phases(words: &[(String, &str)]) {
 }
 
 #[test]
-fn every_status_word_has_the_phase_of_its_row_and_is_stored_as_sent() {
+fn every_known_status_word_has_its_phase_and_is_stored_as_sent() {
     let words = WORDS.iter().flat_map(|(phase, words)| words.split(", ").map(|word| (word.to_owned(), *phase)));
     assert_phases(&words.collect::<Vec<_>>());
 }
 
 #[test]
-fn case_hyphen_underscore_and_space_do_not_matter() {
+fn case_hyphens_underscores_and_spaces_do_not_matter() {
     let mut spelled = Vec::new();
     for (phase, words) in WORDS {
         for word in words.split(", ") {
@@ -52,7 +52,7 @@ fn case_hyphen_underscore_and_space_do_not_matter() {
 }
 
 #[test]
-fn a_word_in_no_row_is_accepted_and_noted() {
+fn an_unknown_status_word_is_accepted_and_noted() {
     let words =
         ["approved", "deployed!", "deployed.", "de.ployed", "not deployed", "restarted", "0", "-", "完了", "ОК"];
     assert_phases(&words.map(|word| (word.to_owned(), "noted")));

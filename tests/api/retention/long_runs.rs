@@ -21,7 +21,7 @@ fn run(component: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_long_run_goes_whole_and_stays_whole_where_it_is_what_runs() {
+fn a_long_run_is_deleted_whole_or_retained_whole() {
     let database = Database::new();
     let service = Service::on(&database);
     let stays = import(&service, &run("web"));
@@ -39,7 +39,7 @@ fn a_long_run_goes_whole_and_stays_whole_where_it_is_what_runs() {
 }
 
 #[test]
-fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
+fn no_finish_loses_its_start_between_the_steps_of_deleting_a_long_run() {
     let database = Database::new();
     let service = Service::on(&database);
     import(&service, &run("web"));
@@ -62,7 +62,7 @@ fn between_the_parts_of_a_long_run_no_finish_has_lost_its_start() {
 }
 
 #[test]
-fn a_long_run_goes_in_three_steps_between_which_others_write_to_its_component() {
+fn a_long_run_is_deleted_in_three_steps_and_writes_to_its_component_run_in_between() {
     let database = Database::new();
     let service = Service::on(&database);
     import(&service, &run("web"));

@@ -74,7 +74,7 @@ fn expected(deploy: &[Said], has_start: impl Fn(usize) -> bool) -> (usize, usize
 }
 
 #[test]
-fn what_goes_is_what_the_rules_say_and_no_duration_of_what_stays_changes_also_not_by_a_late_start() {
+fn retention_deletes_what_the_rules_say_and_changes_no_retained_duration() {
     let database = Database::new();
     let service = Service::on(&database);
     let mut numbers = Numbers(12);

@@ -20,7 +20,7 @@ fn run(name: &str, day: i64, last_day: i64) -> Vec<Value> {
 }
 
 #[test]
-fn a_run_goes_as_a_whole_once_all_of_it_is_old() {
+fn a_run_is_deleted_as_a_whole_once_all_its_records_are_old() {
     let database = Database::new();
     let service = Service::on(&database);
     import(&service, &run("job#1", 50, 40));
@@ -37,7 +37,7 @@ fn a_run_goes_as_a_whole_once_all_of_it_is_old() {
 }
 
 #[test]
-fn a_unit_whose_component_is_written_to_goes_when_the_write_is_done() {
+fn retention_waits_for_a_write_to_the_component_and_sees_it() {
     let database = Database::new();
     let service = Service::on(&database);
     let old = import(&service, &run("job#1", 50, 40));
@@ -63,7 +63,7 @@ fn a_unit_whose_component_is_written_to_goes_when_the_write_is_done() {
 }
 
 #[test]
-fn readers_of_events_are_told_and_a_change_beside_it_is_a_404_or_works() {
+fn deletions_publish_events_and_a_concurrent_change_succeeds_or_returns_404() {
     let database = Database::new();
     // Other tests' transactions in the same cluster keep listeners waiting.
     let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);

@@ -58,7 +58,7 @@ fn serve(
 }
 
 #[test]
-fn who_shows_a_certificate_without_its_key_is_refused_in_every_mode() {
+fn a_server_without_the_key_of_its_certificate_is_rejected_in_every_mode() {
     let authority = Authority::new(ELLIPTIC);
     let (certificate, key) = authority.sign(&LOCALHOST);
     let (_, other_key) = authority.sign(&LOCALHOST);

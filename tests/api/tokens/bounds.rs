@@ -10,7 +10,7 @@ fn of(component: &str) -> String {
 }
 
 #[test]
-fn a_record_outside_the_pattern_is_403_that_names_the_component() {
+fn a_record_outside_the_pattern_returns_403_and_names_the_component() {
     let database = Database::new();
     let token = create(&database, "web", "write", &["--component", "web-*"]);
     let service = Service::on(&database);
@@ -26,7 +26,7 @@ fn a_record_outside_the_pattern_is_403_that_names_the_component() {
 }
 
 #[test]
-fn an_import_names_every_line_outside_the_pattern_and_records_none() {
+fn an_import_lists_the_lines_outside_the_pattern_and_records_none() {
     let database = Database::new();
     let token = create(&database, "web", "write", &["--component", "web-*"]);
     let service = Service::on(&database);
@@ -44,7 +44,7 @@ fn an_import_names_every_line_outside_the_pattern_and_records_none() {
 }
 
 #[test]
-fn a_change_moves_nothing_into_the_pattern_nor_out_of_it() {
+fn a_change_cannot_move_a_record_into_or_out_of_the_pattern() {
     let database = Database::new();
     let all = create(&database, "all", "admin", &[]);
     let token = create(&database, "web", "admin", &["--component", "web-*"]);
@@ -75,7 +75,7 @@ fn a_change_moves_nothing_into_the_pattern_nor_out_of_it() {
 }
 
 #[test]
-fn a_condition_does_not_tell_what_stands_outside_the_pattern() {
+fn if_match_reveals_nothing_about_records_outside_the_pattern() {
     let database = Database::new();
     let all = create(&database, "all", "admin", &[]);
     let token = create(&database, "web", "admin", &["--component", "web-*"]);

@@ -17,7 +17,7 @@ fn listed(database: &Database, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_token_is_printed_once_and_only_its_digest_is_kept() {
+fn a_token_is_printed_once_and_only_its_digest_is_stored() {
     let database = Database::new();
     let (code, out, err) = token(&database, &["create", "ci", "--scope", "write"]);
     assert_eq!(code, 0, "{err}");
@@ -33,7 +33,7 @@ fn a_token_is_printed_once_and_only_its_digest_is_kept() {
 }
 
 #[test]
-fn a_token_that_could_not_be_printed_is_revoked_and_the_command_fails() {
+fn a_token_that_cannot_be_printed_is_revoked_and_the_command_fails() {
     let database = Database::new();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = std::process::Command::new(PROGRAM)
@@ -49,7 +49,7 @@ fn a_token_that_could_not_be_printed_is_revoked_and_the_command_fails() {
 }
 
 #[test]
-fn the_list_says_of_every_token_what_it_is_for_and_whether_it_counts() {
+fn the_list_shows_the_scope_pattern_and_state_of_every_token() {
     let database = Database::new();
     assert_eq!(listed(&database, "name").len(), 7, "there is a head also where there is no token");
     create(&database, "ci", "write", &["--component", "web-*", "--expires", "2099-01-01T00:00:00+01:00"]);
@@ -72,7 +72,7 @@ fn the_list_says_of_every_token_what_it_is_for_and_whether_it_counts() {
 }
 
 #[test]
-fn a_name_is_given_once_also_when_its_token_is_revoked() {
+fn a_token_name_cannot_be_reused_even_after_revocation() {
     let database = Database::new();
     create(&database, "ci", "write", &[]);
     let again = || token(&database, &["create", "ci", "--scope=admin"]);
@@ -90,7 +90,7 @@ fn a_name_is_given_once_also_when_its_token_is_revoked() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_all_of_it_at_once() {
+fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
     let database = Database::new();
     for (arguments, named) in [
         (&["create", "ci"][..], &["--scope is missing"][..]),
@@ -124,7 +124,7 @@ fn what_cannot_be_meant_is_refused_all_of_it_at_once() {
 }
 
 #[test]
-fn tokens_are_made_in_the_private_database_too_beside_a_service_and_without_one() {
+fn tokens_can_be_created_in_the_embedded_database_with_and_without_a_running_service() {
     let directory = PrivateDirectory::new();
     let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
     let (code, alone, err) = run(&["token", "create", "alone", "--scope=admin"], &environment);

@@ -6,7 +6,7 @@ use super::{Bearer, create};
 use crate::harness::{DEPLOYED, Database, Service, eventually};
 
 #[test]
-fn a_history_says_by_which_token_a_record_was_changed_and_removed() {
+fn a_history_names_the_token_of_each_change_and_deletion() {
     let database = Database::new();
     let service = Service::on(&database);
     service.record(DEPLOYED);

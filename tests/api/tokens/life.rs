@@ -13,7 +13,7 @@ fn revoke(url: &str, name: &str) {
 }
 
 #[test]
-fn a_revocation_and_a_new_token_hold_on_every_replica_within_five_seconds() {
+fn a_revocation_and_a_new_token_reach_every_replica_within_five_seconds() {
     let database = Database::new();
     let first = create(&database, "first", "admin", &[]);
     let replicas = [Service::on(&database), Service::on(&database)];
@@ -33,7 +33,7 @@ fn a_revocation_and_a_new_token_hold_on_every_replica_within_five_seconds() {
 }
 
 #[test]
-fn a_token_counts_until_it_expires() {
+fn a_token_is_valid_until_it_expires() {
     let database = Database::new();
     let token = create(&database, "short", "admin", &[]);
     let service = Service::on(&database);
@@ -47,7 +47,7 @@ fn a_token_counts_until_it_expires() {
 }
 
 #[test]
-fn who_listens_to_events_is_let_go_when_the_token_counts_no_more() {
+fn an_event_stream_ends_when_its_token_becomes_invalid() {
     let database = Database::new();
     let open = Service::on(&database);
     let mut nobody = Listener::start(&open, "/api/events");
@@ -68,7 +68,7 @@ fn who_listens_to_events_is_let_go_when_the_token_counts_no_more() {
 }
 
 #[test]
-fn when_a_token_was_last_used_is_kept_and_one_that_never_was_says_so() {
+fn the_last_use_of_a_token_is_stored_and_null_if_it_was_never_used() {
     let database = Database::new();
     let [used, _] = ["used", "unused"].map(|name| create(&database, name, "write", &[]));
     let service = Service::on(&database);
@@ -87,7 +87,7 @@ fn when_a_token_was_last_used_is_kept_and_one_that_never_was_says_so() {
 }
 
 #[test]
-fn the_last_use_before_the_end_is_kept_too() {
+fn the_last_use_before_shutdown_is_stored() {
     let database = Database::new();
     let token = create(&database, "used", "write", &[]);
     let mut service = Service::on(&database);
@@ -97,7 +97,7 @@ fn the_last_use_before_the_end_is_kept_too() {
 }
 
 #[test]
-fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
+fn known_tokens_stay_valid_while_the_database_is_unreachable() {
     let mut cluster = OwnCluster::start();
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
@@ -126,7 +126,7 @@ fn while_the_database_is_away_what_was_known_of_tokens_counts_on() {
 }
 
 #[test]
-fn connections_that_hang_do_not_keep_a_revocation_from_the_service() {
+fn a_revocation_takes_effect_even_if_all_database_connections_hang() {
     let cluster = OwnCluster::start();
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
@@ -152,7 +152,7 @@ fn connections_that_hang_do_not_keep_a_revocation_from_the_service() {
 }
 
 #[test]
-fn an_export_is_cut_when_the_token_counts_no_more() {
+fn an_export_is_cut_when_its_token_is_revoked() {
     let database = Database::new();
     let token = create(&database, "reader", "read", &[]);
     let service = Service::on(&database);
@@ -175,7 +175,7 @@ fn an_export_is_cut_when_the_token_counts_no_more() {
 }
 
 #[test]
-fn a_body_that_ends_after_its_token_was_revoked_is_not_recorded() {
+fn a_body_completed_after_its_token_was_revoked_is_not_recorded() {
     let database = Database::new();
     let [kept, revoked] = ["kept", "revoked"].map(|name| create(&database, name, "admin", &[]));
     let service = Service::on(&database);

@@ -6,7 +6,7 @@ use super::{Bearer, create};
 use crate::harness::{DEPLOYED, Database, Service};
 
 #[test]
-fn a_header_that_is_no_token_is_401_and_says_why() {
+fn an_invalid_authorization_header_returns_401_and_says_why() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
     let service = Service::on(&database);
@@ -58,7 +58,7 @@ fn answer_before_the_body(service: &Service, authorization: &str, more: &str) ->
 }
 
 #[test]
-fn who_waits_for_100_continue_is_refused_without_one_and_the_connection_ends_well() {
+fn a_client_that_waits_for_100_continue_is_rejected_without_one() {
     let database = Database::new();
     let token = create(&database, "dashboard", "read", &[]);
     let service = Service::on(&database);
@@ -71,7 +71,7 @@ fn who_waits_for_100_continue_is_refused_without_one_and_the_connection_ends_wel
 }
 
 #[test]
-fn a_large_body_that_comes_anyway_does_not_eat_the_refusal() {
+fn a_client_that_sends_a_large_body_anyway_still_receives_the_401() {
     let database = Database::new();
     create(&database, "ci", "write", &[]);
     let service = Service::on(&database);
@@ -89,7 +89,7 @@ fn a_large_body_that_comes_anyway_does_not_eat_the_refusal() {
 }
 
 #[test]
-fn a_connection_goes_on_after_a_refusal_that_left_nothing_unread() {
+fn a_connection_stays_usable_after_a_rejected_request_without_a_body() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
     let service = Service::on(&database);
@@ -104,7 +104,7 @@ fn a_connection_goes_on_after_a_refusal_that_left_nothing_unread() {
 }
 
 #[test]
-fn where_no_token_was_ever_made_none_is_looked_at() {
+fn before_the_first_token_exists_authorization_is_ignored() {
     let service = Service::start();
     Bearer::new(&service, "nonsense").post(DEPLOYED).expect(201);
     let twice = [("authorization", "a"), ("authorization", "b")];

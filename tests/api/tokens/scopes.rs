@@ -29,7 +29,7 @@ fn needed(name: &str) -> Option<&'static str> {
 }
 
 #[test]
-fn a_token_is_for_what_its_scope_says_and_for_nothing_else() {
+fn a_token_permits_exactly_the_calls_of_its_scope() {
     let database = Database::new();
     let tokens = ["read", "write", "admin"].map(|scope| (scope, create(&database, scope, scope, &[])));
     let service = Service::on(&database);
@@ -56,7 +56,7 @@ fn a_token_is_for_what_its_scope_says_and_for_nothing_else() {
 }
 
 #[test]
-fn without_a_token_what_needs_one_is_401_and_the_rest_as_ever() {
+fn without_a_token_protected_calls_return_401_and_public_calls_work() {
     let database = Database::new();
     create(&database, "ci", "write", &[]);
     let service = Service::on(&database);
@@ -78,7 +78,7 @@ fn without_a_token_what_needs_one_is_401_and_the_rest_as_ever() {
 }
 
 #[test]
-fn reads_are_left_public_where_that_is_set_and_writes_are_not() {
+fn with_public_reads_only_writes_require_a_token() {
     let database = Database::new();
     let token = create(&database, "ci", "write", &[]);
     let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
@@ -98,7 +98,7 @@ fn reads_are_left_public_where_that_is_set_and_writes_are_not() {
 }
 
 #[test]
-fn a_parameter_is_no_place_for_a_token() {
+fn a_token_in_a_query_parameter_is_not_accepted() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
     let service = Service::on(&database);

@@ -6,7 +6,7 @@ use super::JSON;
 use crate::harness::{Connection, DEPLOYED, Database, Service, run, signal};
 
 #[test]
-fn no_log_has_a_token_in_it_not_even_at_trace_level() {
+fn no_log_contains_a_token_even_at_trace_level() {
     let database = Database::new();
     let url = database.url();
     let trace = [("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LOG_LEVEL", "trace")];

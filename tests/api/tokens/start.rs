@@ -21,7 +21,7 @@ fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (String, Option<i3
 }
 
 #[test]
-fn on_any_other_address_it_refuses_to_start_and_says_what_to_do() {
+fn without_a_token_the_service_refuses_to_listen_on_other_addresses_and_says_what_to_do() {
     let database = Database::new();
     let url = database.url();
     for listen in ["0.0.0.0:0", "[::]:0"] {
@@ -40,7 +40,7 @@ fn on_any_other_address_it_refuses_to_start_and_says_what_to_do() {
 }
 
 #[test]
-fn it_starts_there_where_a_token_was_made_or_where_more_is_meant() {
+fn with_a_token_or_open_the_service_listens_on_any_address() {
     let database = Database::new();
     let url = database.url();
     let named = [("DATABASE_URL", url.as_str()), EVERYWHERE];
@@ -61,7 +61,7 @@ fn it_starts_there_where_a_token_was_made_or_where_more_is_meant() {
 }
 
 #[test]
-fn all_of_loopback_is_open_until_the_first_token_is_made_and_never_again() {
+fn loopback_is_open_until_the_first_token_is_created_and_never_again() {
     let database = Database::new();
     let service = Service::with(&[
         ("DATABASE_URL", &database.url()),
