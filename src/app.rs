@@ -13,6 +13,7 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderValue},
 };
+use tokio::sync::watch;
 
 use crate::{
     auth::guard::Guard,
@@ -20,28 +21,29 @@ use crate::{
     domain::record::Origin,
     error::Error,
     handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
-    metrics::Requests,
+    prometheus::RequestCounters,
     reply::{self, Reply},
     request::{self, Memory, Payload},
     route::{self, Miss, Route},
-    startup::Startup,
     store::Store,
 };
+
+/// The first step of the start.
+pub const WAITING_FOR_DATABASE: &str = "waiting for the database";
 
 /// What every handler may use.
 pub struct App {
     /// What is there once the database answers.
     pub ready: OnceLock<Ready>,
-    /// What is done until then.
-    pub startup: Startup,
+    /// The current step of the start, until the service is ready.
+    pub startup: watch::Sender<String>,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// What bodies may take together.
     pub body_memory: Memory,
     /// Who may read events at the same time.
     pub event_readers: events::Readers,
-    /// What is counted of every request.
-    pub requests: Requests,
+    pub requests: RequestCounters,
 }
 
 /// The records, and who may use them.
@@ -58,11 +60,11 @@ impl App {
     pub fn new(limits: &Limits) -> Self {
         Self {
             ready: OnceLock::new(),
-            startup: Startup::new(),
+            startup: watch::Sender::new(WAITING_FOR_DATABASE.to_owned()),
             body_timeout: limits.body,
             body_memory: Memory::new(limits.body_memory),
             event_readers: events::Readers::new(limits.event_readers),
-            requests: Requests::default(),
+            requests: RequestCounters::default(),
         }
     }
 
@@ -120,7 +122,7 @@ impl App {
         let Ready { store, guard } = match self.ready.get() {
             Some(ready) => ready,
             None if route == Route::Live => return health::live(uri.query()),
-            None => return Err(self.startup.error()),
+            None => return Err(Error::Starting(self.startup.borrow().clone())),
         };
         let caller = &guard.admit(route, headers).map_err(Error::Refused)?;
         let reply = match route {

@@ -15,7 +15,7 @@
 //! - [`database`]: how PostgreSQL is reached: endpoint, TLS, pools, pipeline, migrations.
 //! - [`embedded`]: the private PostgreSQL that is used if no `DATABASE_URL` is set.
 //! - [`backup`]: backup and restore.
-//! - [`metrics`]: request counters and the Prometheus text format.
+//! - [`prometheus`]: the Prometheus text format and the request counters.
 //! - [`page`]: the files of the web page.
 //! - [`error`]: every error, as the client and the log see it.
 //! - [`log`] and [`signal`]: the process' log and shutdown signals.
@@ -33,12 +33,11 @@ pub mod error;
 pub mod handlers;
 pub mod load;
 pub mod log;
-pub mod metrics;
 pub mod page;
+pub mod prometheus;
 pub mod reply;
 pub mod request;
 pub mod route;
 pub mod server;
 pub mod signal;
-pub mod startup;
 pub mod store;

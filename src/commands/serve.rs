@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::sleep,
 };
@@ -15,7 +15,7 @@ use super::{
     say,
 };
 use crate::{
-    app::{App, Ready},
+    app::{App, Ready, WAITING_FOR_DATABASE},
     auth::guard::Guard,
     config::{Config, Database, Limits, Open},
     database::connect_options,
@@ -23,7 +23,6 @@ use crate::{
     error::Error,
     log, server,
     signal::Shutdown,
-    startup::Startup,
     store::{self, Store, Tokens},
 };
 
@@ -133,7 +132,11 @@ fn within_files(config: &Config) -> Limits {
 
 /// Starts an own database or waits for the named one however long it takes, brings its schema up to date, and opens
 /// the store.
-async fn open(config: &Config, cluster: &mut Option<Cluster>, startup: &Startup) -> Result<Opened, Failure> {
+async fn open(
+    config: &Config,
+    cluster: &mut Option<Cluster>,
+    startup: &watch::Sender<String>,
+) -> Result<Opened, Failure> {
     if let Database::Embedded(dir) = &config.database {
         *cluster = Some(Cluster::start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?);
     }
@@ -143,7 +146,7 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>, startup: &Startup)
         let opened = async {
             database::migrate(&database, &|step| {
                 tracing::info!("migrating the schema: {step}");
-                startup.begin(format!("migrating the schema: {step}"));
+                startup.send_replace(format!("migrating the schema: {step}"));
             })
             .await?;
             let opened = async {
@@ -158,7 +161,7 @@ async fn open(config: &Config, cluster: &mut Option<Cluster>, startup: &Startup)
             Err(Attempt::Never(sentence)) => return Err(Failure::new(NO_DATABASE, sentence)),
             Err(Attempt::Again(cause)) => {
                 tracing::warn!("the database is not there yet ({cause}): again in {pause:?}");
-                startup.begin("waiting for the database");
+                startup.send_replace(WAITING_FOR_DATABASE.to_owned());
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }

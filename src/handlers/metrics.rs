@@ -5,7 +5,7 @@ use hyper::{HeaderMap, StatusCode};
 use crate::{
     domain::record::Phase,
     error::Error,
-    metrics::{Exposition, Requests},
+    prometheus::{Exposition, RequestCounters},
     reply::{self, Reply},
     request::{self, Query},
     store::{LastDeploy, MAX_PLACES, Store},
@@ -13,7 +13,7 @@ use crate::{
 
 /// Answers also while the database does not, then without what only it knows.
 pub async fn read(
-    requests: &Requests,
+    requests: &RequestCounters,
     event_readers: usize,
     store: &Store,
     query: Option<&str>,
@@ -24,10 +24,10 @@ pub async fn read(
         return Err(Error::NotAcceptable("text/plain".to_owned()));
     }
     let mut out = Exposition::default();
-    out.family("deploylog_build_info", "gauge", "The version that runs.");
+    out.family("deploylog_build_info", "gauge", "The version of the running service.");
     out.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     requests.write(&mut out);
-    out.single("deploylog_event_readers", "gauge", "Who reads events at this moment.", event_readers);
+    out.single("deploylog_event_readers", "gauge", "Current subscribers of the event stream.", event_readers);
     write_store(store, &mut out);
     write_deploys(store, &mut out).await;
     Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.into_text().into_bytes()))
@@ -35,31 +35,27 @@ pub async fn read(
 
 fn write_store(store: &Store, out: &mut Exposition) {
     let gauges = store.gauges();
-    out.family(
-        "deploylog_queue_requests",
-        "gauge",
-        "Single records, and reads of one, that wait for their turn at the database and its answer.",
-    );
+    out.family("deploylog_queue_requests", "gauge", "Requests to write or read one record that wait for the database.");
     out.sample("", &[("queue", "write")], gauges.writing);
     out.sample("", &[("queue", "read")], gauges.reading);
-    out.family("deploylog_pool_connections", "gauge", "Open connections to the database.");
+    out.family("deploylog_pool_connections", "gauge", "Open database connections by pool and state.");
     for (pool, status) in &gauges.pools {
         out.sample("", &[("pool", pool), ("state", "used")], status.size.saturating_sub(status.available));
         out.sample("", &[("pool", pool), ("state", "idle")], status.available);
     }
-    out.family("deploylog_pool_connections_max", "gauge", "Connections that there may be.");
+    out.family("deploylog_pool_connections_max", "gauge", "Maximum number of database connections by pool.");
     for (pool, status) in &gauges.pools {
         out.sample("", &[("pool", pool)], status.max_size);
     }
-    out.family("deploylog_pool_waiting", "gauge", "Queries that wait for a connection.");
+    out.family("deploylog_pool_waiting", "gauge", "Queries that wait for a database connection, by pool.");
     for (pool, status) in &gauges.pools {
         out.sample("", &[("pool", pool)], status.waiting);
     }
-    out.family("deploylog_records_total", "counter", "Records that this process wrote since its start, by phase.");
+    out.family("deploylog_records_total", "counter", "Records written by this process since its start, by phase.");
     for ((_, phase), count) in Phase::ALL.into_iter().zip(gauges.recorded) {
         out.sample("", &[("phase", phase)], count);
     }
-    let help = "Records that this process removed since its start because they were old.";
+    let help = "Old records deleted by this process since its start.";
     out.single("deploylog_records_forgotten_total", "counter", help, gauges.forgotten);
 }
 
@@ -69,13 +65,13 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
     if let Err(error) = &figures {
         tracing::warn!(%error, "metrics without those of deploys");
     }
-    let help = "Whether the database answered for the metrics of deploys.";
+    let help = "1 if the database returned the deploy metrics, else 0.";
     out.single("deploylog_database_up", "gauge", help, u8::from(figures.is_ok()));
     let Ok((running, deploys)) = figures else { return };
     let help =
-        "Deploys that started within the last day and have not finished; of the newest 1000 starts without a finish.";
+        "Unfinished deploys that started within the last day, counted among the 1000 newest starts without a finish.";
     out.single("deploylog_deploys_running", "gauge", help, running);
-    let help = "1 where there are more components and environments than have metrics of their own.";
+    let help = "1 if some components and environments are left out of the deploy metrics, else 0.";
     out.single("deploylog_places_left_out", "gauge", help, u8::from(deploys.len() > MAX_PLACES));
     let deploys = &deploys[..deploys.len().min(MAX_PLACES)];
     let mut family = |name, help, value: fn(&LastDeploy) -> Option<f64>| {
@@ -87,10 +83,10 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
             }
         }
     };
-    let help = "When the last deploy finished.";
+    let help = "Time at which the last deploy finished.";
     family("deploylog_last_deploy_timestamp_seconds", help, |deploy| Some(deploy.finished_at));
-    let help = "How long the last deploy took, where that is known.";
+    let help = "Duration of the last deploy, if known.";
     family("deploylog_last_deploy_duration_seconds", help, |deploy| deploy.duration);
-    let help = "1 where the last deploy succeeded, 0 where it failed, was aborted or did not say.";
+    let help = "1 if the last deploy succeeded; 0 if it failed, was aborted or reported no result.";
     family("deploylog_last_deploy_succeeded", help, |deploy| Some(f64::from(u8::from(deploy.is_success))));
 }
