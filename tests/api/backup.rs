@@ -7,7 +7,7 @@ use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    DEPLOYED, Database, Event, Listener, OwnCluster, PROGRAM, PrivateDirectory, Service, deployed, migrate_to,
+    DEPLOYED, Database, Event, PROGRAM, PrivateCluster, Service, Subscriber, TempDirectory, deployed_with, migrate_to,
 };
 
 /// Texts that something on the way might take for its own.
@@ -53,9 +53,9 @@ fn lines(from: usize, count: usize) -> String {
 /// All that its readers get: CSV and NDJSON.
 fn exports(service: &Service) -> [String; 2] {
     ["text/csv", "application/x-ndjson"].map(|form| {
-        let answer = service.request("GET", "/api/", &[("accept", form)], None);
-        assert_eq!(answer.status, 200);
-        answer.body
+        let response = service.request("GET", "/api/", &[("accept", form)], None);
+        assert_eq!(response.status, 200);
+        response.body
     })
 }
 
@@ -66,17 +66,17 @@ fn there(url: &str) -> [(&str, &str); 1] {
 
 #[track_caller]
 fn succeed(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let (code, said) = Service::run(arguments, environment);
+    let (code, said) = Service::run_to_end(arguments, environment);
     assert_eq!(code, 0, "{said}");
     said
 }
 
 /// A small backup in a directory of its own.
-fn small_backup() -> (PrivateDirectory, String) {
-    let directory = PrivateDirectory::new();
-    let file = format!("{}/small", directory.text());
+fn small_backup() -> (TempDirectory, String) {
+    let directory = TempDirectory::new();
+    let file = format!("{}/small", directory.as_str());
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.import(&lines(0, 60)).expect(201);
     succeed(&["backup", &file], &there(&database.url()));
     (directory, file)
@@ -92,16 +92,16 @@ fn body(file: &str) -> String {
 #[test]
 fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_same() {
     const COUNT: usize = 100_000;
-    let directory = PrivateDirectory::new();
-    let path = |name: &str| format!("{}/{name}", directory.text());
+    let directory = TempDirectory::new();
+    let path = |name: &str| format!("{}/{name}", directory.as_str());
     let (here, back) = (path("here"), path("back"));
     let embedded = [("DEPLOYLOG_DATA_DIR", here.as_str())];
-    let mut service = Service::with(&embedded);
+    let mut service = Service::with_environment(&embedded);
     for from in (0..COUNT).step_by(10_000) {
         service.import(&lines(from, 10_000)).expect(201);
     }
     for id in 1..=50 {
-        service.send("PATCH", &format!("/api/{id}"), &json!({ "owner": HOSTILE[7] }).to_string()).expect(200);
+        service.send_json("PATCH", &format!("/api/{id}"), &json!({ "owner": HOSTILE[7] }).to_string()).expect(200);
     }
     for id in (1_000..1_050).chain(COUNT - 2..=COUNT) {
         service.request("DELETE", &format!("/api/{id}"), &[], None).expect(204);
@@ -116,10 +116,10 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
     assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(service.stop().success());
 
-    let external = OwnCluster::start();
+    let external = PrivateCluster::start();
     let url = external.url();
     assert!(succeed(&["restore", &first], &there(&url)).starts_with("restored 99,947 records, as of 20"));
-    let service = Service::with(&there(&url));
+    let service = Service::with_environment(&there(&url));
     assert!(exports(&service) == exported, "the exports differ");
     let second = path("second");
     succeed(&["backup", &second], &there(&url));
@@ -136,7 +136,7 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
 
     let back = [("DEPLOYLOG_DATA_DIR", back.as_str())];
     succeed(&["restore", &second], &back);
-    let service = Service::with(&back);
+    let service = Service::with_environment(&back);
     assert!(exports(&service) == exported, "the exports differ");
     assert_eq!(service.record(DEPLOYED)["id"], COUNT + 2_000_001);
 }
@@ -159,7 +159,7 @@ fn a_backup_holds_every_table_but_those_of_one_database() {
 fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanwhile() {
     use std::io::Read as _;
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.import(&lines(0, 10_000)).expect(201);
     let exported = exports(&service);
     let mut backup = std::process::Command::new(PROGRAM)
@@ -187,43 +187,43 @@ fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanw
         .unwrap();
     std::io::Write::write_all(&mut restore.stdin.take().unwrap(), &text).unwrap();
     assert!(restore.wait().unwrap().success());
-    assert!(exports(&Service::on(&other)) == exported, "the exports differ");
+    assert!(exports(&Service::with_database(&other)) == exported, "the exports differ");
 }
 
 #[test]
 fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
     let database = Database::new();
-    let service = Service::on(&database);
-    let mut listener = Listener::start(&service, "/api/events");
+    let service = Service::with_database(&database);
+    let mut subscriber = Subscriber::start(&service, "/api/events");
     service.record(DEPLOYED);
-    let Event { id, .. } = listener.next();
-    let directory = PrivateDirectory::new();
-    let file = format!("{}/file", directory.text());
+    let Event { id, .. } = subscriber.next();
+    let directory = TempDirectory::new();
+    let file = format!("{}/file", directory.as_str());
     succeed(&["backup", &file], &there(&database.url()));
 
     let other = Database::new();
     succeed(&["restore", &file], &there(&other.url()));
-    let service = Service::on(&other);
+    let service = Service::with_database(&other);
     for _ in 0..20 {
         service.record(DEPLOYED);
     }
-    assert_eq!(Listener::resume(&service, "/api/events", &id).next().name, "reset");
+    assert_eq!(Subscriber::resume(&service, "/api/events", &id).next().name, "reset");
     // Who begins here goes on here.
-    let mut listener = Listener::start(&service, "/api/events");
+    let mut subscriber = Subscriber::start(&service, "/api/events");
     let record = service.record(DEPLOYED);
-    let event = listener.next();
+    let event = subscriber.next();
     assert_eq!(event.data["id"], record["id"]);
     let next = service.record(DEPLOYED);
-    assert_eq!(Listener::resume(&service, "/api/events", &event.id).next().data["id"], next["id"]);
+    assert_eq!(Subscriber::resume(&service, "/api/events", &event.id).next().data["id"], next["id"]);
 }
 
 #[test]
 fn an_id_that_was_given_after_the_backup_is_not_given_again() {
     for before in [0, 60] {
-        let directory = PrivateDirectory::new();
-        let file = format!("{}/file", directory.text());
+        let directory = TempDirectory::new();
+        let file = format!("{}/file", directory.as_str());
         let old = Database::new();
-        let service = Service::on(&old);
+        let service = Service::with_database(&old);
         if before > 0 {
             service.import(&lines(0, before)).expect(201);
         }
@@ -231,7 +231,7 @@ fn an_id_that_was_given_after_the_backup_is_not_given_again() {
         let acknowledged = service.record(DEPLOYED)["id"].as_u64().unwrap();
         let new = Database::new();
         succeed(&["restore", &file], &there(&new.url()));
-        let id = Service::on(&new).record(DEPLOYED)["id"].as_u64().unwrap();
+        let id = Service::with_database(&new).record(DEPLOYED)["id"].as_u64().unwrap();
         assert_eq!(id, before as u64 + 1_000_001);
         assert!(id > acknowledged);
     }
@@ -241,7 +241,7 @@ fn an_id_that_was_given_after_the_backup_is_not_given_again() {
 fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
     let (_directory, file) = small_backup();
     let database = Database::new();
-    let mut service = Service::on(&database);
+    let mut service = Service::with_database(&database);
     service.import(&lines(0, 70)).expect(201);
     for id in 1..=70 {
         service.request("DELETE", &format!("/api/{id}"), &[], None).expect(204);
@@ -255,7 +255,7 @@ fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
         database.sql("truncate history");
     }
     succeed(&["restore", &file], &there(&database.url()));
-    assert_eq!(Service::on(&database).record(DEPLOYED)["id"], 3_000_001);
+    assert_eq!(Service::with_database(&database).record(DEPLOYED)["id"], 3_000_001);
 }
 
 #[test]
@@ -266,15 +266,15 @@ fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
         "insert into records (component, version, owner, status, phase, started_at)
          values ('web', '1', 'ann', 'started', 'started', now() - interval '1 minute')",
     );
-    let directory = PrivateDirectory::new();
-    let file = format!("{}/old", directory.text());
+    let directory = TempDirectory::new();
+    let file = format!("{}/old", directory.as_str());
     succeed(&["backup", &file], &there(&old.url()));
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("deploylog backup 1 0001_records 20"));
 
     let new = Database::new();
     succeed(&["restore", &file], &there(&new.url()));
-    let service = Service::on(&new);
+    let service = Service::with_database(&new);
     assert_eq!(service.get("/api/deploys").json()[0]["state"], "running");
-    let finish = deployed(&json!({ "version": "1" }));
+    let finish = deployed_with(&json!({ "version": "1" }));
     assert_eq!(service.record(&finish)["start_id"], 1);
 }

@@ -11,7 +11,7 @@ use play::Stage;
 
 /// One whose bodies must come within two seconds: what is only half sent is answered while the tests run.
 fn service(database: &Database) -> Service {
-    Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_BODY_TIMEOUT", "2")])
+    Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_BODY_TIMEOUT", "2")])
 }
 
 #[test]

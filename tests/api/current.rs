@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Service, deployed, encoded};
+use crate::harness::{Service, deployed_with, percent_encode};
 
 /// Records a deploy of this version there at this second, and answers the record.
 fn record(service: &Service, status: &str, version: &str, second: u8, more: &Value) -> Value {
@@ -10,7 +10,7 @@ fn record(service: &Service, status: &str, version: &str, second: u8, more: &Val
     let field = if status == "started" { "started_at" } else { "finished_at" };
     fields[field] = format!("2026-01-01T10:00:{second:02}Z").into();
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    service.record(&deployed(&fields))
+    service.record(&deployed_with(&fields))
 }
 
 #[track_caller]
@@ -102,9 +102,9 @@ fn changes_and_removals_change_what_runs() {
     let service = Service::start();
     record(&service, "deployed", "1", 1, &production());
     let id = record(&service, "deployed", "2", 2, &production())["id"].clone();
-    service.send("PATCH", &format!("/api/{id}"), r#"{"status":"failed"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{id}"), r#"{"status":"failed"}"#).expect(200);
     assert_eq!(version_and_previous(&service), ["1", ""]);
-    service.send("PATCH", &format!("/api/{id}"), r#"{"status":"ok"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{id}"), r#"{"status":"ok"}"#).expect(200);
     assert_eq!(version_and_previous(&service), ["2", "1"]);
     assert_eq!(service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
     assert_eq!(version_and_previous(&service), ["1", ""]);
@@ -139,7 +139,7 @@ fn every_component_and_environment_has_its_own_and_none_is_an_environment_too() 
     for (query, count) in [
         ("component=api".to_owned(), 2),
         ("environment=prod%2Feu".to_owned(), 2),
-        (format!("component={}&environment=staging", encoded("é & more")), 1),
+        (format!("component={}&environment=staging", percent_encode("é & more")), 1),
         ("component=api&environment=prod%2Feu".to_owned(), 0),
         ("component=ap".to_owned(), 0),
         ("environment=nowhere".to_owned(), 0),
@@ -159,11 +159,11 @@ fn pages_follow_each_other_while_deploys_arrive() {
             let mut target = format!("/api/current?{query}limit={limit}");
             let mut listed = Vec::new();
             loop {
-                let answer = service.get(&target);
-                let page = answer.expect(200).as_array().unwrap().clone();
-                assert!(page.len() == limit || answer.header("link").is_none(), "{target}");
+                let response = service.get(&target);
+                let page = response.expect(200).as_array().unwrap().clone();
+                assert!(page.len() == limit || response.header("link").is_none(), "{target}");
                 listed.extend(page);
-                let Some(link) = answer.header("link") else { break };
+                let Some(link) = response.header("link") else { break };
                 target = link.trim_start_matches('<').trim_end_matches(r#">; rel="next""#).to_owned();
                 assert!(target.starts_with("/api/current?"), "{target}");
                 // It moves no place to another page.

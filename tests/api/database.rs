@@ -16,16 +16,16 @@ use std::{
 };
 
 use crate::harness::{
-    DEPLOYED, Database, OwnCluster, Service, Session, components_with_locks_of_their_own, eventually, signal, sql,
+    DEPLOYED, Database, PrivateCluster, Service, Session, components_with_distinct_locks, eventually, signal, sql,
 };
 
 #[test]
 fn a_service_that_starts_before_its_database_waits_for_it() {
-    let mut cluster = OwnCluster::start();
+    let mut cluster = PrivateCluster::start();
     cluster.stop();
     let mut child = Service::spawn(&[], &[("DATABASE_URL", &cluster.url())]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    cluster.resume();
+    cluster.restart();
     let line = lines.next().unwrap().unwrap();
     assert!(line.starts_with("ready on http://127.0.0.1:"), "{line}");
     child.kill().unwrap();
@@ -34,20 +34,20 @@ fn a_service_that_starts_before_its_database_waits_for_it() {
 
 #[test]
 fn when_the_database_goes_requests_get_503_and_service_returns_by_itself() {
-    let mut cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let mut cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     let before = service.record(DEPLOYED);
     cluster.stop();
     for _ in 0..3 {
         let began = Instant::now();
-        for answer in [service.get("/api/1"), service.get("/api/"), service.post(DEPLOYED), service.get("/readyz")] {
-            answer.problem(503);
-            assert_eq!(answer.header("retry-after"), Some("1"));
+        for response in [service.get("/api/1"), service.get("/api/"), service.post(DEPLOYED), service.get("/readyz")] {
+            response.problem(503);
+            assert_eq!(response.header("retry-after"), Some("1"));
         }
         assert!(began.elapsed() < Duration::from_secs(8), "each within the pool's two seconds");
         assert_eq!(service.get("/livez").status, 200);
     }
-    cluster.resume();
+    cluster.restart();
     eventually("ready again", || service.get("/readyz").status == 200);
     assert_eq!(service.read(&before["id"]), before);
     service.record(DEPLOYED);
@@ -55,8 +55,8 @@ fn when_the_database_goes_requests_get_503_and_service_returns_by_itself() {
 
 #[test]
 fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
-    let mut cluster = OwnCluster::start();
-    let service = Arc::new(Service::with(&[("DATABASE_URL", &cluster.url())]));
+    let mut cluster = PrivateCluster::start();
+    let service = Arc::new(Service::with_environment(&[("DATABASE_URL", &cluster.url())]));
     let (acknowledged, is_over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
     let senders: Vec<_> = (0..4)
         .map(|sender| {
@@ -67,11 +67,11 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
                         return;
                     }
                     let body = DEPLOYED.replace("web", &format!("web-{sender}")).replace("2.1", &count.to_string());
-                    let answer = service.post(&body);
-                    match answer.status {
-                        201 => acknowledged.lock().unwrap().push(answer.json()),
+                    let response = service.post(&body);
+                    match response.status {
+                        201 => acknowledged.lock().unwrap().push(response.json()),
                         503 => {}
-                        _ => panic!("{answer:?}"),
+                        _ => panic!("{response:?}"),
                     }
                 }
             })
@@ -81,7 +81,7 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
         let so_far = acknowledged.lock().unwrap().len();
         eventually("more records", || acknowledged.lock().unwrap().len() > so_far + 20);
         cluster.stop();
-        cluster.resume();
+        cluster.restart();
     }
     let so_far = acknowledged.lock().unwrap().len();
     eventually("records after the last restart", || acknowledged.lock().unwrap().len() > so_far + 20);
@@ -89,7 +89,7 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
     for sender in senders {
         sender.join().unwrap();
     }
-    let all = service.all();
+    let all = service.all_records();
     for record in acknowledged.lock().unwrap().iter() {
         assert_eq!(all.iter().filter(|known| *known == record).count(), 1, "{record}");
     }
@@ -99,7 +99,8 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
 fn connections_that_the_server_ended_are_replaced_without_a_failure() {
     let database = Database::new();
     let named = "application_name = 'of this test'";
-    let service = Service::with(&[("DATABASE_URL", &format!("{} {}", database.url(), named.replace(" = ", "=")))]);
+    let service =
+        Service::with_environment(&[("DATABASE_URL", &format!("{} {}", database.url(), named.replace(" = ", "=")))]);
     service.record(DEPLOYED);
     for _ in 0..5 {
         let ended = database.sql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {named}"));
@@ -113,10 +114,10 @@ fn connections_that_the_server_ended_are_replaced_without_a_failure() {
 fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
     let database = Database::new();
     let url = database.url();
-    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
     service.record(DEPLOYED);
     let session = Session::open(&url);
-    session.run("begin; lock table records in access exclusive mode");
+    session.execute("begin; lock table records in access exclusive mode");
     let began = Instant::now();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -125,22 +126,22 @@ fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
         });
         for (method, path) in [("POST", "/api/"), ("GET", "/api/1"), ("PATCH", "/api/1"), ("DELETE", "/api/1")] {
             let service = &service;
-            scope.spawn(move || service.send(method, path, DEPLOYED).problem(503));
+            scope.spawn(move || service.send_json(method, path, DEPLOYED).problem(503));
         }
     });
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     let waits = "select from pg_locks where relation = 'records'::regclass and not granted";
     eventually("all are cancelled", || database.sql(waits).is_empty());
-    session.run("rollback");
+    session.execute("rollback");
     service.record(DEPLOYED);
-    assert_eq!(service.all().len(), 2);
+    assert_eq!(service.all_records().len(), 2);
 }
 
 #[test]
 fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let service = Service::with(&[
+    let service = Service::with_environment(&[
         ("DATABASE_URL", &url),
         ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.5"),
         ("DEPLOYLOG_POOL_TIMEOUT", "0.5"),
@@ -150,7 +151,7 @@ fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
     let backends: Vec<u32> = sql(&url, "select pid from pg_stat_activity where application_name = 'deploylog'")
         .iter()
         .map(|row| row[0].parse().unwrap())
-        .chain([cluster.postmaster()])
+        .chain([cluster.postmaster_pid()])
         .collect();
     for pid in &backends {
         signal(*pid, "STOP");
@@ -170,7 +171,7 @@ fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
 #[test]
 fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(DEPLOYED);
     database.sql("alter table records rename column owner to proprietor");
     let detail = service.get("/api/1").problem(500);
@@ -182,20 +183,20 @@ fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
 #[test]
 fn a_change_that_waits_holds_up_no_other_component() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(DEPLOYED);
-    let components = components_with_locks_of_their_own(&database, 41);
+    let components = components_with_distinct_locks(&database, 41);
     let session = Session::open(&database.url());
-    session.run("begin; select from records where id = 1 for update");
+    session.execute("begin; select from records where id = 1 for update");
     std::thread::scope(|scope| {
-        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).status);
-        eventually("the change waits", || session.is_waited_for());
+        let change = scope.spawn(|| service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#).status);
+        eventually("the change waits", || session.is_blocking());
         for component in &components[1..] {
             let service = &service;
             scope.spawn(move || service.post(&DEPLOYED.replace("web", component)).expect(201));
         }
         eventually("the others are recorded", || database.sql("select count(*) from records") == [["41"]]);
-        session.run("rollback");
+        session.execute("rollback");
         assert_eq!(change.join().unwrap(), 200);
     });
 }

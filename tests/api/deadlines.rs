@@ -10,8 +10,8 @@ use std::{
 use serde_json::json;
 
 use crate::harness::{
-    Answer, DEPLOYED, OwnCluster, ReplicatedCluster, Service, Session, Stopped, backend_behind, deployed, eventually,
-    sql,
+    DEPLOYED, PausedProcess, PrivateCluster, ReplicatedCluster, Response, Service, Session, blocked_backend,
+    deployed_with, eventually, sql,
 };
 
 /// A write's deadline of 3 s, as a client sees it.
@@ -19,12 +19,12 @@ const DEADLINE: Duration = Duration::from_millis(3300);
 
 /// Sends a write that is refused, in time.
 #[track_caller]
-fn is_refused_in_time(send: impl FnOnce() -> Answer) {
+fn is_refused_in_time(send: impl FnOnce() -> Response) {
     let began = Instant::now();
-    let answer = send();
+    let response = send();
     let took = began.elapsed();
-    answer.problem(503);
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    response.problem(503);
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert!(took < DEADLINE, "{took:?}");
 }
 
@@ -33,8 +33,8 @@ fn read_until(service: &Service, is_over: impl Fn() -> bool) {
     while !is_over() {
         for target in ["/api/1", "/api/", "/readyz"] {
             let began = Instant::now();
-            let answer = service.get(target);
-            assert_eq!(answer.status, 200, "{answer:?}");
+            let response = service.get(target);
+            assert_eq!(response.status, 200, "{response:?}");
             assert!(began.elapsed() < Duration::from_secs(1), "{target} took {:?}", began.elapsed());
         }
     }
@@ -42,18 +42,18 @@ fn read_until(service: &Service, is_over: impl Fn() -> bool) {
 
 /// Stops the backend of a write that waits for what a session does first.
 fn stop_behind(obstacle: &str) {
-    let cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     let session = Session::open(&cluster.url());
-    session.run(&format!("begin; {obstacle}"));
+    session.execute(&format!("begin; {obstacle}"));
     thread::scope(|scope| {
         let write = scope.spawn(|| is_refused_in_time(|| service.post(DEPLOYED)));
-        let stopped = Stopped::new(backend_behind(&cluster.url(), &session));
+        let stopped = PausedProcess::new(blocked_backend(&cluster.url(), &session));
         read_until(&service, || write.is_finished());
         write.join().unwrap();
         // What the stopped backend waited for is its own now, and with it the component's lock.
-        session.run("rollback");
+        session.execute("rollback");
         service.record(&DEPLOYED.replace("web", "another"));
         let write = scope.spawn(|| is_refused_in_time(|| service.post(DEPLOYED)));
         read_until(&service, || write.is_finished());
@@ -75,31 +75,31 @@ fn a_write_whose_backend_stops_while_it_has_its_lock_is_503_within_three_seconds
 
 #[test]
 fn a_write_that_was_given_up_and_is_carried_out_later_is_right_then() {
-    let cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     let writing =
         "select pid from pg_stat_activity where query like '%from write_records%' and pid <> pg_backend_pid()";
-    let stopped = Stopped::new(sql(&cluster.url(), writing)[0][0].parse().unwrap());
+    let stopped = PausedProcess::new(sql(&cluster.url(), writing)[0][0].parse().unwrap());
     let start = json!({"version": "3", "status": "started", "started_at": "2026-01-01T10:00:00Z"});
-    is_refused_in_time(|| service.post(&deployed(&start)));
-    let finish = service.record(&deployed(&json!({"version": "3", "finished_at": "2026-01-01T10:05:00Z"})));
+    is_refused_in_time(|| service.post(&deployed_with(&start)));
+    let finish = service.record(&deployed_with(&json!({"version": "3", "finished_at": "2026-01-01T10:05:00Z"})));
     assert_eq!(finish["duration_missing"], "no start record");
     drop(stopped);
-    eventually("the start is carried out", || service.all().len() == 3);
+    eventually("the start is carried out", || service.all_records().len() == 3);
     assert_eq!(service.read(&finish["id"])["duration_seconds"], 300.0);
 }
 
 /// Ends the wait of each commit for a standby, in a way of PostgreSQL's, while a request is answered.
-fn cut_short(cluster: &ReplicatedCluster, end: &str, send: impl FnOnce() -> Answer + Send) -> Answer {
+fn cut_short(cluster: &ReplicatedCluster, end: &str, send: impl FnOnce() -> Response + Send) -> Response {
     let url = cluster.url();
     thread::scope(|scope| {
-        let answer = scope.spawn(send);
+        let response = scope.spawn(send);
         let end = format!(
             "select {end}(pid) from pg_stat_activity where wait_event = 'SyncRep' and query not like '%heartbeats%'"
         );
         eventually("a commit waits for a standby", || !sql(&url, &end).is_empty());
-        answer.join().unwrap()
+        response.join().unwrap()
     })
 }
 
@@ -108,9 +108,9 @@ fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
     let cluster = ReplicatedCluster::start();
     // The service sees to it that the warning reaches it.
     let url = format!("{} options='-c client_min_messages=error'", cluster.url());
-    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let first = service.record(DEPLOYED);
-    cluster.require("nobody");
+    cluster.set_synchronous_standby("nobody");
 
     let keyed = || {
         service.request(
@@ -120,7 +120,7 @@ fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
             Some(DEPLOYED),
         )
     };
-    let changed = || service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#);
+    let changed = || service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#);
     for end in ["pg_cancel_backend", "pg_terminate_backend"] {
         cut_short(&cluster, end, || service.post(DEPLOYED)).problem(503);
         cut_short(&cluster, end, || service.import(DEPLOYED)).problem(503);
@@ -140,7 +140,7 @@ fn a_commit_that_no_standby_confirms_is_never_acknowledged() {
         }
     });
 
-    cluster.require("");
+    cluster.set_synchronous_standby("");
     let replay = keyed().expect(200);
     assert_eq!(service.read(&replay["id"]), replay);
     assert_eq!(changed().expect(200)["id"], first["id"]);
@@ -169,9 +169,9 @@ fn read_to(connection: &mut UnixStream, kind: u8) {
 
 #[test]
 fn a_session_whose_client_vanished_in_the_middle_of_a_write_is_ended() {
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     service.record(DEPLOYED);
     let setting = |name: &str| url.split(' ').find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
     let mut vanished = UnixStream::connect(format!("{}/.s.PGSQL.5432", setting("host="))).unwrap();

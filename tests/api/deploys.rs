@@ -7,7 +7,7 @@ mod stale;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Service, deployed};
+use crate::harness::{Database, Service, deployed_with};
 
 /// A record with these times of one day.
 fn said(status: &str, times: [&str; 2], more: &Value) -> String {
@@ -16,7 +16,7 @@ fn said(status: &str, times: [&str; 2], more: &Value) -> String {
         fields[field] = format!("2026-01-01T{time}Z").into();
     }
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    deployed(&fields)
+    deployed_with(&fields)
 }
 
 fn start(service: &Service, time: &str) -> Value {
@@ -85,7 +85,7 @@ fn a_stop_has_its_own_link_and_version_and_owner_where_its_start_has_others() {
 #[test]
 fn a_lone_stop_is_a_deploy_without_a_duration_that_says_why() {
     let service = Service::start();
-    let finished = service.record(&deployed(&json!({})));
+    let finished = service.record(&deployed_with(&json!({})));
     let deploy = json!({
         "component": "web", "version": "2.1", "owner": "ann", "phase": "succeeded", "status": "deployed",
         "finished_at": finished["recorded_at"], "duration_missing": "no start record", "state": "finished",
@@ -97,13 +97,13 @@ fn a_lone_stop_is_a_deploy_without_a_duration_that_says_why() {
 #[test]
 fn a_start_that_nothing_follows_is_running_until_a_stop_comes() {
     let service = Service::start();
-    let started = service.record(&deployed(&json!({"status": "started"})));
+    let started = service.record(&deployed_with(&json!({"status": "started"})));
     let deploy = json!({
         "component": "web", "version": "2.1", "owner": "ann", "phase": "started", "status": "started",
         "started_at": started["recorded_at"], "state": "running", "start_id": started["id"],
     });
     assert_eq!(list(&service, ""), [deploy]);
-    let finished = service.record(&deployed(&json!({})));
+    let finished = service.record(&deployed_with(&json!({})));
     assert_eq!(states(&service, ""), [state("finished", &started["id"], &finished["id"])]);
 }
 
@@ -111,11 +111,11 @@ fn a_start_that_nothing_follows_is_running_until_a_stop_comes() {
 fn a_start_that_a_start_follows_is_superseded_and_stays_a_deploy() {
     let service = Service::start();
     let [first, second] = ["10:00:00", "10:05:00"].map(|time| start(&service, time)["id"].clone());
-    let third = service.record(&deployed(&json!({"status": "started"})))["id"].clone();
+    let third = service.record(&deployed_with(&json!({"status": "started"})))["id"].clone();
     let superseded = [state("superseded", &second, &NONE), state("superseded", &first, &NONE)];
     assert_eq!(states(&service, "state=superseded"), superseded);
     assert_eq!(states(&service, "state=running"), [state("running", &third, &NONE)]);
-    let finished = service.record(&deployed(&json!({})))["id"].clone();
+    let finished = service.record(&deployed_with(&json!({})))["id"].clone();
     assert_eq!(states(&service, "")[0], state("finished", &third, &finished));
     assert_eq!(states(&service, "")[1..], superseded);
 }
@@ -152,8 +152,8 @@ fn a_start_whose_stop_goes_is_a_deploy_again() {
             let finished = service.record(&stop)["id"].clone();
             assert_eq!(list(&service, "version=2.1").len(), 1);
             assert_eq!(list(&service, "version=2.1")[0]["finish_id"], finished);
-            let answer = service.send(method, &format!("/api/{finished}"), body);
-            assert!(answer.status < 300, "{answer:?}");
+            let response = service.send_json(method, &format!("/api/{finished}"), body);
+            assert!(response.status < 300, "{response:?}");
             assert_eq!(states(&service, "version=2.1"), [state("stale", &first["id"], &NONE)], "{method} {body}");
             service.request("DELETE", &format!("/api/{finished}"), &[], None);
         }
@@ -164,9 +164,9 @@ fn a_start_whose_stop_goes_is_a_deploy_again() {
 fn a_put_from_started_to_deployed_finishes_the_same_deploy() {
     let service = Service::start();
     let id = start(&service, "10:00:00")["id"].clone();
-    service.send("PUT", &format!("/api/{id}"), &deployed(&json!({}))).expect(200);
+    service.send_json("PUT", &format!("/api/{id}"), &deployed_with(&json!({}))).expect(200);
     assert_eq!(states(&service, ""), [state("finished", &NONE, &id)]);
-    service.send("PUT", &format!("/api/{id}"), &deployed(&json!({"status": "started"}))).expect(200);
+    service.send_json("PUT", &format!("/api/{id}"), &deployed_with(&json!({"status": "started"}))).expect(200);
     assert_eq!(states(&service, ""), [state("stale", &id, &NONE)]);
 }
 
@@ -185,21 +185,21 @@ fn of_two_clock_records_at_one_moment_the_lower_id_comes_first() {
 fn what_is_noted_or_skipped_or_of_a_stage_is_no_deploy() {
     let service = Service::start();
     for status in ["queued", "rolled_back", "skipped"] {
-        service.record(&deployed(&json!({"status": status, "started_at": "2026-01-01T10:00:00Z"})));
+        service.record(&deployed_with(&json!({"status": status, "started_at": "2026-01-01T10:00:00Z"})));
     }
     for status in ["started", "deployed"] {
-        service.record(&deployed(&json!({"status": status, "stage": "Build", "run": "a"})));
+        service.record(&deployed_with(&json!({"status": status, "stage": "Build", "run": "a"})));
     }
     assert_eq!(list(&service, ""), [NONE; 0]);
     let running = start(&service, "10:00:00")["id"].clone();
-    service.record(&deployed(&json!({"status": "queued"})));
+    service.record(&deployed_with(&json!({"status": "queued"})));
     assert_eq!(states(&service, ""), [state("stale", &running, &NONE)], "none of them ends it");
 }
 
 #[test]
 fn only_starts_that_no_stop_follows_are_kept_apart() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let kept = || database.sql("select id from open_starts order by id").concat();
     start(&service, "10:00:00");
     assert_eq!(kept(), ["1"]);
@@ -208,15 +208,15 @@ fn only_starts_that_no_stop_follows_are_kept_apart() {
     service.record(&said("deployed", ["10:03:00", "10:04:00"], &json!({"version": "late"})));
     service.record(&said("started", ["10:02:00", ""], &json!({"version": "late"})));
     assert_eq!(kept(), [""; 0], "a late start that a stop follows");
-    let lines = ["started", "deployed"].map(|status| deployed(&json!({"status": status, "version": "both"})));
+    let lines = ["started", "deployed"].map(|status| deployed_with(&json!({"status": status, "version": "both"})));
     service.import(&lines.join("\n")).expect(201);
     assert_eq!(kept(), [""; 0], "a start and its stop in one body");
-    service.record(&deployed(&json!({"status": "started", "stage": "Build"})));
+    service.record(&deployed_with(&json!({"status": "started", "stage": "Build"})));
     assert_eq!(kept(), [""; 0], "a stage");
-    service.import(&vec![deployed(&json!({"status": "started"})); 3].join("\n")).expect(201);
+    service.import(&vec![deployed_with(&json!({"status": "started"})); 3].join("\n")).expect(201);
     assert_eq!(kept(), ["8", "9", "10"]);
     stop(&service, "10:00:30");
     assert_eq!(kept(), ["8", "9", "10"], "an earlier stop is none of theirs");
-    service.record(&deployed(&json!({})));
+    service.record(&deployed_with(&json!({})));
     assert_eq!(kept(), ["8", "9"], "those that a start follows stay");
 }

@@ -6,7 +6,7 @@ mod parameters;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 const FREQUENCY: &str = "deployment_frequency_per_day";
 const LEAD_TIME: &str = "change_lead_time_seconds";
@@ -20,7 +20,7 @@ fn finished<const N: usize>(service: &Service, each: [(&str, &str, &str, Value);
         let mut fields =
             json!({ "environment": "production", "version": version, "status": status, "finished_at": at });
         fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        deployed(&fields)
+        deployed_with(&fields)
     });
     service.import(&lines.join("\n")).expect(201);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Service, deployed};
+use crate::harness::{Response, Service, deployed_with};
 
 const WINDOW: &str = "since=2026-11-02T00:00:00Z&until=2026-11-09T00:00:00Z";
 
@@ -14,7 +14,7 @@ fn took(seconds: Option<u32>, at: &str, more: &Value) -> String {
         fields["started_at"] = json!((finished - chrono::TimeDelta::seconds(seconds.into())).to_rfc3339());
     }
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    deployed(&fields)
+    deployed_with(&fields)
 }
 
 /// Twelve deploys that succeeded in the week, and others.
@@ -60,7 +60,7 @@ fn week(service: &Service) {
     service.import(&lines.join("\n")).expect(201);
     let earlier = json!({ "started_at": "2026-10-25T23:26:40Z", "finished_at": "2026-10-26T00:00:00Z" });
     let too_early = json!({ "started_at": "2026-10-25T23:00:00Z", "finished_at": "2026-10-25T23:59:59Z" });
-    service.import(&[deployed(&earlier), deployed(&too_early)].join("\n")).expect(201);
+    service.import(&[deployed_with(&earlier), deployed_with(&too_early)].join("\n")).expect(201);
 }
 
 fn figures(count: i64, without: i64, seconds: Option<[f64; 5]>) -> Value {
@@ -130,11 +130,11 @@ fn the_links_lead_through_every_name_once_and_keep_the_window() {
     let service = Service::start();
     let versions = ["1", "2 & ü", "3", "4", "5"];
     for version in versions {
-        service.record(&deployed(&json!({ "version": version, "environment": "é/1" })));
+        service.record(&deployed_with(&json!({ "version": version, "environment": "é/1" })));
     }
-    service.record(&deployed(&json!({ "environment": null })));
-    let next = |answer: &Answer| {
-        let link = answer.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
+    service.record(&deployed_with(&json!({ "environment": null })));
+    let next = |response: &Response| {
+        let link = response.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
         Some(link.to_owned())
     };
     for (first, expected) in [
@@ -143,12 +143,12 @@ fn the_links_lead_through_every_name_once_and_keep_the_window() {
     ] {
         let (mut names, mut windows, mut target) = (Vec::new(), Vec::new(), Some(first.to_owned()));
         while let Some(this) = target {
-            let answer = service.get(&this);
-            let report = answer.expect(200);
+            let response = service.get(&this);
+            let report = response.expect(200);
             names.extend(report["groups"].as_array().unwrap().iter().map(|group| group["name"].clone()));
             windows.push(report["window"].clone());
             assert!(windows.len() < 10, "a page is its own next: {this}");
-            target = next(&answer);
+            target = next(&response);
         }
         assert_eq!(json!(names), expected, "{first}");
         assert!(windows.len() > 1 && windows.iter().all(|window| *window == windows[0]), "{windows:?}");

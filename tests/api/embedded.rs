@@ -9,16 +9,16 @@ use std::{
 };
 
 use crate::harness::{
-    DEPLOYED, Database, PROGRAM, PrivateDirectory, Service, eventually, migrations, postmaster, signal, sql,
+    DEPLOYED, Database, PROGRAM, Service, TempDirectory, eventually, migration_count, postmaster_pid, signal, sql,
 };
 
 fn start(directory: &Path) -> Service {
-    Service::with(&[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
+    Service::with_environment(&[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
 }
 
 /// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], directory: &Path) -> (i32, String) {
-    Service::run(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
+    Service::run_to_end(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
 }
 
 fn url(directory: &Path) -> String {
@@ -31,7 +31,7 @@ fn is_root() -> bool {
 
 #[test]
 fn with_no_database_named_it_makes_its_own_and_keeps_it() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let began = Instant::now();
     let mut service = start(directory.path());
     assert!(began.elapsed() < Duration::from_secs(15), "first start: {:?}", began.elapsed());
@@ -45,7 +45,7 @@ fn with_no_database_named_it_makes_its_own_and_keeps_it() {
 
 #[test]
 fn it_is_fully_durable_has_no_tcp_and_a_socket_for_its_owner_only() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let _service = start(directory.path());
     let settings = "select current_setting('fsync'), current_setting('synchronous_commit'),
         current_setting('full_page_writes'), current_setting('listen_addresses')";
@@ -56,20 +56,20 @@ fn it_is_fully_durable_has_no_tcp_and_a_socket_for_its_owner_only() {
 
 #[test]
 fn a_second_start_says_who_holds_the_data_directory() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let service = start(directory.path());
     let (code, said) = run(&["--log-level=off"], directory.path());
     assert_eq!(code, 69);
     assert!(said.contains("is in use by deploylog") && said.contains(&service.pid().to_string()), "{said}");
-    assert!(said.contains(directory.text()), "{said}");
+    assert!(said.contains(directory.as_str()), "{said}");
 }
 
 #[test]
 fn migrate_uses_the_running_cluster_else_starts_it_for_its_duration() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     assert_eq!(
         run(&["migrate"], directory.path()),
-        (0, format!("the schema is up to date: {} migrations were run\n", migrations()))
+        (0, format!("the schema is up to date: {} migrations were run\n", migration_count()))
     );
     assert!(!directory.path().join("cluster/postmaster.pid").exists(), "it is stopped again");
     let service = start(directory.path());
@@ -79,7 +79,7 @@ fn migrate_uses_the_running_cluster_else_starts_it_for_its_duration() {
 
 #[test]
 fn ctrl_c_to_the_whole_process_group_reaches_the_service_first_and_stops_postgresql_cleanly() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let mut child = Command::new(PROGRAM)
         .env("DEPLOYLOG_DATA_DIR", directory.path())
         .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
@@ -105,10 +105,10 @@ fn ctrl_c_to_the_whole_process_group_reaches_the_service_first_and_stops_postgre
 
 #[test]
 fn a_postmaster_that_is_killed_is_started_again() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let service = start(directory.path());
     let record = service.record(DEPLOYED);
-    let killed = postmaster(directory.path());
+    let killed = postmaster_pid(directory.path());
     signal(killed, "KILL");
     // Between the two there is no such file for a moment, or an empty one.
     let pid_file = directory.path().join("cluster/postmaster.pid");
@@ -121,7 +121,7 @@ fn a_postmaster_that_is_killed_is_started_again() {
 
 #[test]
 fn a_long_path_has_its_socket_in_a_private_directory_elsewhere() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let long = directory.path().join("d".repeat(110));
     std::fs::create_dir(&long).unwrap();
     std::fs::set_permissions(&long, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -134,7 +134,7 @@ fn a_long_path_has_its_socket_in_a_private_directory_elsewhere() {
 
 #[test]
 fn a_data_directory_out_of_reach_is_named_in_one_sentence() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     // Root reaches everything, but PostgreSQL's user does not reach what only root may enter.
     let mode = if is_root() { 0o700 } else { 0o500 };
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
@@ -148,7 +148,7 @@ fn a_data_directory_out_of_reach_is_named_in_one_sentence() {
 
 #[test]
 fn a_data_directory_of_a_major_whose_server_is_missing_is_told_with_what_to_do() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     std::fs::create_dir(directory.path().join("cluster")).unwrap();
     let here = Database::new().sql("show server_version")[0][0].clone();
     let is_here = |major: &u32| {
@@ -166,7 +166,7 @@ fn a_data_directory_of_a_major_whose_server_is_missing_is_told_with_what_to_do()
 
 #[test]
 fn without_a_server_it_says_how_to_install_one_or_to_name_another() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     // A mount namespace of its own, in which the usual places are empty.
     let script = r#"
         for place in /usr/lib/postgresql /usr/local/bin /usr/local/pgsql; do

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Event, Listener, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Event, Service, Subscriber, deployed_with};
 
 /// One that waits for other tests' transactions in the same cluster to end.
 fn patient(database: &Database, settings: &[(&str, &str)]) -> Service {
     let url = database.url();
     let mut environment = vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_POOL_TIMEOUT", "30")];
     environment.extend_from_slice(settings);
-    Service::with(&environment)
+    Service::with_environment(&environment)
 }
 
 fn names_and_ids(events: &[Event]) -> Vec<(&str, &Value)> {
@@ -25,18 +25,18 @@ fn names_and_ids(events: &[Event]) -> Vec<(&str, &Value)> {
 #[test]
 fn what_happens_is_told_in_order_with_the_whole_record() {
     let service = patient(&Database::new(), &[]);
-    let mut listener = Listener::start(&service, "/api/events");
-    assert_eq!(listener.head.header("content-type"), Some("text/event-stream"));
-    assert_eq!(listener.head.header("cache-control"), Some("no-store"));
+    let mut subscriber = Subscriber::start(&service, "/api/events");
+    assert_eq!(subscriber.head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(subscriber.head.header("cache-control"), Some("no-store"));
 
     let first = service.record(DEPLOYED);
-    assert_eq!(listener.next().data, first);
-    assert!((1_000..5_000).contains(&listener.retry.expect("a time to wait before coming back")));
-    let second = service.record(&deployed(&json!({"component": "api"})));
-    let changed = service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
-    service.send("PUT", "/api/1", &deployed(&json!({"owner": "bob"}))).expect(200);
+    assert_eq!(subscriber.next().data, first);
+    assert!((1_000..5_000).contains(&subscriber.retry.expect("a time to wait before coming back")));
+    let second = service.record(&deployed_with(&json!({"component": "api"})));
+    let changed = service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PUT", "/api/1", &deployed_with(&json!({"owner": "bob"}))).expect(200);
     service.request("DELETE", "/api/2", &[], None);
-    let events = listener.take(3);
+    let events = subscriber.take(3);
     assert_eq!(
         names_and_ids(&events),
         [("recorded", &json!(2)), ("changed", &json!(1)), ("deleted", &json!(2))],
@@ -48,11 +48,11 @@ fn what_happens_is_told_in_order_with_the_whole_record() {
 #[test]
 fn a_finish_that_a_late_start_completes_is_told_and_so_is_one_that_loses_it() {
     let service = patient(&Database::new(), &[]);
-    let mut listener = Listener::start(&service, "/api/events");
-    service.record(&deployed(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
-    service.record(&deployed(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})));
+    let mut subscriber = Subscriber::start(&service, "/api/events");
+    service.record(&deployed_with(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
+    service.record(&deployed_with(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})));
     service.request("DELETE", "/api/2", &[], None);
-    let events = listener.take(5);
+    let events = subscriber.take(5);
     let one = json!(1);
     let two = json!(2);
     assert_eq!(
@@ -68,15 +68,15 @@ fn a_finish_that_a_late_start_completes_is_told_and_so_is_one_that_loses_it() {
 #[test]
 fn a_line_of_an_import_is_an_event_and_a_replay_is_none() {
     let service = patient(&Database::new(), &[]);
-    let mut listener = Listener::start(&service, "/api/events");
+    let mut subscriber = Subscriber::start(&service, "/api/events");
     let line = |number: usize| {
-        format!("{}\n", deployed(&json!({"version": number.to_string(), "idempotency_key": number.to_string()})))
+        format!("{}\n", deployed_with(&json!({"version": number.to_string(), "idempotency_key": number.to_string()})))
     };
     let lines: String = (1..=3).map(line).collect();
     service.import(&lines).expect(201);
     service.import(&lines).expect(201);
     let last = service.record(DEPLOYED);
-    let events = listener.take(4);
+    let events = subscriber.take(4);
     assert_eq!(
         events.iter().map(|event| event.data["version"].as_str().unwrap()).collect::<Vec<_>>(),
         ["1", "2", "3", "2.1"]
@@ -88,20 +88,20 @@ fn a_line_of_an_import_is_an_event_and_a_replay_is_none() {
 fn a_filter_lets_pass_what_a_record_is_or_was() {
     let service = patient(&Database::new(), &[]);
     let target = "/api/events?component=web&environment=production&phase=succeeded";
-    let mut listener = Listener::start(&service, target);
+    let mut subscriber = Subscriber::start(&service, target);
     let production = json!({"environment": "production"});
     for fields in
         [json!({}), json!({"environment": "staging"}), json!({"component": "api", "environment": "production"})]
     {
-        service.record(&deployed(&fields));
+        service.record(&deployed_with(&fields));
     }
-    service.record(&deployed(&json!({"environment": "production", "status": "failed"})));
-    service.record(&deployed(&production));
-    service.send("PATCH", "/api/2", &production.to_string()).expect(200);
-    service.send("PATCH", "/api/5", r#"{"environment":"staging"}"#).expect(200);
+    service.record(&deployed_with(&json!({"environment": "production", "status": "failed"})));
+    service.record(&deployed_with(&production));
+    service.send_json("PATCH", "/api/2", &production.to_string()).expect(200);
+    service.send_json("PATCH", "/api/5", r#"{"environment":"staging"}"#).expect(200);
     service.request("DELETE", "/api/3", &[], None);
     service.request("DELETE", "/api/2", &[], None);
-    let events = listener.take(4);
+    let events = subscriber.take(4);
     assert_eq!(
         names_and_ids(&events),
         [("recorded", &json!(5)), ("changed", &json!(2)), ("changed", &json!(5)), ("deleted", &json!(2))]
@@ -112,26 +112,26 @@ fn a_filter_lets_pass_what_a_record_is_or_was() {
 #[test]
 fn who_hears_nothing_is_told_within_15_seconds_that_all_is_well_and_how_far_it_is() {
     let service = patient(&Database::new(), &[]);
-    let mut listener = Listener::start(&service, "/api/events?component=api");
-    let mut busy = Listener::start(&service, "/api/events");
-    let before = listener.last_id.clone();
+    let mut subscriber = Subscriber::start(&service, "/api/events?component=api");
+    let mut busy = Subscriber::start(&service, "/api/events");
+    let before = subscriber.last_id.clone();
     service.record(DEPLOYED);
     busy.next();
-    listener.set_patience(Duration::from_secs(17));
-    listener.heartbeat();
-    assert_ne!(listener.last_id, before, "it need not hear of that again");
-    let resumed = Listener::resume(&service, "/api/events", &listener.last_id);
-    assert_eq!(resumed.last_id, listener.last_id);
+    subscriber.set_read_timeout(Duration::from_secs(17));
+    subscriber.wait_for_heartbeat();
+    assert_ne!(subscriber.last_id, before, "it need not hear of that again");
+    let resumed = Subscriber::resume(&service, "/api/events", &subscriber.last_id);
+    assert_eq!(resumed.last_id, subscriber.last_id);
 }
 
 #[test]
 fn what_the_call_cannot_do_it_says() {
     let service = Service::start();
     assert_eq!(service.get("/api/events?components=web&phase=done").bad_fields(400), ["phase", "components"]);
-    let answer = service.request("GET", "/api/events", &[("accept", "application/json")], None);
-    assert_eq!(answer.problem(406), "this is there as text/event-stream");
-    let answer = service.send("POST", "/api/events", "{}");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
-    let answer = service.request("HEAD", "/api/events", &[], None);
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")));
+    let response = service.request("GET", "/api/events", &[("accept", "application/json")], None);
+    assert_eq!(response.problem(406), "this is there as text/event-stream");
+    let response = service.send_json("POST", "/api/events", "{}");
+    assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    let response = service.request("HEAD", "/api/events", &[], None);
+    assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")));
 }

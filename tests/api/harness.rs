@@ -1,45 +1,45 @@
-//! Starts what the tests need and ends it again: one PostgreSQL for all of them, a schema and a service for each.
+//! Starts and stops what the tests need: one PostgreSQL for the whole run, and a schema and a service for each test.
 
-mod at_once;
 mod client;
+mod concurrent;
 mod events;
 mod locks;
 mod postgres;
 mod replication;
-#[cfg(feature = "tls")]
-mod secure;
 mod service;
 mod session;
-
-pub use at_once::{SENDERS, at_once, patient};
-pub use client::{Answer, Connection};
-pub use events::{Event, Listener};
-pub use locks::{components_with_locks_of_their_own, lock_waits};
-pub use postgres::{Database, OwnCluster, PrivateDirectory, postmaster, sql};
-#[allow(unused_imports, reason = "only the faults have a standby")]
-pub use replication::{ReplicatedCluster, STANDBY};
 #[cfg(feature = "tls")]
-pub use secure::{Authority, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Wanted};
-pub use service::{PROGRAM, Service, Stopped, run, signal};
+mod tls;
+
+pub use client::{Connection, Response};
+pub use concurrent::{SENDERS, send_concurrently, service_with_long_timeout};
+pub use events::{Event, Subscriber};
+pub use locks::{components_with_distinct_locks, count_lock_waits};
+pub use postgres::{Database, PrivateCluster, TempDirectory, postmaster_pid, sql};
+#[allow(unused_imports, reason = "only the fault tests use a standby")]
+pub use replication::{ReplicatedCluster, STANDBY_NAME};
+pub use service::{PROGRAM, PausedProcess, Service, run, signal};
 pub use session::Session;
+#[cfg(feature = "tls")]
+pub use tls::{CertificateAuthority, CertificateRequest, EC_KEY, LOCALHOST, RSA_KEY, TlsCluster};
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A record's four required fields.
+/// A record with the four required fields only.
 pub const DEPLOYED: &str = r#"{"component":"web","version":"2.1","owner":"ann","status":"deployed"}"#;
 
-/// The same as JSON, with these fields too, or instead.
+/// [`DEPLOYED`] with these fields added or replaced.
 #[track_caller]
-pub fn deployed(fields: &Value) -> String {
+pub fn deployed_with(fields: &Value) -> String {
     let mut record: Value = serde_json::from_str(DEPLOYED).unwrap();
     record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     record.to_string()
 }
 
-/// Writes so many records past the service, each of more than 2,000 characters and the last one the newest.
-pub fn fill(database: &Database, count: usize) {
+/// Inserts `count` records of more than 2,000 characters each, by SQL; the last one is the newest.
+pub fn insert_large_records(database: &Database, count: usize) {
     database.sql(&format!(
         "insert into records (component, version, owner, status, phase, run, stage)
          select 'web', n::text, 'ann', 'queued', 'noted', repeat('r', 1000), repeat('s', 1000)
@@ -48,12 +48,11 @@ pub fn fill(database: &Database, count: usize) {
     ));
 }
 
-/// How many migrations there are.
-pub fn migrations() -> usize {
+pub fn migration_count() -> usize {
     std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/migrations")).unwrap().count()
 }
 
-/// Brings a schema up to the migration with this name, as an older program would have left it.
+/// Migrates a schema up to the named migration, as an older release would have left it.
 pub fn migrate_to(database: &Database, name: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -67,34 +66,33 @@ pub fn migrate_to(database: &Database, name: &str) {
     });
 }
 
-/// A statement with these values, as SQL writes them, in place of its `$1`, `$2` and so on.
-pub fn bound(statement: &str, values: &[&str]) -> String {
+/// Replaces `$1`, `$2` and so on in a statement by these SQL literals.
+pub fn bind_parameters(statement: &str, values: &[&str]) -> String {
     let parameters = values.iter().enumerate().rev();
     parameters.fold(statement.to_owned(), |sql, (index, value)| sql.replace(&format!("${}", index + 1), value))
 }
 
-/// Text for a query, percent-encoded.
-pub fn encoded(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Waits until a statement waits for this session, and answers its backend.
-pub fn backend_behind(url: &str, session: &Session) -> u32 {
-    let pid = session.rows("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
-    let waiting = format!("select pid from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
+/// Waits until this session blocks another one, and returns the process id of the blocked backend.
+pub fn blocked_backend(url: &str, session: &Session) -> u32 {
+    let pid = session.query("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
+    let blocked = format!("select pid from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
     let mut found = Vec::new();
-    eventually("a statement waits for the session", || {
-        found = sql(url, &waiting);
+    eventually("the session blocks a statement", || {
+        found = sql(url, &blocked);
         !found.is_empty()
     });
     found[0][0].parse().unwrap()
 }
 
-/// Asks until the answer is yes: for what happens soon, but not at once.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls until the condition holds, for at most 60 seconds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never came about: {what}");
+    while !condition() {
+        assert!(Instant::now() < deadline, "timed out waiting for: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

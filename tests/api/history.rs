@@ -4,7 +4,7 @@ mod concurrent;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Service, deployed_with};
 
 /// The whole history of a record, newest first.
 #[track_caller]
@@ -22,7 +22,7 @@ fn changes(service: &Service, id: &Value) -> Vec<(String, Value)> {
 #[test]
 fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
     let service = Service::start();
-    let first = service.record(&deployed(&json!({
+    let first = service.record(&deployed_with(&json!({
         "component": "wéb \u{1F680} \"\\/", "environment": "prod'uction", "run": "j\u{FFFD}ob#1", "stage": "a / b",
         "url": "https://ci.example.org/1?a=b", "commit": "c0ffee", "committed_at": "0000-01-01T00:00:00.000001Z",
         "unplanned": false, "started_at": "1883-11-18T12:03:57.999999Z", "finished_at": "2026-01-01T00:00:00.123456Z",
@@ -30,8 +30,8 @@ fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
     let id = &first["id"];
     assert_eq!(history(&service, id), [Value::Null; 0], "it stands as it was recorded");
     let path = format!("/api/{id}");
-    let second = service.send("PATCH", &path, r#"{"owner":"bob","url":null,"unplanned":true}"#).expect(200);
-    let third = service.send("PUT", &path, DEPLOYED).expect(200);
+    let second = service.send_json("PATCH", &path, r#"{"owner":"bob","url":null,"unplanned":true}"#).expect(200);
+    let third = service.send_json("PUT", &path, DEPLOYED).expect(200);
     assert_eq!(service.request("DELETE", &path, &[], None).status, 204);
     let named = |change: &str, was: &Value| (change.to_owned(), was.clone());
     assert_eq!(
@@ -49,9 +49,9 @@ fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
 fn a_change_that_changes_nothing_or_fails_leaves_no_entry() {
     let service = Service::start();
     let first = service.record(DEPLOYED);
-    service.send("PUT", "/api/1", DEPLOYED).expect(200);
-    service.send("PATCH", "/api/1", r#"{"owner":"ann"}"#).expect(200);
-    service.send("PATCH", "/api/1", r#"{"owner":""}"#).expect(400);
+    service.send_json("PUT", "/api/1", DEPLOYED).expect(200);
+    service.send_json("PATCH", "/api/1", r#"{"owner":"ann"}"#).expect(200);
+    service.send_json("PATCH", "/api/1", r#"{"owner":""}"#).expect(400);
     let stale = [("if-match", "\"stale\"")];
     assert_eq!(service.request("DELETE", "/api/1", &stale, None).status, 412);
     assert_eq!((history(&service, &json!(1)), service.read(&json!(1))), (vec![], first));
@@ -60,13 +60,14 @@ fn a_change_that_changes_nothing_or_fails_leaves_no_entry() {
 #[test]
 fn what_pairing_changed_is_told_by_the_next_entry_and_leaves_none() {
     let service = Service::start();
-    let alone = service.record(&deployed(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
+    let alone = service.record(&deployed_with(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
     let id = &alone["id"];
     let start =
-        service.record(&deployed(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})))["id"].clone();
+        service.record(&deployed_with(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})))["id"]
+            .clone();
     let paired = service.read(id);
     assert_eq!((&paired["start_id"], history(&service, id)), (&start, vec![]));
-    service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
     assert_eq!(service.request("DELETE", &format!("/api/{start}"), &[], None).status, 204);
     assert_eq!(service.read(id)["duration_missing"], "no start record");
     assert_eq!(changes(&service, id), [("changed".to_owned(), paired)]);
@@ -75,22 +76,22 @@ fn what_pairing_changed_is_told_by_the_next_entry_and_leaves_none() {
 #[test]
 fn a_put_that_finishes_a_record_leaves_its_start() {
     let service = Service::start();
-    let started = service.record(&deployed(&json!({"status": "started"})));
-    service.send("PUT", "/api/1", DEPLOYED).expect(200);
+    let started = service.record(&deployed_with(&json!({"status": "started"})));
+    service.send_json("PUT", "/api/1", DEPLOYED).expect(200);
     assert_eq!(changes(&service, &json!(1)), [("changed".to_owned(), started)]);
 }
 
 #[test]
 fn an_id_that_never_was_is_a_404_and_one_that_went_is_never_used_again() {
     let database = Database::new();
-    let mut service = Service::on(&database);
+    let mut service = Service::with_database(&database);
     for id in ["1", "0", "x", "9007199254740991"] {
         service.get(&format!("/api/{id}/history")).problem(404);
     }
     service.record(DEPLOYED);
     service.request("DELETE", "/api/1", &[], None);
     service.stop();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     assert_eq!(service.record(DEPLOYED)["id"], 2);
     service.get("/api/1").problem(404);
     assert_eq!(history(&service, &json!(1)).len(), 1);
@@ -100,16 +101,16 @@ fn an_id_that_never_was_is_a_404_and_one_that_went_is_never_used_again() {
 #[test]
 fn nothing_of_an_idempotency_key_is_kept_and_no_call_changes_a_history() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let keyed = [("content-type", "application/json"), ("idempotency-key", "the-key")];
     service.request("POST", "/api/", &keyed, Some(DEPLOYED)).expect(201);
-    service.send("PATCH", "/api/1", r#"{"component":"api"}"#).expect(200);
+    service.send_json("PATCH", "/api/1", r#"{"component":"api"}"#).expect(200);
     let row = &database.sql("select was::text, by, component from history")[0];
     assert!(!row[0].contains("the-key") && !row[0].contains("content"), "{row:?}");
     assert_eq!((row[1].as_str(), row[2].as_str()), ("null", "web"));
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
-        let answer = service.send(method, "/api/1/history", "{}");
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+        let response = service.send_json(method, "/api/1/history", "{}");
+        assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
     }
     // Who asked is told where it is known.
     database.sql("update history set by = 'ann''s laptop'");
@@ -121,7 +122,7 @@ fn pages_follow_each_other_while_the_record_changes() {
     let service = Service::start();
     let mut owners = vec![service.record(DEPLOYED)["owner"].clone()];
     let mut change = |owner: String| {
-        service.send("PATCH", "/api/1", &json!({ "owner": owner }).to_string()).expect(200);
+        service.send_json("PATCH", "/api/1", &json!({ "owner": owner }).to_string()).expect(200);
         owners.push(owner.into());
         owners.clone()
     };
@@ -133,9 +134,9 @@ fn pages_follow_each_other_while_the_record_changes() {
         let mut target = format!("/api/1/history?limit={limit}");
         let mut listed = Vec::new();
         loop {
-            let answer = service.get(&target);
-            listed.extend(answer.expect(200).as_array().unwrap().iter().map(|entry| entry["was"]["owner"].clone()));
-            let Some(link) = answer.header("link") else { break };
+            let response = service.get(&target);
+            listed.extend(response.expect(200).as_array().unwrap().iter().map(|entry| entry["was"]["owner"].clone()));
+            let Some(link) = response.header("link") else { break };
             assert_eq!(listed.len() % limit, 0, "a page before another is full");
             target = link.trim_start_matches('<').trim_end_matches(r#">; rel="next""#).to_owned();
             assert!(target.starts_with("/api/1/history?"), "{target}");

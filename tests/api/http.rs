@@ -2,7 +2,7 @@
 
 mod bodies;
 mod connections;
-mod patience;
+mod timeouts;
 
 use serde_json::Value;
 
@@ -70,12 +70,12 @@ fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
 fn options_answers_204_with_allow() {
     let service = Service::start();
     for (path, allow) in PATHS {
-        let answer = service.request("OPTIONS", path, &[], None);
-        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{path}");
-        assert_eq!(sorted(answer.header("allow")), allow, "{path}");
+        let response = service.request("OPTIONS", path, &[], None);
+        assert_eq!((response.status, response.body.as_str()), (204, ""), "{path}");
+        assert_eq!(sorted(response.header("allow")), allow, "{path}");
     }
-    let answer = service.request("OPTIONS", "*", &[], None);
-    assert_eq!(answer.status, 204);
+    let response = service.request("OPTIONS", "*", &[], None);
+    assert_eq!(response.status, 204);
     service.request("OPTIONS", "/none", &[], None).problem(404);
 }
 
@@ -86,13 +86,13 @@ fn a_method_that_a_path_does_not_have_is_a_405_with_allow() {
     for (path, allow) in PATHS {
         for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY"] {
             if !allow.contains(method) {
-                let answer = service.send(method, path, DEPLOYED);
-                answer.problem(405);
-                assert_eq!(sorted(answer.header("allow")), allow, "{method} {path}");
+                let response = service.send_json(method, path, DEPLOYED);
+                response.problem(405);
+                assert_eq!(sorted(response.header("allow")), allow, "{method} {path}");
             }
         }
     }
-    assert_eq!(service.all().len(), 1);
+    assert_eq!(service.all_records().len(), 1);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_path_that_names_nothing_is_a_404() {
     for path in ["/none", "/API/", "//api/", "/api//", "/api/1/2", "/apis", "/livez/", "/.", "/api/../api/", "/api%2F"]
     {
         for method in ["GET", "POST", "DELETE"] {
-            service.send(method, path, DEPLOYED).problem(404);
+            service.send_json(method, path, DEPLOYED).problem(404);
         }
     }
 }
@@ -142,10 +142,10 @@ fn the_form_is_the_one_that_accept_prefers() {
         ("*/*;q=0.1, application/json;q=0", "text/csv"),
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json"),
     ] {
-        let answer = service.request("GET", "/api/", &[("accept", accept)], None);
-        let content_type = answer.header("content-type").and_then(|value| value.split(';').next());
-        assert_eq!((answer.status, content_type), (200, Some(form)), "{accept}");
-        assert_eq!(answer.header("vary").map(str::to_lowercase).as_deref(), Some("accept"));
+        let response = service.request("GET", "/api/", &[("accept", accept)], None);
+        let content_type = response.header("content-type").and_then(|value| value.split(';').next());
+        assert_eq!((response.status, content_type), (200, Some(form)), "{accept}");
+        assert_eq!(response.header("vary").map(str::to_lowercase).as_deref(), Some("accept"));
     }
 }
 
@@ -157,7 +157,7 @@ fn every_failure_is_a_problem_with_status_title_and_detail() {
     let failures = [
         (400, service.post("{}")),
         (404, service.get("/api/2")),
-        (405, service.send("PUT", "/api/", "{}")),
+        (405, service.send_json("PUT", "/api/", "{}")),
         (406, service.request("GET", "/api/", &[("accept", "text/html")], None)),
         (411, service.request("POST", "/api/", &[JSON], None)),
         (412, service.request("PUT", "/api/1", &stale, Some(DEPLOYED))),
@@ -165,9 +165,9 @@ fn every_failure_is_a_problem_with_status_title_and_detail() {
         (415, service.request("POST", "/api/", &[("content-type", "text/plain")], Some(DEPLOYED))),
         (501, service.request("BREW", "/api/", &[], None)),
     ];
-    for (status, answer) in failures {
-        assert!(!answer.problem(status).is_empty());
-        let problem = answer.json();
+    for (status, response) in failures {
+        assert!(!response.problem(status).is_empty());
+        let problem = response.json();
         assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()));
         let has_errors = problem.get("errors").is_some_and(Value::is_array);
         assert_eq!(has_errors, status == 400, "{problem}");

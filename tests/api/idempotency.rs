@@ -5,18 +5,18 @@ mod ndjson;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, DEPLOYED, Service, deployed};
+use crate::harness::{DEPLOYED, Response, Service, deployed_with};
 
 /// Delivers a record under a key.
-fn deliver(service: &Service, key: &str, body: &str) -> Answer {
+fn deliver(service: &Service, key: &str, body: &str) -> Response {
     service.request("POST", "/api/", &[("content-type", "application/json"), ("idempotency-key", key)], Some(body))
 }
 
 /// Expects a repetition and answers the record.
 #[track_caller]
-fn replayed(answer: &Answer) -> Value {
-    let record = answer.expect(200);
-    assert_eq!(answer.header("idempotent-replayed"), Some("true"));
+fn replayed(response: &Response) -> Value {
+    let record = response.expect(200);
+    assert_eq!(response.header("idempotent-replayed"), Some("true"));
     record
 }
 
@@ -48,7 +48,7 @@ const OTHERS: [(&str, &str); 12] = [
 #[test]
 fn the_same_key_and_content_is_answered_with_the_record_200_and_idempotent_replayed() {
     let service = Service::start();
-    for body in [DEPLOYED.to_owned(), full().to_string(), deployed(&json!({ "status": "started", "run": "r" }))] {
+    for body in [DEPLOYED.to_owned(), full().to_string(), deployed_with(&json!({ "status": "started", "run": "r" }))] {
         let key = body.len().to_string();
         let first = deliver(&service, &key, &body);
         let record = first.expect(201);
@@ -59,18 +59,18 @@ fn the_same_key_and_content_is_answered_with_the_record_200_and_idempotent_repla
             assert_eq!(again.header("etag"), first.header("etag"));
         }
     }
-    assert_eq!(service.all().len(), 3);
+    assert_eq!(service.all_records().len(), 3);
 }
 
 #[test]
 fn a_replay_answers_the_record_as_it_is_now() {
     let service = Service::start();
-    let stop = deployed(&json!({ "finished_at": "2026-01-01T00:01:00Z" }));
+    let stop = deployed_with(&json!({ "finished_at": "2026-01-01T00:01:00Z" }));
     let first = deliver(&service, "k", &stop).expect(201);
     assert_eq!(first["duration_missing"], "no start record");
-    service.record(&deployed(&json!({ "status": "started", "started_at": "2026-01-01T00:00:00Z" })));
+    service.record(&deployed_with(&json!({ "status": "started", "started_at": "2026-01-01T00:00:00Z" })));
     assert_eq!(replayed(&deliver(&service, "k", &stop))["duration_seconds"], 60.0);
-    let changed = service.send("PATCH", &format!("/api/{}", first["id"]), r#"{"owner":"bob"}"#).expect(200);
+    let changed = service.send_json("PATCH", &format!("/api/{}", first["id"]), r#"{"owner":"bob"}"#).expect(200);
     assert_eq!(replayed(&deliver(&service, "k", &stop)), changed);
 }
 
@@ -88,13 +88,13 @@ fn the_same_key_with_other_content_is_a_422_that_names_the_fields_that_differ() 
             if ["version", "owner", "status"].contains(&field) && body[field].is_null() {
                 continue;
             }
-            let answer = deliver(&service, "k", &body.to_string());
-            assert_eq!(answer.bad_fields(422), [field]);
-            assert!(answer.problem(422).contains(field));
+            let response = deliver(&service, "k", &body.to_string());
+            assert_eq!(response.bad_fields(422), [field]);
+            assert!(response.problem(422).contains(field));
         }
     }
     assert_eq!(deliver(&service, "k", &all.to_string()).bad_fields(422), OTHERS.map(|(field, _)| field));
-    assert_eq!(service.all(), [first]);
+    assert_eq!(service.all_records(), [first]);
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn a_field_that_only_the_later_delivery_has_differs_too() {
     deliver(&service, "k", DEPLOYED).expect(201);
     for (field, value) in full().as_object().unwrap() {
         if !["component", "version", "owner", "status"].contains(&field.as_str()) {
-            let answer = deliver(&service, "k", &deployed(&json!({ field: value })));
-            assert_eq!(answer.bad_fields(422), [field.as_str()]);
+            let response = deliver(&service, "k", &deployed_with(&json!({ field: value })));
+            assert_eq!(response.bad_fields(422), [field.as_str()]);
         }
     }
 }
@@ -139,9 +139,10 @@ fn the_first_deliverys_content_counts_also_after_a_change() {
     for (method, key) in [("PATCH", "a"), ("PUT", "b")] {
         let record = deliver(&service, key, DEPLOYED).expect(201);
         let path = format!("/api/{}", record["id"]);
-        let changed = service.send(method, &path, &deployed(&json!({ "version": "3", "run": "r" }))).expect(200);
+        let changed =
+            service.send_json(method, &path, &deployed_with(&json!({ "version": "3", "run": "r" }))).expect(200);
         assert_eq!(replayed(&deliver(&service, key, DEPLOYED)), changed, "{method}");
-        let other = deployed(&json!({ "version": "4", "run": "r" }));
+        let other = deployed_with(&json!({ "version": "4", "run": "r" }));
         assert_eq!(deliver(&service, key, &other).bad_fields(422), ["version"], "{method}");
     }
 }
@@ -150,8 +151,8 @@ fn the_first_deliverys_content_counts_also_after_a_change() {
 fn other_content_that_differs_in_nothing_from_the_record_as_it_is_is_told_that_the_record_was_changed_since() {
     let service = Service::start();
     let record = deliver(&service, "k", DEPLOYED).expect(201);
-    service.send("PATCH", &format!("/api/{}", record["id"]), r#"{"version":"3"}"#).expect(200);
-    let as_it_is = deliver(&service, "k", &deployed(&json!({ "version": "3" })));
+    service.send_json("PATCH", &format!("/api/{}", record["id"]), r#"{"version":"3"}"#).expect(200);
+    let as_it_is = deliver(&service, "k", &deployed_with(&json!({ "version": "3" })));
     assert!(as_it_is.problem(422).contains("changed since"), "{as_it_is:?}");
     for field in as_it_is.bad_fields(422) {
         assert_eq!(record.get(&field), None, "{field} does not differ");
@@ -178,7 +179,7 @@ fn a_key_has_1_to_200_visible_ascii_characters_with_or_without_quotes() {
     }
     let twice = [("content-type", "application/json"), ("idempotency-key", "x"), ("idempotency-key", "x")];
     assert_eq!(service.request("POST", "/api/", &twice, Some(DEPLOYED)).bad_fields(400), ["Idempotency-Key"]);
-    assert_eq!(service.all().len(), 4);
+    assert_eq!(service.all_records().len(), 4);
 }
 
 #[test]
@@ -192,7 +193,7 @@ fn keys_of_other_letters_are_other_keys() {
 #[test]
 fn a_key_belongs_to_its_component() {
     let service = Service::start();
-    let db = deployed(&json!({ "component": "db", "version": "5" }));
+    let db = deployed_with(&json!({ "component": "db", "version": "5" }));
     let (first, second) = (deliver(&service, "k", DEPLOYED).expect(201), deliver(&service, "k", &db).expect(201));
     assert_eq!(replayed(&deliver(&service, "k", DEPLOYED)), first);
     assert_eq!(replayed(&deliver(&service, "k", &db)), second);
@@ -203,7 +204,7 @@ fn delete_frees_the_key() {
     let service = Service::start();
     let first = deliver(&service, "k", DEPLOYED).expect(201);
     assert_eq!(service.request("DELETE", &format!("/api/{}", first["id"]), &[], None).status, 204);
-    let other = deployed(&json!({ "version": "3" }));
+    let other = deployed_with(&json!({ "version": "3" }));
     let second = deliver(&service, "k", &other).expect(201);
     assert_ne!(first["id"], second["id"]);
     assert_eq!(replayed(&deliver(&service, "k", &other)), second);
@@ -215,12 +216,12 @@ fn a_change_of_component_frees_the_key() {
     for (method, key) in [("PATCH", "a"), ("PUT", "b")] {
         let first = deliver(&service, key, DEPLOYED).expect(201);
         let path = format!("/api/{}", first["id"]);
-        service.send(method, &path, &deployed(&json!({ "component": "db" }))).expect(200);
-        let second = deliver(&service, key, &deployed(&json!({ "version": "3" }))).expect(201);
+        service.send_json(method, &path, &deployed_with(&json!({ "component": "db" }))).expect(200);
+        let second = deliver(&service, key, &deployed_with(&json!({ "version": "3" }))).expect(201);
         assert_ne!(first["id"], second["id"]);
         // It did not go with the record, nor does it come back.
-        deliver(&service, key, &deployed(&json!({ "component": "db", "version": "4" }))).expect(201);
-        service.send(method, &path, DEPLOYED).expect(200);
+        deliver(&service, key, &deployed_with(&json!({ "component": "db", "version": "4" }))).expect(201);
+        service.send_json(method, &path, DEPLOYED).expect(200);
         assert_eq!(deliver(&service, key, DEPLOYED).bad_fields(422), ["version"]);
     }
 }
@@ -228,7 +229,7 @@ fn a_change_of_component_frees_the_key() {
 #[test]
 fn a_delivery_that_is_refused_uses_no_key() {
     let service = Service::start();
-    deliver(&service, "k", &deployed(&json!({ "colour": "red" }))).problem(400);
+    deliver(&service, "k", &deployed_with(&json!({ "colour": "red" }))).problem(400);
     deliver(&service, "k", DEPLOYED).expect(201);
 }
 

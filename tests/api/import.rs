@@ -4,13 +4,13 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, DEPLOYED, Service, deployed, eventually};
+use crate::harness::{DEPLOYED, Response, Service, deployed_with, eventually};
 
 /// The place and the field of each error.
 #[track_caller]
-fn errors(answer: &Answer, status: u16) -> Vec<(u64, String)> {
-    answer.problem(status);
-    let problem = answer.json();
+fn errors(response: &Response, status: u16) -> Vec<(u64, String)> {
+    response.problem(status);
+    let problem = response.json();
     let errors = problem["errors"].as_array().expect("errors").iter().map(|error| {
         assert!(error["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{error}");
         (error["line"].as_u64().expect("a line"), error["field"].as_str().unwrap_or_default().to_owned())
@@ -19,7 +19,7 @@ fn errors(answer: &Answer, status: u16) -> Vec<(u64, String)> {
 }
 
 fn owner(name: &str) -> String {
-    deployed(&json!({ "owner": name }))
+    deployed_with(&json!({ "owner": name }))
 }
 
 #[test]
@@ -27,14 +27,14 @@ fn each_line_is_recorded_and_the_ids_come_in_the_order_of_the_lines_rising() {
     let service = Service::start();
     let owners: Vec<String> = (0..500).map(|number| format!("owner {number}")).collect();
     let lines: Vec<String> = owners.iter().map(|name| owner(name)).collect();
-    let answer = service.import(&lines.join("\n"));
-    let imported = answer.expect(201);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let response = service.import(&lines.join("\n"));
+    let imported = response.expect(201);
+    assert_eq!(response.header("content-type"), Some("application/json"));
     assert_eq!((&imported["recorded"], &imported["replayed"]), (&json!(500), &json!(0)));
     let ids: Vec<u64> = imported["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     let recorded: Vec<(u64, String)> = service
-        .all()
+        .all_records()
         .iter()
         .map(|record| (record["id"].as_u64().unwrap(), record["owner"].as_str().unwrap().to_owned()))
         .collect();
@@ -69,14 +69,14 @@ fn bad_lines_are_named_by_line_field_and_reason_and_none_is_recorded() {
     let lines = [
         DEPLOYED.to_owned(),
         r#"{"component":"web","version":1,"owner":" ","status":"ok","colour":"red"}"#.to_owned(),
-        deployed(&json!({ "started_at": "yesterday" })),
+        deployed_with(&json!({ "started_at": "yesterday" })),
         DEPLOYED.replace('}', r#","run":"a","run":"b"}"#),
-        deployed(&json!({ "idempotency_key": "a b" })),
-        deployed(&json!({ "status": "started", "finished_at": "2026-01-01T00:00:00Z" })),
+        deployed_with(&json!({ "idempotency_key": "a b" })),
+        deployed_with(&json!({ "status": "started", "finished_at": "2026-01-01T00:00:00Z" })),
         DEPLOYED.to_owned(),
     ];
-    let answer = service.import(&lines.join("\n"));
-    let mut named = errors(&answer, 400);
+    let response = service.import(&lines.join("\n"));
+    let mut named = errors(&response, 400);
     named.sort();
     let expected = [
         (2, "colour"),
@@ -88,8 +88,8 @@ fn bad_lines_are_named_by_line_field_and_reason_and_none_is_recorded() {
         (6, "finished_at"),
     ];
     assert_eq!(named, expected.map(|(line, field)| (line, field.to_owned())));
-    assert!(answer.problem(400).contains("line 2"));
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert!(response.problem(400).contains("line 2"));
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
@@ -97,10 +97,10 @@ fn a_line_that_is_no_json_object_is_an_error_that_names_the_line_and_the_byte() 
     let service = Service::start();
     let lines = [&br#"{"component":x}"#[..], b"[]", b"{\"component\":\"\xff\"}", b"null", b"{} {}"].join(&b'\n');
     let ndjson = [("content-type", "application/x-ndjson")];
-    let answer = service.connect().request("POST", "/api/", &ndjson, Some(&lines));
-    let of_lines: Vec<u64> = errors(&answer, 400).into_iter().map(|(line, _)| line).collect();
+    let response = service.connect().request("POST", "/api/", &ndjson, Some(&lines));
+    let of_lines: Vec<u64> = errors(&response, 400).into_iter().map(|(line, _)| line).collect();
     assert_eq!(of_lines, [1, 2, 3, 4, 5]);
-    let problem = answer.json();
+    let problem = response.json();
     for (index, byte) in [(0, 14), (2, 15), (4, 4)] {
         let reason = problem["errors"][index]["reason"].as_str().unwrap();
         assert!(reason.ends_with(&format!("byte {byte}")), "{reason}");
@@ -114,19 +114,19 @@ fn only_the_first_100_errors_are_listed() {
     let errors = errors(&service.import(&body), 400);
     assert_eq!(errors.len(), 100);
     assert_eq!((&errors[0], &errors[99]), (&(2, "version".to_owned()), &(35, "version".to_owned())));
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
 fn a_body_has_up_to_10_000_lines() {
     // They are all of one deploy; it takes ten times as long as it needs where the cost is the square of that.
-    let service = Service::set(&[("DEPLOYLOG_STATEMENT_TIMEOUT", "5")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_STATEMENT_TIMEOUT", "5")]);
     let mut lines = format!("{DEPLOYED}\n").repeat(10_000);
     let imported = service.import(&lines).expect(201);
     assert_eq!((&imported["recorded"], imported["ids"].as_array().map(Vec::len)), (&json!(10_000), Some(10_000)));
     lines += DEPLOYED;
     assert!(service.import(&lines).problem(413).contains("10000 lines"));
-    assert_eq!(service.all().len(), 10_000);
+    assert_eq!(service.all_records().len(), 10_000);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn an_idempotency_key_header_beside_ndjson_is_an_error() {
     let service = Service::start();
     let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", "k")];
     assert_eq!(service.request("POST", "/api/", &headers, Some(DEPLOYED)).bad_fields(400), ["Idempotency-Key"]);
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
@@ -160,14 +160,14 @@ fn a_line_of_very_many_unknown_fields_costs_little_and_is_told_a_hundred_of_them
     let service = Service::start();
     let fields: Vec<String> = (0..200_000).map(|field| format!("\"k{field}\":1")).collect();
     let began = std::time::Instant::now();
-    let answer = service.import(&format!("{{{}}}", fields.join(",")));
-    assert_eq!(answer.bad_fields(400).len(), 100);
+    let response = service.import(&format!("{{{}}}", fields.join(",")));
+    assert_eq!(response.bad_fields(400).len(), 100);
     assert!(began.elapsed().as_secs_f64() < 5.0, "{:?}", began.elapsed());
 }
 
 #[test]
 fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_out() {
-    let service = Service::set(&[("DEPLOYLOG_MAX_BODY_MEMORY", "16")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_MAX_BODY_MEMORY", "16")]);
     let memory = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -185,9 +185,9 @@ fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_o
     let mut two = vec![begin(), begin()];
     eventually("two are held", || memory() >= before + 11);
     for _ in 0..10 {
-        let answer = begin().answer();
-        answer.problem(503);
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        let response = begin().response();
+        response.problem(503);
+        assert_eq!(response.header("retry-after"), Some("1"));
     }
     assert!(memory() < before + 64, "{} MiB", memory());
     service.record(DEPLOYED);

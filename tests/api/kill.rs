@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Connection, Database, PrivateDirectory, Service, eventually, postmaster, signal};
+use crate::harness::{Connection, Database, Service, TempDirectory, eventually, postmaster_pid, signal};
 
 /// Posts from several senders until `end` has been called on the service, and answers what was acknowledged.
 fn acknowledged(service: &Service, end: impl FnOnce()) -> Vec<Value> {
@@ -43,10 +43,10 @@ fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, 
             if std::io::Write::write_all(&mut connection.stream(), request.as_bytes()).is_err() {
                 return;
             }
-            match connection.try_answer() {
-                Ok(answer) if answer.status == 201 => acknowledged.lock().unwrap().push(answer.json()),
+            match connection.try_response() {
+                Ok(response) if response.status == 201 => acknowledged.lock().unwrap().push(response.json()),
                 // Its database may be gone already, or it is itself.
-                Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
+                Ok(response) => assert_eq!(response.status, 503, "{response:?}"),
                 Err(_) => return,
             }
         }
@@ -72,21 +72,21 @@ fn killing_the_service_loses_no_acknowledged_record() {
     let database = Database::new();
     let mut known = Vec::new();
     for _ in 0..3 {
-        let service = Service::on(&database);
+        let service = Service::with_database(&database);
         known.extend(acknowledged(&service, || service.signal("KILL")));
         drop(service);
-        check(&Service::on(&database).all(), &known);
+        check(&Service::with_database(&database).all_records(), &known);
     }
 }
 
 #[test]
 fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record() {
-    let directory = PrivateDirectory::new();
-    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let directory = TempDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str())];
     let mut known = Vec::new();
     for round in 0..4 {
-        let mut service = Service::with(&environment);
-        let left = postmaster(directory.path());
+        let mut service = Service::with_environment(&environment);
+        let left = postmaster_pid(directory.path());
         known.extend(acknowledged(&service, || {
             if round % 2 == 0 {
                 signal(left, "KILL");
@@ -95,9 +95,9 @@ fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record(
         }));
         drop(service);
         // A postmaster that was left behind is stopped, never doubled.
-        service = Service::with(&environment);
-        assert_ne!(postmaster(directory.path()), left);
-        check(&service.all(), &known);
+        service = Service::with_environment(&environment);
+        assert_ne!(postmaster_pid(directory.path()), left);
+        check(&service.all_records(), &known);
         assert!(service.stop().success());
     }
 }
@@ -105,8 +105,8 @@ fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record(
 #[test]
 fn shutdown_under_load_exits_0_and_loses_no_acknowledged_record() {
     let database = Database::new();
-    let mut service = Service::on(&database);
+    let mut service = Service::with_database(&database);
     let known = acknowledged(&service, || service.signal("TERM"));
     assert!(service.wait().success());
-    check(&Service::on(&database).all(), &known);
+    check(&Service::with_database(&database).all_records(), &known);
 }

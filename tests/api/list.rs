@@ -6,11 +6,11 @@ mod pages;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Service, deployed, encoded};
+use crate::harness::{DEPLOYED, Service, deployed_with, percent_encode};
 
 /// Posts these and answers what stands then.
 fn recorded<const N: usize>(service: &Service, each: [Value; N]) -> [Value; N] {
-    each.map(|fields| service.record(&deployed(&fields)))
+    each.map(|fields| service.record(&deployed_with(&fields)))
 }
 
 fn list(service: &Service, query: &str) -> Vec<Value> {
@@ -25,8 +25,8 @@ fn import(service: &Service, count: usize) {
 #[test]
 fn the_list_is_a_json_array_newest_first() {
     let service = Service::start();
-    let answer = service.get("/api/");
-    assert_eq!((answer.expect(200), answer.header("content-type")), (json!([]), Some("application/json")));
+    let response = service.get("/api/");
+    assert_eq!((response.expect(200), response.header("content-type")), (json!([]), Some("application/json")));
     let mut records = recorded(&service, [json!({}), json!({ "status": "queued" }), json!({ "version": "3" })]);
     import(&service, 3);
     records.reverse();
@@ -46,10 +46,14 @@ fn each_filter_matches_its_value_exactly() {
     let [_, wanted, _] = recorded(&service, [json!({ "environment": "staging" }), one.clone(), json!({ "run": "a" })]);
     for (field, value) in one.as_object().unwrap() {
         let value = value.as_str().unwrap();
-        assert_eq!(json!(list(&service, &format!("{field}={}", encoded(value)))), json!([wanted]), "{field}");
+        assert_eq!(json!(list(&service, &format!("{field}={}", percent_encode(value)))), json!([wanted]), "{field}");
         let shorter: String = value.chars().skip(1).collect();
         for other in [value.to_lowercase(), format!("{value} "), shorter] {
-            assert_eq!(list(&service, &format!("{field}={}", encoded(&other))), [] as [Value; 0], "{field} {other}");
+            assert_eq!(
+                list(&service, &format!("{field}={}", percent_encode(&other))),
+                [] as [Value; 0],
+                "{field} {other}"
+            );
         }
     }
     assert_eq!(list(&service, "status=In+Progress&run=Folder/job%2342"), [wanted]);
@@ -94,7 +98,7 @@ fn since_is_inclusive_and_until_is_exclusive() {
         (format!("since={one}&until={three}"), vec![&second, &first]),
         (format!("since={two}&until={two}"), vec![]),
         (format!("since={three}&until={one}"), vec![]),
-        (format!("since={}", encoded(&two.replace('Z', "+00:00"))), vec![&third, &second]),
+        (format!("since={}", percent_encode(&two.replace('Z', "+00:00"))), vec![&third, &second]),
         ("until=2002-01-01T00:00:00Z".to_owned(), vec![]),
         ("since=2002-01-01T00:00:00%2B01:00".to_owned(), vec![&third, &second, &first]),
     ] {
@@ -128,12 +132,12 @@ fn every_call_on_records_rejects_an_unknown_query_parameter_by_name() {
             ("PATCH", "/api/1"),
             ("DELETE", "/api/1"),
         ] {
-            let answer = service.send(method, &format!("{path}?{parameter}"), DEPLOYED);
-            assert_eq!(answer.bad_fields(400), [name], "{method} {path}?{parameter}");
-            assert!(answer.problem(400).contains(name));
+            let response = service.send_json(method, &format!("{path}?{parameter}"), DEPLOYED);
+            assert_eq!(response.bad_fields(400), [name], "{method} {path}?{parameter}");
+            assert!(response.problem(400).contains(name));
         }
     }
-    assert_eq!(service.all().len(), 1);
+    assert_eq!(service.all_records().len(), 1);
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn all_invalid_query_parameters_are_listed_at_once() {
 #[test]
 fn api_works_with_and_without_a_trailing_slash() {
     let service = Service::start();
-    let posted = service.send("POST", "/api", DEPLOYED);
+    let posted = service.send_json("POST", "/api", DEPLOYED);
     let record = posted.expect(201);
     assert_eq!(posted.header("location"), Some("/api/1"));
     assert_eq!(service.get("/api").body, service.get("/api/").body);

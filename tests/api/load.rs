@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Database, OwnCluster, Service, eventually, signal, sql};
+use crate::harness::{Database, PrivateCluster, Service, eventually, signal, sql};
 
 /// Starts it against a service, for JSON.
 fn start(service: &Service, flags: &str) -> Child {
@@ -50,7 +50,7 @@ fn assert_clean(result: &Value, acknowledged: u64) {
 fn every_mix_says_what_the_table_holds() {
     for (mix, status) in [("record", "201"), ("lifecycle", "201"), ("read", "200")] {
         let database = Database::new();
-        let service = Service::on(&database);
+        let service = Service::with_database(&database);
         let flags = format!("--mix {mix} --duration 0.7 --connections 8 --components 30 --verify");
         let (code, result) = result(start(&service, &flags));
         assert_eq!(code, 0, "{result}");
@@ -89,7 +89,7 @@ fn a_rate_is_kept_and_its_result_told_for_people_too() {
 
 /// A service that can be started again where it was: no connection takes a port of an address that is otherwise not used.
 fn on(database: &Database, address: &str) -> Service {
-    Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", address)])
+    Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", address)])
 }
 
 const ANY_PORT: &str = "127.77.0.1:0";
@@ -119,16 +119,16 @@ fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
 
 #[test]
 fn a_database_restarted_and_a_service_killed_in_one_run_lose_double_and_change_nothing() {
-    let mut cluster = OwnCluster::start();
+    let mut cluster = PrivateCluster::start();
     let url = cluster.url();
-    let at = |address: &str| Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", address)]);
+    let at = |address: &str| Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", address)]);
     let count = || sql(&url, "select count(*) from records")[0][0].parse::<u64>().unwrap();
     let service = at(ANY_PORT);
     let address = service.address.to_string();
     let load = start(&service, "--mix lifecycle --duration 60 --connections 16 --components 20 --retry --verify");
     eventually("records", || count() > 200);
     cluster.stop();
-    cluster.resume();
+    cluster.restart();
     let mut before = count();
     eventually("records after the restart", || count() > before + 200);
     service.signal("KILL");
@@ -192,10 +192,10 @@ fn what_was_lost_changed_or_doubled_behind_its_back_is_found() {
             service.request("DELETE", &format!("/api/{}", record["id"]), &[], None).expect(204);
         }
         let path = |index: usize| format!("/api/{}", records[index]["id"]);
-        service.send("PATCH", &path(3), r#"{"version":"other"}"#).expect(200);
-        service.send("PATCH", &path(4), r#"{"component":"elsewhere"}"#).expect(200);
-        service.send("PATCH", &path(5), r#"{"status":"failed"}"#).expect(200);
-        service.send("PATCH", &path(6), r#"{"run":"job#1"}"#).expect(200);
+        service.send_json("PATCH", &path(3), r#"{"version":"other"}"#).expect(200);
+        service.send_json("PATCH", &path(4), r#"{"component":"elsewhere"}"#).expect(200);
+        service.send_json("PATCH", &path(5), r#"{"status":"failed"}"#).expect(200);
+        service.send_json("PATCH", &path(6), r#"{"run":"job#1"}"#).expect(200);
         for record in &records[7..9] {
             let again = json!({"component": record["component"], "version": record["version"], "owner": "load",
                 "status": "deployed"});
@@ -212,7 +212,7 @@ fn what_was_lost_changed_or_doubled_behind_its_back_is_found() {
 #[test]
 fn a_pause_of_the_service_is_seen_by_every_request_that_was_due_in_it() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let load = start(&service, "--rate 200 --duration 3 --connections 8 --verify");
     eventually("records", || count(&database, "true") > 50);
     service.signal("STOP");

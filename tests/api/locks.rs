@@ -9,62 +9,62 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        Database, Listener, OwnCluster, Service, Session, components_with_locks_of_their_own, deployed, eventually,
-        lock_waits, sql,
+        Database, PrivateCluster, Service, Session, Subscriber, components_with_distinct_locks, count_lock_waits,
+        deployed_with, eventually, sql,
     },
     replicas::assert_measured,
 };
 
 fn of(component: &str) -> String {
-    deployed(&json!({ "component": component }))
+    deployed_with(&json!({ "component": component }))
 }
 
 #[test]
 fn a_write_that_waits_for_a_component_lock_delays_no_event_of_another_component() {
     // Of its own: transactions of other tests delay events.
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let [waits, goes_on] = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let [waits, goes_on] = [(); 2].map(|()| Service::with_environment(&[("DATABASE_URL", &url)]));
     let id = waits.record(&of("web"))["id"].clone();
-    let mut listener = Listener::start(&goes_on, "/api/events");
+    let mut subscriber = Subscriber::start(&goes_on, "/api/events");
     let session = Session::open(&url);
-    session.lock(&["web"]);
+    session.lock_components(&["web"]);
     std::thread::scope(|scope| {
         let import = scope.spawn(|| waits.import(&of("web")).status);
-        let patch = scope.spawn(|| waits.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).status);
+        let patch = scope.spawn(|| waits.send_json("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).status);
         let post = scope.spawn(|| waits.post(&of("web")).status);
-        eventually("all three wait", || lock_waits(&url) == 3);
+        eventually("all three wait", || count_lock_waits(&url) == 3);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(2) {
             let sent = Instant::now();
             let record = goes_on.record(&of("api"));
-            assert_eq!(listener.next().data, record);
+            assert_eq!(subscriber.next().data, record);
             assert!(sent.elapsed() < Duration::from_secs(1), "{:?}", sent.elapsed());
         }
-        session.run("commit");
+        session.execute("commit");
         assert_eq!([import.join().unwrap(), patch.join().unwrap(), post.join().unwrap()], [201, 200, 201]);
     });
-    let told = listener.take(3);
+    let told = subscriber.take(3);
     assert!(told.iter().all(|event| event.data["component"] == "web"), "{told:?}");
 }
 
 #[test]
 fn an_import_takes_its_locks_in_ascending_order() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let session = Session::open(&database.url());
     let held = |by: &str| {
         let held = "select objid from pg_locks where locktype = 'advisory' and classid = 'records'::regclass::oid
             and granted and objid < 256 and pid";
-        let rows = session.rows(&format!("{held} {by} pg_backend_pid()"));
+        let rows = session.query(&format!("{held} {by} pg_backend_pid()"));
         rows.iter().map(|row| row.get(0).unwrap().parse().unwrap()).collect::<Vec<u32>>()
     };
-    let mut components: Vec<_> = components_with_locks_of_their_own(&database, 2)
+    let mut components: Vec<_> = components_with_distinct_locks(&database, 2)
         .into_iter()
         .map(|component| {
-            session.lock(&[&component]);
+            session.lock_components(&[&component]);
             let slot = held("=")[0];
-            session.run("commit");
+            session.execute("commit");
             (slot, component)
         })
         .collect();
@@ -72,17 +72,17 @@ fn an_import_takes_its_locks_in_ascending_order() {
     let [(lower_slot, lower), (_, higher)] = &components[..] else { panic!("not two") };
     let body = [of(higher), of(lower)].join("\n");
     std::thread::scope(|scope| {
-        session.lock(&[lower]);
+        session.lock_components(&[lower]);
         let import = scope.spawn(|| service.import(&body).status);
-        eventually("it waits for the lower", || lock_waits(&database.url()) == 1);
+        eventually("it waits for the lower", || count_lock_waits(&database.url()) == 1);
         assert_eq!(held("<>"), [0; 0], "it does not hold the higher");
-        session.run("commit");
+        session.execute("commit");
         assert_eq!(import.join().unwrap(), 201);
-        session.lock(&[higher]);
+        session.lock_components(&[higher]);
         let import = scope.spawn(|| service.import(&body).status);
-        eventually("it waits for the higher", || lock_waits(&database.url()) == 1);
+        eventually("it waits for the higher", || count_lock_waits(&database.url()) == 1);
         assert_eq!(held("<>"), [*lower_slot], "it holds the lower");
-        session.run("commit");
+        session.execute("commit");
         assert_eq!(import.join().unwrap(), 201);
     });
 }
@@ -92,16 +92,16 @@ fn at(component: &str, second: usize) -> String {
     let (status, field) =
         if second.is_multiple_of(2) { ("started", "started_at") } else { ("deployed", "finished_at") };
     let time = format!("2026-01-01T00:{:02}:{:02}Z", second / 60, second % 60);
-    deployed(&json!({"component": component, "status": status, field: time}))
+    deployed_with(&json!({"component": component, "status": status, field: time}))
 }
 
 #[test]
 fn two_processes_that_write_two_components_in_opposite_order_pair_correctly_without_deadlocks() {
     const ROUNDS: usize = 60;
     // Of its own: its deadlocks are counted.
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let services = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let services = [(); 2].map(|()| Service::with_environment(&[("DATABASE_URL", &url)]));
     let seconds = |from: usize| (from..from + ROUNDS).map(|second| at("web", second)).collect::<Vec<_>>().join("\n");
     let ids = services[0].import(&seconds(0)).expect(201)["ids"].clone();
     let ids = ids.as_array().unwrap();
@@ -127,13 +127,13 @@ fn two_processes_that_write_two_components_in_opposite_order_pair_correctly_with
                 for (index, id) in ids.iter().enumerate().filter(|(index, _)| index % 2 == number) {
                     for component in if index % 4 < 2 { &["api", "web"][..] } else { &["api"] } {
                         let change = json!({ "component": component }).to_string();
-                        service.send("PATCH", &format!("/api/{id}"), &change).expect(200);
+                        service.send_json("PATCH", &format!("/api/{id}"), &change).expect(200);
                     }
                 }
             });
         }
     });
-    let all = services[1].all();
+    let all = services[1].all_records();
     assert_eq!(all.len(), ROUNDS + 4 * ROUNDS + 4 * (ROUNDS / 6));
     assert_measured(&all);
     for mut service in services {
@@ -148,7 +148,7 @@ fn two_processes_that_write_two_components_in_opposite_order_pair_correctly_with
 #[test]
 fn timestamps_of_a_component_follow_its_ids_across_two_processes() {
     let database = Database::new();
-    let services = [Service::on(&database), Service::on(&database)];
+    let services = [Service::with_database(&database), Service::with_database(&database)];
     std::thread::scope(|scope| {
         for sender in 0..8 {
             let service = &services[sender % 2];
@@ -169,24 +169,24 @@ fn timestamps_of_a_component_follow_its_ids_across_two_processes() {
         select recorded_at < lag(recorded_at) over in_order or finished_at < lag(finished_at) over in_order as is_earlier
         from records window in_order as (partition by component order by id)) r where is_earlier";
     assert!(database.sql(out_of_order).is_empty());
-    assert_eq!(services[0].all().len(), 8 * 30 + 10 * 3);
+    assert_eq!(services[0].all_records().len(), 8 * 30 + 10 * 3);
 }
 
 #[test]
 fn a_write_that_waited_for_a_component_lock_is_timestamped_after_the_wait() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let id = service.record(&of("api"))["id"].clone();
     let session = Session::open(&database.url());
-    session.lock(&["web", "api"]);
+    session.lock_components(&["web", "api"]);
     let (free, written): (String, Vec<Value>) = std::thread::scope(|scope| {
         let post = scope.spawn(|| service.record(&of("web")));
         let import = scope.spawn(|| service.import(&of("web")).expect(201)["ids"][0].clone());
-        let patch = scope.spawn(|| service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200));
-        eventually("all three wait", || lock_waits(&database.url()) == 3);
+        let patch = scope.spawn(|| service.send_json("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200));
+        eventually("all three wait", || count_lock_waits(&database.url()) == 3);
         let clock = r#"select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
-        let free = session.rows(clock)[0].get(0).unwrap().to_owned();
-        session.run("commit");
+        let free = session.query(clock)[0].get(0).unwrap().to_owned();
+        session.execute("commit");
         (free, vec![post.join().unwrap(), service.read(&import.join().unwrap()), patch.join().unwrap()])
     });
     for record in &written[..2] {

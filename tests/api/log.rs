@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Database, PrivateDirectory, Service, deployed, eventually, postmaster, signal};
+use crate::harness::{Connection, Database, Service, TempDirectory, deployed_with, eventually, postmaster_pid, signal};
 
 /// What starts a colour, ends a line, overwrites it, and turns the direction of writing; none of it is a control
 /// character to JSON from U+0085 on, and none from U+2028 on to Unicode.
@@ -47,7 +47,7 @@ impl Logging {
     fn send(&self, target: &[u8], header: &[u8]) {
         let mut connection = Connection::open(self.address);
         connection.send([b"GET ", target, b" HTTP/1.1\r\nhost: test\r\nx-more: ", header, b"\r\n\r\n"].concat());
-        connection.answer();
+        connection.response();
     }
 
     fn has_logged(&self, text: &str) -> bool {
@@ -93,7 +93,7 @@ fn attack(format: &str) -> Vec<String> {
         let _ = stream.read_to_end(&mut Vec::new());
     }
     // The database tells the whole row that it refuses, in a line of its own.
-    let record = deployed(&json!({ "owner": HOSTILE_NAME, "component": HOSTILE_NAME }));
+    let record = deployed_with(&json!({ "owner": HOSTILE_NAME, "component": HOSTILE_NAME }));
     let mut connection = Connection::open(service.address);
     let headers = [("content-type", "application/json"), ("connection", "close")];
     connection.request("POST", "/api/", &headers, Some(record.as_bytes())).problem(500);
@@ -130,7 +130,7 @@ fn a_json_entry_is_one_line_that_preserves_the_text() {
 
 #[test]
 fn each_startup_error_is_one_line() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let hostile = format!("{}/{HOSTILE}", file.display());
@@ -148,7 +148,7 @@ fn each_startup_error_is_one_line() {
 
 #[test]
 fn output_of_postgresql_is_logged_on_one_line_without_control_characters() {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     // The whole of it, but for what ends a line: PostgreSQL's programs take no such path.
     let place = directory.path().join(HOSTILE.replace(['\r', '\n'], ""));
     for format in ["text", "json"] {
@@ -156,7 +156,7 @@ fn output_of_postgresql_is_logged_on_one_line_without_control_characters() {
         let settings = place.join("cluster/postgresql.conf");
         let sound = std::fs::read(&settings).unwrap();
         std::fs::write(&settings, [&sound, HOSTILE.as_bytes()].concat()).unwrap();
-        signal(postmaster(&place), "KILL");
+        signal(postmaster_pid(&place), "KILL");
         // It names the file, and so the directory.
         eventually("the refusal is told", || service.has_logged("contains errors"));
         std::fs::write(&settings, &sound).unwrap();

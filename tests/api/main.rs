@@ -1,4 +1,4 @@
-//! The service as its users meet it: a real process, real sockets, a real PostgreSQL.
+//! Tests of the HTTP interface and the commands: a real process, real sockets and a real PostgreSQL.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
@@ -23,10 +23,11 @@ mod list;
 mod load;
 mod locks;
 mod log;
-mod measuring;
+
 mod metrics;
 mod model;
 mod openapi;
+mod pairing;
 mod process;
 mod races;
 mod readme;

@@ -7,16 +7,19 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{DEPLOYED, Database, OwnCluster, Service, deployed, eventually};
+use crate::harness::{DEPLOYED, Database, PrivateCluster, Service, deployed_with, eventually};
 
 /// What Prometheus sends.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4";
 
 #[track_caller]
 fn metrics(service: &Service) -> String {
-    let answer = service.request("GET", "/metrics", &[("accept", ACCEPT)], None);
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
-    answer.body
+    let response = service.request("GET", "/metrics", &[("accept", ACCEPT)], None);
+    assert_eq!(
+        (response.status, response.header("content-type")),
+        (200, Some("text/plain; version=0.0.4; charset=utf-8"))
+    );
+    response.body
 }
 
 /// The value of a sample, by its name and labels as they are written.
@@ -28,10 +31,11 @@ fn value(metrics: &str, sample: &str) -> Option<f64> {
 #[test]
 fn promtool_accepts_the_metrics() {
     let service = Service::start();
-    service
-        .record(&deployed(&json!({"component": "a\\b\"c", "environment": "<é>", "started_at": "2026-01-01T00:00:00Z",
-        "finished_at": "2026-01-01T00:01:00.5Z"})));
-    service.record(&deployed(&json!({"status": "started", "component": "api"})));
+    service.record(&deployed_with(
+        &json!({"component": "a\\b\"c", "environment": "<é>", "started_at": "2026-01-01T00:00:00Z",
+        "finished_at": "2026-01-01T00:01:00.5Z"}),
+    ));
+    service.record(&deployed_with(&json!({"status": "started", "component": "api"})));
     service.post("{}");
     service.get("/nowhere");
     service.get("/metrics");
@@ -58,7 +62,7 @@ fn requests_are_counted_by_route_and_status_with_a_latency_histogram() {
     service.request("HEAD", "/api/1", &[], None);
     service.get("/api/99");
     service.get("/nowhere");
-    service.send("BREW", "/api/", "");
+    service.send_json("BREW", "/api/", "");
     let metrics = metrics(&service);
     for (labels, count) in [
         (r#"route="POST /api/",status="201""#, 2.0),
@@ -85,7 +89,7 @@ fn each_record_is_counted_once_by_phase() {
     let keyed = [("content-type", "application/json"), ("idempotency-key", "k")];
     assert_eq!(service.request("POST", "/api/", &keyed, Some(DEPLOYED)).status, 201);
     assert_eq!(service.request("POST", "/api/", &keyed, Some(DEPLOYED)).status, 200);
-    let queued = deployed(&json!({"status": "queued"}));
+    let queued = deployed_with(&json!({"status": "queued"}));
     service.import(&[DEPLOYED, &queued, &queued].join("\n")).expect(201);
     service.import(&[DEPLOYED, "{}"].join("\n")).expect(400);
     let metrics = metrics(&service);
@@ -95,7 +99,7 @@ fn each_record_is_counted_once_by_phase() {
 
 #[test]
 fn the_queue_and_the_pools_are_reported() {
-    let service = Service::set(&[("DEPLOYLOG_POOL_SIZE", "9")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_POOL_SIZE", "9")]);
     service.record(DEPLOYED);
     let idle = metrics(&service);
     assert_eq!(value(&idle, r#"deploylog_queue_requests{queue="write"}"#), Some(0.0));
@@ -109,16 +113,16 @@ fn the_queue_and_the_pools_are_reported() {
 #[test]
 fn a_write_that_waits_for_the_database_is_counted_in_the_queue() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let lock = crate::harness::Session::open(&database.url());
-    lock.run("begin; lock table records in share mode");
+    lock.execute("begin; lock table records in share mode");
     std::thread::scope(|scope| {
         let post = scope.spawn(|| service.post(DEPLOYED).status);
         let of_writes = r#"deploylog_queue_requests{queue="write"}"#;
         eventually("it waits", || value(&metrics(&service), of_writes) == Some(1.0));
         let used = r#"deploylog_pool_connections{pool="records",state="used"}"#;
         eventually("it has a connection", || value(&metrics(&service), used).is_some_and(|used| used >= 1.0));
-        lock.run("commit");
+        lock.execute("commit");
         assert_eq!(post.join().unwrap(), 201);
     });
 }
@@ -134,12 +138,12 @@ fn the_last_deploy_is_the_last_to_finish_not_the_last_recorded() {
         if !more.is_empty() {
             fields[more] = more.into();
         }
-        service.record(&deployed(&fields))
+        service.record(&deployed_with(&fields))
     };
     of_web("failed", Some("2026-03-02T10:00:00Z"), "2026-03-02T10:01:30.25Z", "");
     of_web("deployed", None, "2026-03-01T10:00:00Z", ""); // recorded later, but earlier
     of_web("deployed", None, "2026-03-03T10:00:00Z", "stage"); // of a stage
-    service.record(&deployed(&json!({"component": "api", "finished_at": "2026-03-01T00:00:00Z"})));
+    service.record(&deployed_with(&json!({"component": "api", "finished_at": "2026-03-01T00:00:00Z"})));
     let metrics = metrics(&service);
     let labels = r#"{component="web",environment="production"}"#;
     let of = |name: &str, labels: &str| value(&metrics, &format!("deploylog_last_deploy_{name}{labels}"));
@@ -157,24 +161,26 @@ fn a_deploy_runs_until_it_finishes_or_a_newer_one_starts() {
     let service = Service::start();
     let running = || value(&metrics(&service), "deploylog_deploys_running");
     let say = |component: &str, status: &str| {
-        service.record(&deployed(&json!({"component": component, "status": status})));
+        service.record(&deployed_with(&json!({"component": component, "status": status})));
     };
     assert_eq!(running(), Some(0.0));
     say("web", "started");
     say("api", "started");
     say("api", "started");
-    service.record(&deployed(&json!({"status": "started", "stage": "Build"})));
+    service.record(&deployed_with(&json!({"status": "started", "stage": "Build"})));
     assert_eq!(running(), Some(2.0));
     say("web", "failed");
     assert_eq!(running(), Some(1.0));
-    service.record(&deployed(&json!({"component": "old", "status": "started", "started_at": "2026-01-01T00:00:00Z"})));
+    service.record(&deployed_with(
+        &json!({"component": "old", "status": "started", "started_at": "2026-01-01T00:00:00Z"}),
+    ));
     assert_eq!(running(), Some(1.0), "not one that started longer than a day ago");
 }
 
 #[test]
 fn last_deploy_metrics_are_limited_to_500_components_and_environments() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     assert_eq!(value(&metrics(&service), "deploylog_places_left_out"), Some(0.0));
     database.sql(
         "insert into records (component, version, owner, status, phase, finished_at, moment)
@@ -188,8 +194,8 @@ fn last_deploy_metrics_are_limited_to_500_components_and_environments() {
 
 #[test]
 fn without_the_database_the_service_still_reports_its_own_metrics() {
-    let mut cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let mut cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     assert_eq!(value(&metrics(&service), "deploylog_database_up"), Some(1.0));
     cluster.stop();
@@ -205,5 +211,5 @@ fn metrics_are_plain_text_and_accept_no_parameters() {
     assert_eq!(service.get("/metrics?format=json").bad_fields(400), ["format"]);
     assert_eq!(service.request("GET", "/metrics", &[("accept", "application/json")], None).status, 406);
     assert_eq!(service.request("HEAD", "/metrics", &[], None).status, 200);
-    assert_eq!(service.send("POST", "/metrics", "").header("allow"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(service.send_json("POST", "/metrics", "").header("allow"), Some("GET, HEAD, OPTIONS"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Answer, DEPLOYED, Database, OwnCluster, Service, deployed, run};
+use crate::harness::{DEPLOYED, Database, PrivateCluster, Response, Service, deployed_with, run};
 
 fn document(service: &Service) -> Value {
     service.get("/openapi.json").expect(200)
@@ -57,13 +57,13 @@ fn target(document: &Value, path: &str, call: &Value) -> String {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        Some(format!("{}={}", one["name"].as_str().unwrap(), crate::harness::encoded(&value)))
+        Some(format!("{}={}", one["name"].as_str().unwrap(), crate::harness::percent_encode(&value)))
     });
     format!("{path}?{}", examples.collect::<Vec<_>>().join("&"))
 }
 
 /// A request of this call that goes well, changed so that it is answered with this status.
-fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Answer {
+fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Response {
     let record = service.post(DEPLOYED);
     let path = path.replace("/api/{id}", record.header("location").unwrap()).replace("{file}", "page.css");
     let (tag, json) = (record.header("etag").unwrap(), ("content-type", "application/json"));
@@ -91,7 +91,7 @@ fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Ans
         422 => {
             let keyed = [json, ("idempotency-key", "reused")];
             ask(&path, &keyed, body).expect(201);
-            ask(&path, &keyed, Some(&deployed(&serde_json::json!({ "version": "3" }))))
+            ask(&path, &keyed, Some(&deployed_with(&serde_json::json!({ "version": "3" }))))
         }
         _ => panic!("{method} {path} has a status that this test cannot call forth: {status}"),
     }
@@ -100,14 +100,14 @@ fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Ans
 #[test]
 fn the_document_is_served_with_an_etag() {
     let service = Service::start();
-    let answer = service.get("/openapi.json");
-    assert_eq!(answer.expect(200)["openapi"], "3.1.0");
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let tag = answer.header("etag").expect("an entity tag");
+    let response = service.get("/openapi.json");
+    assert_eq!(response.expect(200)["openapi"], "3.1.0");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let tag = response.header("etag").expect("an entity tag");
     let known = service.request("GET", "/openapi.json", &[("if-none-match", tag)], None);
     assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", Some(tag)));
     let other = service.request("GET", "/openapi.json", &[("if-none-match", "\"other\"")], None);
-    assert_eq!(other.body, answer.body);
+    assert_eq!(other.body, response.body);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn every_example_is_accepted() {
         let target = target(&document, &path, call);
         let bodies = examples(call);
         assert_eq!(bodies.is_empty(), call.get("requestBody").is_none(), "{method} {path}");
-        let answers = if bodies.is_empty() {
+        let responses = if bodies.is_empty() {
             vec![service.request(&method, &target, &[], None)]
         } else {
             let send = |(media_type, body): &(&str, String)| {
@@ -127,9 +127,9 @@ fn every_example_is_accepted() {
             };
             bodies.iter().map(send).collect()
         };
-        for answer in answers {
-            assert!((200..300).contains(&answer.status), "{method} {target}: {answer:?}");
-            assert!(statuses(call).contains(&answer.status), "{method} {target}: {answer:?}");
+        for response in responses {
+            assert!((200..300).contains(&response.status), "{method} {target}: {response:?}");
+            assert!(statuses(call).contains(&response.status), "{method} {target}: {response:?}");
         }
     }
 }
@@ -139,15 +139,15 @@ fn every_documented_status_of_a_working_service_can_be_produced() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
-        // A slow body is tried in http/patience.rs, tokens and a database that is gone below; nothing should call forth
+        // A slow body is tried in http/timeouts.rs, tokens and a database that is gone below; nothing should call forth
         // a 500.
         for status in statuses(call).into_iter().filter(|status| ![401, 403, 408, 500, 503].contains(status)) {
-            let answer = called_forth(&service, &method, path, status);
-            assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-            let response = resolved(&document, &call["responses"][status.to_string()]);
-            for (name, header) in response["headers"].as_object().into_iter().flatten() {
+            let response = called_forth(&service, &method, path, status);
+            assert_eq!(response.status, status, "{method} {path}: {response:?}");
+            let documented = resolved(&document, &call["responses"][status.to_string()]);
+            for (name, header) in documented["headers"].as_object().into_iter().flatten() {
                 let is_required = resolved(&document, header)["required"] == true;
-                assert!(!is_required || answer.header(&name.to_lowercase()).is_some(), "{name} of {answer:?}");
+                assert!(!is_required || response.header(&name.to_lowercase()).is_some(), "{name} of {response:?}");
             }
         }
     }
@@ -155,15 +155,15 @@ fn every_documented_status_of_a_working_service_can_be_produced() {
 
 #[test]
 fn exactly_the_calls_that_need_the_database_document_503() {
-    let mut cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let mut cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     let document = document(&service);
     cluster.stop();
     for (method, path, call) in calls(&document) {
         let body = call.get("requestBody").map(|_| DEPLOYED);
-        let answer =
+        let response =
             service.request(&method, &path.replace("{id}", "1"), &[("content-type", "application/json")], body);
-        assert_eq!(answer.status == 503, statuses(call).contains(&503), "{method} {path}: {answer:?}");
+        assert_eq!(response.status == 503, statuses(call).contains(&503), "{method} {path}: {response:?}");
     }
 }
 
@@ -174,15 +174,15 @@ fn exactly_the_calls_that_need_a_token_document_401_and_403() {
         let arguments = ["token", "create", scope, "--scope", scope];
         format!("Bearer {}", run(&arguments, &[("DATABASE_URL", &database.url())]).1.trim_end())
     });
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let document = document(&service);
     for (method, path, call) in calls(&document) {
         let (path, body) = (path.replace("{id}", "1"), call.get("requestBody").map(|_| DEPLOYED));
         let ask = |headers: &[(&str, &str)]| service.request(&method, &path, headers, body);
         let other = if ["GET", "HEAD"].contains(&method.as_str()) { &tokens[1] } else { &tokens[0] };
-        for (status, answer) in [(401, ask(&[])), (403, ask(&[("authorization", other)]))] {
-            assert_eq!(answer.status == status, statuses(call).contains(&status), "{method} {path}: {answer:?}");
-            assert!(answer.status != status || answer.header("www-authenticate").is_some(), "{answer:?}");
+        for (status, response) in [(401, ask(&[])), (403, ask(&[("authorization", other)]))] {
+            assert_eq!(response.status == status, statuses(call).contains(&status), "{method} {path}: {response:?}");
+            assert!(response.status != status || response.header("www-authenticate").is_some(), "{response:?}");
         }
     }
 }

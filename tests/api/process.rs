@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde_json::Value;
 
-use crate::harness::{Connection, DEPLOYED, Database, OwnCluster, PrivateDirectory, Service, run, signal, sql};
+use crate::harness::{Connection, DEPLOYED, Database, PrivateCluster, Service, TempDirectory, run, signal, sql};
 
 /// Serves until it is ready, then ends it: what it said.
 fn serve(environment: &[(&str, &str)]) -> (String, String) {
@@ -62,7 +62,7 @@ fn logs_are_json_lines_when_configured() {
 
 #[test]
 fn the_database_url_can_be_read_from_a_file() {
-    let (database, directory) = (Database::new(), PrivateDirectory::new());
+    let (database, directory) = (Database::new(), TempDirectory::new());
     let file = directory.path().join("url");
     std::fs::write(&file, database.url() + "\n").unwrap();
     serve(&[("DATABASE_URL_FILE", file.to_str().unwrap())]);
@@ -121,7 +121,7 @@ fn shutdown_finishes_requests_in_flight_and_accepts_no_connections() {
     assert!(idle.is_closed());
     assert!(std::net::TcpStream::connect(service.address).is_err(), "it listens no more");
     slow.send(DEPLOYED);
-    assert_eq!(slow.answer().status, 201);
+    assert_eq!(slow.response().status, 201);
     assert!(service.wait().success());
 }
 
@@ -137,8 +137,8 @@ fn shutdown_waits_at_most_eight_seconds() {
 
 #[test]
 fn a_closed_log_pipe_does_not_stop_the_service() {
-    let directory = PrivateDirectory::new();
-    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let directory = TempDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str())];
     let mut child = Service::spawn(&["--log-level=debug"], &environment);
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -152,12 +152,12 @@ fn a_closed_log_pipe_does_not_stop_the_service() {
 
 #[test]
 fn shutdown_keeps_its_deadline_when_the_database_hangs() {
-    let cluster = OwnCluster::start();
-    let mut service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let cluster = PrivateCluster::start();
+    let mut service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     let backends = sql(&cluster.url(), "select pid from pg_stat_activity where application_name = 'deploylog'");
     let processes: Vec<u32> =
-        backends.iter().map(|row| row[0].parse().unwrap()).chain([cluster.postmaster()]).collect();
+        backends.iter().map(|row| row[0].parse().unwrap()).chain([cluster.postmaster_pid()]).collect();
     for process in &processes {
         signal(*process, "STOP");
     }

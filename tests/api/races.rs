@@ -40,7 +40,7 @@ impl Processes {
         // On a machine that other tests keep busy, too, nobody gives up.
         let environment =
             [("DATABASE_URL", url.as_str()), ("DEPLOYLOG_POOL_TIMEOUT", "30"), ("DEPLOYLOG_STATEMENT_TIMEOUT", "30")];
-        let services = (0..count).map(|_| Service::with(&environment)).collect();
+        let services = (0..count).map(|_| Service::with_environment(&environment)).collect();
         Self { database, services }
     }
 

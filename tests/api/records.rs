@@ -9,16 +9,16 @@ mod words;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Service, deployed_with};
 
 #[test]
 fn the_original_curl_call_works_unchanged() {
     let service = Service::start();
     let body = r#"{"component":"server-interface","version":"2.1","owner":"aoliveira","status":"deployed"}"#;
-    let answer = service.request("POST", "/api/", &[("Content-Type", "application/json")], Some(body));
-    let record = answer.expect(201);
-    assert_eq!(answer.header("location"), Some("/api/1"));
-    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let response = service.request("POST", "/api/", &[("Content-Type", "application/json")], Some(body));
+    let record = response.expect(201);
+    assert_eq!(response.header("location"), Some("/api/1"));
+    assert_eq!(response.header("content-type"), Some("application/json"));
     assert_eq!(record["id"], 1);
     assert_eq!(record["component"], "server-interface");
     assert_eq!(record["phase"], "succeeded");
@@ -65,17 +65,17 @@ fn a_required_field_that_is_absent_null_or_blank_is_an_error_that_names_it() {
     for field in ["component", "version", "owner", "status"] {
         let mut left_out: Value = serde_json::from_str(DEPLOYED).unwrap();
         left_out.as_object_mut().unwrap().remove(field);
-        let mut bodies = vec![left_out.to_string(), deployed(&json!({ field: null }))];
+        let mut bodies = vec![left_out.to_string(), deployed_with(&json!({ field: null }))];
         for white_space in ["", " ", " \t\r\n", "\u{a0}\u{3000}"] {
-            bodies.push(deployed(&json!({ field: white_space })));
+            bodies.push(deployed_with(&json!({ field: white_space })));
         }
         for body in bodies {
-            let answer = service.post(&body);
-            assert_eq!(answer.problem(400), format!("{field} is missing"), "{body}");
-            assert_eq!(answer.bad_fields(400), [field], "{body}");
+            let response = service.post(&body);
+            assert_eq!(response.problem(400), format!("{field} is missing"), "{body}");
+            assert_eq!(response.bad_fields(400), [field], "{body}");
         }
     }
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn null_means_the_same_as_absent() {
     for field in optional {
         nulls[field] = Value::Null;
     }
-    let record = service.record(&deployed(&nulls));
+    let record = service.record(&deployed_with(&nulls));
     for field in optional.iter().chain(&["finished_at"]) {
         assert_eq!(record.get(*field), None, "{field}");
     }
@@ -98,8 +98,8 @@ fn all_bad_fields_are_listed_at_once() {
     let body = r#"{"version":7,"owner":"a\u0000b","status":"deployed","environment":true,"url":"ftp://x","commit":[],
         "committed_at":"yesterday","unplanned":"yes","started_at":"2026-02-30T00:00:00Z","id":5,"colour":"red","run":"a",
         "run":"b"}"#;
-    let answer = service.post(body);
-    let mut fields = answer.bad_fields(400);
+    let response = service.post(body);
+    let mut fields = response.bad_fields(400);
     fields.sort_unstable();
     let mut expected = [
         "version",
@@ -117,14 +117,14 @@ fn all_bad_fields_are_listed_at_once() {
     ];
     expected.sort_unstable();
     assert_eq!(fields, expected);
-    let detail = answer.problem(400);
+    let detail = response.problem(400);
     for field in expected {
         assert!(detail.contains(field), "{field} is not in: {detail}");
     }
-    for error in answer.json()["errors"].as_array().unwrap() {
+    for error in response.json()["errors"].as_array().unwrap() {
         assert!(error["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{error}");
     }
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn an_unknown_field_is_an_error_that_names_it() {
     let service = Service::start();
     for field in ["colour", "Component", "component ", "duration", "idempotency_key", "größe"] {
         for value in [json!("x"), Value::Null] {
-            let answer = service.post(&deployed(&json!({ field: value })));
-            assert_eq!(answer.bad_fields(400), [field]);
-            assert!(answer.problem(400).contains(field));
+            let response = service.post(&deployed_with(&json!({ field: value })));
+            assert_eq!(response.bad_fields(400), [field]);
+            assert!(response.problem(400).contains(field));
         }
     }
 }
@@ -146,8 +146,10 @@ fn a_field_given_twice_is_an_error_that_names_it() {
     for (name, second) in [("component", r#""component":"web""#), ("run", r#""run":null,"run":"x""#)] {
         let body = DEPLOYED.replace('}', &format!(",{second}}}"));
         let path = format!("/api/{id}");
-        for answer in [service.post(&body), service.send("PUT", &path, &body), service.send("PATCH", &path, &body)] {
-            assert_eq!(answer.bad_fields(400), [name]);
+        for response in
+            [service.post(&body), service.send_json("PUT", &path, &body), service.send_json("PATCH", &path, &body)]
+        {
+            assert_eq!(response.bad_fields(400), [name]);
         }
         assert_eq!(service.import(&body).json()["errors"][0]["field"], name);
     }
@@ -169,10 +171,10 @@ fn fields_set_by_the_service_are_rejected_in_post_and_patch_and_ignored_in_put_a
         ("recorded_at", json!("2001-01-01T00:00:00Z")),
         ("updated_at", json!("2001-01-01T00:00:00Z")),
     ] {
-        let sent = deployed(&json!({ field: value }));
+        let sent = deployed_with(&json!({ field: value }));
         assert_eq!(service.post(&sent).bad_fields(400), [field]);
-        assert_eq!(service.send("PATCH", &path, &json!({ field: value }).to_string()).bad_fields(400), [field]);
-        let replaced = service.send("PUT", &path, &sent).expect(200);
+        assert_eq!(service.send_json("PATCH", &path, &json!({ field: value }).to_string()).bad_fields(400), [field]);
+        let replaced = service.send_json("PUT", &path, &sent).expect(200);
         assert_eq!(replaced["id"], id);
         let imported = service.import(&sent).expect(201)["ids"][0].clone();
         for record in [replaced, service.read(&imported)] {
@@ -185,13 +187,14 @@ fn fields_set_by_the_service_are_rejected_in_post_and_patch_and_ignored_in_put_a
 #[test]
 fn put_and_ndjson_recompute_a_started_at_sent_with_a_start_id() {
     let service = Service::start();
-    let at = |status: &str, field: &str, time: &str| deployed(&json!({ "status": status, field: time, "run": "r" }));
+    let at =
+        |status: &str, field: &str, time: &str| deployed_with(&json!({ "status": status, field: time, "run": "r" }));
     service.record(&at("started", "started_at", "2026-01-01T00:00:00Z"));
     let mut stop = service.record(&at("deployed", "finished_at", "2026-01-01T00:01:00Z"));
     assert_eq!(stop["duration_seconds"], 60.0);
     stop["started_at"] = json!("2026-01-01T00:00:30Z");
     let path = format!("/api/{}", stop["id"]);
-    assert_eq!(service.send("PUT", &path, &stop.to_string()).expect(200)["duration_seconds"], 60.0);
+    assert_eq!(service.send_json("PUT", &path, &stop.to_string()).expect(200)["duration_seconds"], 60.0);
     stop["start_id"] = json!(4711);
     stop["run"] = json!("another");
     let id = service.import(&stop.to_string()).expect(201)["ids"][0].clone();
@@ -207,10 +210,10 @@ fn put_and_ndjson_recompute_a_started_at_sent_with_a_start_id() {
 #[test]
 fn the_columns_of_the_table_records_are_named_like_the_fields() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let times = json!({ "started_at": "2026-01-01T00:00:00Z", "status": "started" });
-    service.record(&deployed(&times));
-    let record = service.record(&deployed(&json!({
+    service.record(&deployed_with(&times));
+    let record = service.record(&deployed_with(&json!({
         "environment": null, "url": "https://ci", "commit": "abc", "committed_at": "2026-01-01T00:00:00.5Z",
         "unplanned": true, "finished_at": "2026-01-01T00:01:30.25Z"
     })));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, OwnCluster, Service, eventually, signal, sql};
+use crate::harness::{DEPLOYED, Database, PrivateCluster, Service, eventually, signal, sql};
 
 /// The moments of one deploy, each a start or a stop, in an order that only looks like none.
 fn moments(count: u64, seed: u64) -> Vec<(u64, bool)> {
@@ -79,25 +79,25 @@ fn records_sent_concurrently_to_one_process_are_paired_by_the_rules() {
     for round in 0..3 {
         let component = format!("web-{round}");
         send_side_by_side(&[&service], &component, round + 1);
-        assert!(is_right(&service.all(), &component));
+        assert!(is_right(&service.all_records(), &component));
     }
 }
 
 #[test]
 fn records_sent_concurrently_to_two_processes_are_paired_by_the_rules() {
     let database = Database::new();
-    let replicas = [Service::on(&database), Service::on(&database)];
+    let replicas = [Service::with_database(&database), Service::with_database(&database)];
     for round in 0..3 {
         let component = format!("web-{round}");
         send_side_by_side(&[&replicas[0], &replicas[1]], &component, round + 1);
-        assert!(is_right(&replicas[0].all(), &component), "as soon as the last is acknowledged");
+        assert!(is_right(&replicas[0].all_records(), &component), "as soon as the last is acknowledged");
     }
 }
 
 #[test]
 fn concurrent_changes_and_deletions_through_two_processes_are_paired_by_the_rules() {
     let database = Database::new();
-    let replicas = [Service::on(&database), Service::on(&database)];
+    let replicas = [Service::with_database(&database), Service::with_database(&database)];
     let lines: Vec<String> = (0..200).map(|second| record("web", second, second % 3 == 0)).collect();
     let ids = replicas[0].import(&lines.join("\n")).expect(201)["ids"].clone();
     std::thread::scope(|scope| {
@@ -108,22 +108,22 @@ fn concurrent_changes_and_deletions_through_two_processes_are_paired_by_the_rule
                     let path = format!("/api/{id}");
                     match id.as_u64().unwrap() % 5 {
                         0 => assert_eq!(service.request("DELETE", &path, &[], None).status, 204),
-                        1 => drop(service.send("PATCH", &path, r#"{"status":"started"}"#).expect(200)),
-                        2 => drop(service.send("PATCH", &path, r#"{"status":"queued"}"#).expect(200)),
-                        3 => drop(service.send("PATCH", &path, r#"{"version":"2"}"#).expect(200)),
+                        1 => drop(service.send_json("PATCH", &path, r#"{"status":"started"}"#).expect(200)),
+                        2 => drop(service.send_json("PATCH", &path, r#"{"status":"queued"}"#).expect(200)),
+                        3 => drop(service.send_json("PATCH", &path, r#"{"version":"2"}"#).expect(200)),
                         _ => {}
                     }
                 }
             });
         }
     });
-    assert_measured(&replicas[1].all());
+    assert_measured(&replicas[1].all_records());
 }
 
 #[test]
 fn a_key_delivered_to_two_processes_at_once_is_one_record() {
     let database = Database::new();
-    let replicas = [Service::on(&database), Service::on(&database)];
+    let replicas = [Service::with_database(&database), Service::with_database(&database)];
     for key in 0..20 {
         let key = key.to_string();
         let ids: Vec<Value> = std::thread::scope(|scope| {
@@ -132,9 +132,9 @@ fn a_key_delivered_to_two_processes_at_once_is_one_record() {
                     let (service, key) = (&replicas[sender % 2], &key);
                     scope.spawn(move || {
                         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
-                        let answer = service.request("POST", "/api/", &headers, Some(DEPLOYED));
-                        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-                        answer.json()["id"].clone()
+                        let response = service.request("POST", "/api/", &headers, Some(DEPLOYED));
+                        assert!(matches!(response.status, 200 | 201), "{response:?}");
+                        response.json()["id"].clone()
                     })
                 })
                 .collect();
@@ -142,17 +142,17 @@ fn a_key_delivered_to_two_processes_at_once_is_one_record() {
         });
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     }
-    assert_eq!(replicas[0].all().len(), 20);
+    assert_eq!(replicas[0].all_records().len(), 20);
 }
 
 #[test]
 fn a_process_has_a_heartbeat_until_it_stops() {
     let database = Database::new();
     let beats = || database.sql("select process from heartbeats order by process");
-    let mut first = Service::on(&database);
+    let mut first = Service::with_database(&database);
     let of_first = beats();
     assert_eq!(of_first.len(), 1);
-    let mut second = Service::on(&database);
+    let mut second = Service::with_database(&database);
     assert_eq!(beats().len(), 2);
     assert!(second.stop().success());
     assert_eq!(beats(), of_first);
@@ -166,8 +166,8 @@ fn a_process_has_a_heartbeat_until_it_stops() {
 #[test]
 fn the_heartbeat_of_a_killed_process_is_deleted_after_a_minute() {
     let database = Database::new();
-    let survivor = Service::on(&database);
-    let killed = Service::on(&database);
+    let survivor = Service::with_database(&database);
+    let killed = Service::with_database(&database);
     let start = killed.record(&record("web", 1, true));
     drop(killed);
     let finish = survivor.record(&record("web", 2, false));
@@ -180,8 +180,8 @@ fn the_heartbeat_of_a_killed_process_is_deleted_after_a_minute() {
 
 #[test]
 fn a_write_that_executes_after_its_timeout_is_paired_when_it_executes() {
-    let cluster = OwnCluster::start();
-    let service = Service::with(&[("DATABASE_URL", &cluster.url())]);
+    let cluster = PrivateCluster::start();
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     let writes = "select pid from pg_stat_activity where query like '-- Records new%'";
     let pid = sql(&cluster.url(), writes)[0][0].parse().unwrap();
@@ -189,7 +189,7 @@ fn a_write_that_executes_after_its_timeout_is_paired_when_it_executes() {
     service.post(&record("api", 2, false)).problem(503);
     let start = service.record(&record("api", 1, true));
     signal(pid, "CONT");
-    eventually("what was given up is carried out", || service.all().len() == 3);
-    assert!(is_right(&service.all(), "api"));
-    assert_eq!(service.all()[2]["start_id"], start["id"]);
+    eventually("what was given up is carried out", || service.all_records().len() == 3);
+    assert!(is_right(&service.all_records(), "api"));
+    assert_eq!(service.all_records()[2]["start_id"], start["id"]);
 }

@@ -47,7 +47,7 @@ fn keeping_30_days(database: &Database) -> Service {
         "insert into history (id, component, at, change, was)
          values (0, 'sentinel', now() - interval '30 days 1 second', 'deleted', '{}')",
     );
-    let service = Service::with(&[
+    let service = Service::with_environment(&[
         ("DATABASE_URL", &database.url()),
         ("DEPLOYLOG_KEEP_DAYS", "30"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
@@ -66,7 +66,7 @@ fn standing(database: &Database) -> Vec<i64> {
 #[test]
 fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let keyed = json!({"idempotency_key": "k"});
     let old = import(
         &service,
@@ -81,8 +81,8 @@ fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
         &service,
         &[record("web", "started", 2, "10:00:00", &json!({})), record("web", "ok", 2, "10:01:00", &json!({}))],
     );
-    service.send("PATCH", &format!("/api/{}", old[1]), r#"{"owner":"bob"}"#).expect(200);
-    service.send("PATCH", &format!("/api/{}", young[1]), r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{}", old[1]), r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{}", young[1]), r#"{"owner":"bob"}"#).expect(200);
     recorded_as_they_happened(&database);
     let before = service.read(&json!(young[1]));
     drop(service);
@@ -93,8 +93,8 @@ fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
     service.get(&format!("/api/{}/history", old[1])).problem(404);
     assert_eq!(service.get(&format!("/api/{}/history", young[1])).expect(200).as_array().unwrap().len(), 1);
     assert!(database.sql("select from open_starts").is_empty());
-    let answer = service.import(&record("web", "ok", 1, "10:00:00", &keyed).to_string()).expect(201);
-    assert_eq!(answer["replayed"], 0, "its key is free");
+    let response = service.import(&record("web", "ok", 1, "10:00:00", &keyed).to_string()).expect(201);
+    assert_eq!(response["replayed"], 0, "its key is free");
     let metrics = service.get("/metrics").body;
     assert!(metrics.contains("\ndeploylog_records_forgotten_total 4\n"), "{metrics}");
 }
@@ -102,11 +102,11 @@ fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
 #[test]
 fn without_the_setting_all_records_are_retained() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     import(&service, &[record("web", "started", 4000, "10:00:00", &json!({}))]);
     recorded_as_they_happened(&database);
     drop(service);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(&record("web", "queued", 0, "00:00:00", &json!({})).to_string());
     assert_eq!(standing(&database), [1, 2]);
     assert!(service.get("/metrics").body.contains("\ndeploylog_records_forgotten_total 0\n"));
@@ -115,7 +115,7 @@ fn without_the_setting_all_records_are_retained() {
 #[test]
 fn recent_records_and_current_deploys_are_retained() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let of = |environment: &str| json!({"environment": environment});
     // Recorded long ago, finished by a PUT just now.
     let finished = import(&service, &[record("api", "started", 40, "10:00:00", &json!({}))])[0];
@@ -132,7 +132,7 @@ fn recent_records_and_current_deploys_are_retained() {
         ],
     );
     recorded_as_they_happened(&database);
-    service.send("PUT", &format!("/api/{finished}"), &record("api", "ok", 1, "10:00:00", &json!({})).to_string());
+    service.send_json("PUT", &format!("/api/{finished}"), &record("api", "ok", 1, "10:00:00", &json!({})).to_string());
     let backfilled = import(&service, &[record("backfilled", "started", 40, "10:00:00", &json!({}))]);
     let current = service.get("/api/current").expect(200);
     drop(service);
@@ -150,10 +150,10 @@ fn recent_records_and_current_deploys_are_retained() {
 #[test]
 fn the_history_of_a_deleted_record_is_retained_from_its_deletion_on() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let ids = import(&service, &vec![record("web", "ok", 1, "10:00:00", &json!({})); 250]);
     for id in &ids[..3] {
-        service.send("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
+        service.send_json("PATCH", &format!("/api/{id}"), r#"{"owner":"bob"}"#).expect(200);
     }
     for id in &ids {
         assert_eq!(service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);

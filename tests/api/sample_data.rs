@@ -34,19 +34,19 @@ impl Week {
         let file = generated(&[], &[]);
         let lines: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let database = Database::new();
-        let service = Service::on(&database);
+        let service = Service::with_database(&database);
         let first = service.import(&file).expect(201);
         assert_eq!((&first["recorded"], &first["replayed"]), (&json!(lines.len()), &json!(0)));
         let second = service.import(&file).expect(201);
         assert_eq!((&second["recorded"], &second["replayed"]), (&json!(0), &json!(lines.len())));
         assert_eq!(second["ids"], first["ids"]);
         let session = Session::open(&database.url());
-        session.run(&format!(
+        session.execute(&format!(
             "create table sent as
              select line, said::jsonb
              from unnest(string_to_array(rtrim($week${file}$week$, E'\\n'), E'\\n')) with ordinality as file (said, line)"
         ));
-        session.run(include_str!("../sample-data/deploys.sql"));
+        session.execute(include_str!("../sample-data/deploys.sql"));
         Self { service, session, lines }
     }
 
@@ -56,7 +56,7 @@ impl Week {
         let texts = |row: &tokio_postgres::SimpleQueryRow| {
             (0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect()
         };
-        self.session.rows(sql).iter().map(texts).collect()
+        self.session.query(sql).iter().map(texts).collect()
     }
 
     /// All that the call answers, page by page.
@@ -64,9 +64,10 @@ impl Week {
     fn pages(&self, first: &str) -> Vec<Value> {
         let (mut all, mut target) = (Vec::new(), Some(first.to_owned()));
         while let Some(this) = target {
-            let answer = self.service.get(&this);
-            all.extend(answer.expect(200).as_array().unwrap().iter().cloned());
-            let link = answer.header("link").and_then(|link| link.strip_prefix('<')?.strip_suffix(r#">; rel="next""#));
+            let response = self.service.get(&this);
+            all.extend(response.expect(200).as_array().unwrap().iter().cloned());
+            let link =
+                response.header("link").and_then(|link| link.strip_prefix('<')?.strip_suffix(r#">; rel="next""#));
             target = link.map(str::to_owned);
         }
         all

@@ -11,17 +11,17 @@ fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
     let file = || database.sql("select pg_relation_filenode('records')");
     let before = file();
     let session = Session::open(&database.url());
-    session.run("begin; lock table records in share mode");
-    let service = Service::starting(&[("DATABASE_URL", &database.url())]);
+    session.execute("begin; lock table records in share mode");
+    let service = Service::start_unready(&[("DATABASE_URL", &database.url())]);
     eventually("the migration has begun", || service.get("/readyz").body.contains("0010_component_locks"));
-    let answer = service.get("/readyz");
-    assert_eq!(answer.problem(503), "the service is starting: migrating the schema: 0010_component_locks");
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    let response = service.get("/readyz");
+    assert_eq!(response.problem(503), "the service is starting: migrating the schema: 0010_component_locks");
+    assert_eq!(response.header("retry-after"), Some("1"));
     service.get("/livez").expect(200);
     service.post(DEPLOYED).problem(503);
     service.get("/api/").problem(503);
     service.get("/nowhere").problem(404);
-    session.run("commit");
+    session.execute("commit");
     eventually("it is ready", || service.get("/readyz").status == 200);
     service.record(DEPLOYED);
     assert_eq!(file(), before, "the table was not rewritten");
@@ -29,7 +29,7 @@ fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
 
 #[test]
 fn while_the_database_is_unreachable_livez_succeeds_and_the_service_can_be_stopped() {
-    let mut service = Service::starting(&[("DATABASE_URL", "host=/nowhere user=deploylog")]);
+    let mut service = Service::start_unready(&[("DATABASE_URL", "host=/nowhere user=deploylog")]);
     service.get("/livez").expect(200);
     assert_eq!(service.get("/readyz").problem(503), "the service is starting: waiting for the database");
     assert!(service.stop().success());

@@ -5,7 +5,8 @@ mod impostor;
 use std::io::Read as _;
 
 use crate::harness::{
-    Authority, DEPLOYED, ELLIPTIC, LOCALHOST, RSA, SecureCluster, Service, Session, Wanted, eventually, sql,
+    CertificateAuthority, CertificateRequest, DEPLOYED, EC_KEY, LOCALHOST, RSA_KEY, Service, Session, TlsCluster,
+    eventually, sql,
 };
 
 const ONLY_TLS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256";
@@ -38,17 +39,17 @@ fn is_refused(url: &str, reason: &str) {
 
 #[test]
 fn every_connection_uses_tls_also_after_a_restart_of_postgresql() {
-    let authority = Authority::new(ELLIPTIC);
-    let mut cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let authority = CertificateAuthority::new(EC_KEY);
+    let mut cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
-    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
     let record = service.record(DEPLOYED);
     assert_eq!(service.read(&record["id"]), record);
-    assert_eq!(service.all(), std::slice::from_ref(&record));
-    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]]);
+    assert_eq!(service.all_records(), std::slice::from_ref(&record));
+    assert_eq!(sql(&cluster.socket_url(), ENCRYPTED), [["t"]]);
 
-    let session = Session::open(&cluster.local());
-    session.run("begin; lock table records in access exclusive mode");
+    let session = Session::open(&cluster.socket_url());
+    session.execute("begin; lock table records in access exclusive mode");
     service.post(DEPLOYED).problem(503);
     service.get("/api/1").problem(503);
     drop(session);
@@ -56,17 +57,17 @@ fn every_connection_uses_tls_also_after_a_restart_of_postgresql() {
 
     cluster.stop();
     service.get("/api/1").problem(503);
-    cluster.resume(true);
+    cluster.restart(true);
     eventually("ready again", || service.get("/readyz").status == 200);
     assert_eq!(service.read(&record["id"]), record);
     service.record(DEPLOYED);
-    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]]);
+    assert_eq!(sql(&cluster.socket_url(), ENCRYPTED), [["t"]]);
 }
 
 #[test]
 fn each_sslmode_checks_the_certificate_as_documented() {
-    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
-    let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
+    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
     let root = format!("sslrootcert={}", ours.root());
     let of_theirs = format!("sslrootcert={}", theirs.root());
     let url = |host, mode: &str, root: &str| cluster.url(host, &format!("{mode} {root}"));
@@ -87,8 +88,9 @@ fn each_sslmode_checks_the_certificate_as_documented() {
     );
     comes_in(&as_url);
 
-    let (certificate, key) = ours.sign(&Wanted { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) =
+        ours.sign(&CertificateRequest { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     is_refused(&url("localhost", "sslmode=verify-full", &root), "is for db.example, not for localhost");
     is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for db.example, not for 127.0.0.1");
     comes_in(&url("localhost", "sslmode=verify-ca", &root));
@@ -96,40 +98,42 @@ fn each_sslmode_checks_the_certificate_as_documented() {
     is_refused(&url("localhost", "sslmode=verify-ca", &of_theirs), "is not signed by an authority in sslrootcert");
 
     // Of several hosts, the name is that of the one that answers.
-    let (certificate, key) = ours.sign(&Wanted { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for localhost, not for 127.0.0.1");
     comes_in(&url("127.0.0.1,localhost", "sslmode=verify-full", &root));
 
-    let (certificate, key) = ours.sign(&Wanted { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) =
+        ours.sign(&CertificateRequest { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     for mode in ["sslmode=verify-full", "sslmode=verify-ca", "sslmode=require"] {
         is_refused(&url("localhost", mode, &root), "the server's certificate has expired");
     }
     comes_in(&url("localhost", "sslmode=require", ""));
-    let (certificate, key) = ours.sign(&Wanted { times: ["20980101000000Z", "20990101000000Z"], ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) =
+        ours.sign(&CertificateRequest { times: ["20980101000000Z", "20990101000000Z"], ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     is_refused(&url("localhost", "sslmode=verify-ca", &root), "the server's certificate is not valid yet");
 
     // As openssl makes one that was asked for no extension: of the first version of X.509, without a name.
-    let (certificate, key) = ours.sign(&Wanted { extensions: "", ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "", ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     comes_in(&url("localhost", "sslmode=require", ""));
     is_refused(&url("localhost", "sslmode=verify-ca", &root), "is not of version 3 of X.509");
-    let (certificate, key) = ours.sign(&Wanted { extensions: "basicConstraints=CA:TRUE", ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "basicConstraints=CA:TRUE", ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     is_refused(&url("localhost", "sslmode=verify-ca", &root), "is an authority's own (CA:TRUE)");
-    let (certificate, key) = ours.sign(&Wanted { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     is_refused(&url("localhost", "sslmode=verify-full", &root), "is for no host (it has no subjectAltName)");
 }
 
 #[test]
 fn without_tls_on_the_server_only_prefer_and_disable_connect() {
-    let authority = Authority::new(ELLIPTIC);
-    let mut cluster = SecureCluster::start(EITHER, authority.sign(&LOCALHOST));
+    let authority = CertificateAuthority::new(EC_KEY);
+    let mut cluster = TlsCluster::start(EITHER, authority.sign(&LOCALHOST));
     cluster.stop();
-    cluster.resume(false);
+    cluster.restart(false);
     comes_in(&cluster.url("localhost", ""));
     comes_in(&cluster.url("localhost", "sslmode=disable"));
     let root = authority.root();
@@ -140,65 +144,66 @@ fn without_tls_on_the_server_only_prefer_and_disable_connect() {
 
 #[test]
 fn sslmode_prefer_falls_back_to_plain_text_and_logs_it() {
-    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
-    let cluster = SecureCluster::start(NO_TLS, ours.sign(&LOCALHOST));
+    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(NO_TLS, ours.sign(&LOCALHOST));
     let (code, said) = migrate(&cluster.url("localhost", ""));
     assert!(code == 0 && said.contains("sslmode=prefer goes on without"), "{code} {said}");
     is_refused(&cluster.url("localhost", "sslmode=require"), "no pg_hba.conf entry");
-    cluster.allow(EITHER);
+    cluster.set_access_rules(EITHER);
     let (code, said) = migrate(&cluster.url("localhost", &format!("sslrootcert={}", theirs.root())));
     assert!(code == 0 && said.contains("is not signed by an authority"), "{code} {said}");
     // Where neither way leads in, the better one's reason is told.
-    cluster.allow("hostssl all nobody 127.0.0.1/32 scram-sha-256");
+    cluster.set_access_rules("hostssl all nobody 127.0.0.1/32 scram-sha-256");
     is_refused(&cluster.url("localhost", ""), "SSL encryption");
-    cluster.allow(EITHER);
-    let service = Service::with(&[("DATABASE_URL", &cluster.url("localhost", ""))]);
+    cluster.set_access_rules(EITHER);
+    let service = Service::with_environment(&[("DATABASE_URL", &cluster.url("localhost", ""))]);
     service.record(DEPLOYED);
-    assert_eq!(sql(&cluster.local(), ENCRYPTED), [["t"]], "TLS is what is preferred");
+    assert_eq!(sql(&cluster.socket_url(), ENCRYPTED), [["t"]], "TLS is what is preferred");
 }
 
 #[test]
 fn channel_binding_works_with_every_signature_that_has_a_hash() {
     for (algorithm, digests) in
-        [(ELLIPTIC, ["sha1", "sha256", "sha384", "sha512"]), (RSA, ["sha1", "sha256", "sha384", "sha512"])]
+        [(EC_KEY, ["sha1", "sha256", "sha384", "sha512"]), (RSA_KEY, ["sha1", "sha256", "sha384", "sha512"])]
     {
-        let authority = Authority::new(algorithm);
-        let cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+        let authority = CertificateAuthority::new(algorithm);
+        let cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
         for digest in digests {
             for extensions in [LOCALHOST.extensions, ""] {
-                let (certificate, key) = authority.sign(&Wanted { extensions, digest, ..LOCALHOST });
-                cluster.present(&certificate, &key);
+                let (certificate, key) = authority.sign(&CertificateRequest { extensions, digest, ..LOCALHOST });
+                cluster.set_certificate(&certificate, &key);
                 comes_in(&cluster.url("localhost", "sslmode=require channel_binding=require"));
             }
         }
     }
     // A signature without a hash of its own has none to bind to.
-    let authority = Authority::new(&["-newkey", "ed25519"]);
-    let (certificate, key) = authority.sign(&Wanted { digest: "null", ..LOCALHOST });
-    let cluster = SecureCluster::start(ONLY_TLS, (certificate, key));
+    let authority = CertificateAuthority::new(&["-newkey", "ed25519"]);
+    let (certificate, key) = authority.sign(&CertificateRequest { digest: "null", ..LOCALHOST });
+    let cluster = TlsCluster::start(ONLY_TLS, (certificate, key));
     comes_in(&cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root())));
     is_refused(&cluster.url("localhost", "sslmode=require channel_binding=require"), "did not use channel binding");
 }
 
 #[test]
 fn a_certificate_that_expires_at_runtime_causes_503_and_a_log_line_until_it_is_renewed() {
-    let authority = Authority::new(ELLIPTIC);
-    let cluster = SecureCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let authority = CertificateAuthority::new(EC_KEY);
+    let cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
     let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", &url)]);
     let mut log = child.stderr.take().unwrap();
-    let mut service = Service::ready(child);
+    let mut service = Service::wait_until_ready(child);
     let record = service.record(DEPLOYED);
-    let (certificate, key) = authority.sign(&Wanted { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
-    cluster.present(&certificate, &key);
+    let (certificate, key) =
+        authority.sign(&CertificateRequest { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
+    cluster.set_certificate(&certificate, &key);
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'deploylog'";
     // One that was being made meanwhile comes in yet, and the first to meet its end is told of that.
     eventually("no connection is left", || {
-        sql(&cluster.local(), end);
+        sql(&cluster.socket_url(), end);
         ["/readyz", "/api/1", "/api/1"].iter().all(|target| service.get(target).status == 503)
     });
     let (certificate, key) = authority.sign(&LOCALHOST);
-    cluster.present(&certificate, &key);
+    cluster.set_certificate(&certificate, &key);
     eventually("ready again", || service.get("/readyz").status == 200);
     assert_eq!(service.read(&record["id"]), record);
     service.stop();
@@ -210,8 +215,8 @@ fn a_certificate_that_expires_at_runtime_causes_503_and_a_log_line_until_it_is_r
 
 #[test]
 fn an_untrusted_server_stops_startup_with_exit_code_69() {
-    let (ours, theirs) = (Authority::new(ELLIPTIC), Authority::new(ELLIPTIC));
-    let cluster = SecureCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
+    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-ca sslrootcert={}", theirs.root()));
     let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", &url)]);
     let mut said = String::new();

@@ -10,7 +10,7 @@ mod scopes;
 mod secrecy;
 mod start;
 
-use crate::harness::{Answer, Database, Service, run};
+use crate::harness::{Database, Response, Service, run};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
@@ -35,20 +35,20 @@ impl<'a> Bearer<'a> {
         Self { service, authorization: format!("Bearer {token}") }
     }
 
-    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Response {
         let headers = [&[("authorization", self.authorization.as_str())], headers].concat();
         self.service.request(method, target, &headers, body)
     }
 
-    fn get(&self, target: &str) -> Answer {
+    fn get(&self, target: &str) -> Response {
         self.request("GET", target, &[], None)
     }
 
-    fn send(&self, method: &str, target: &str, json: &str) -> Answer {
+    fn send_json(&self, method: &str, target: &str, json: &str) -> Response {
         self.request(method, target, &[JSON], Some(json))
     }
 
-    fn post(&self, json: &str) -> Answer {
-        self.send("POST", "/api/", json)
+    fn post(&self, json: &str) -> Response {
+        self.send_json("POST", "/api/", json)
     }
 }

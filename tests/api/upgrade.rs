@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::{
-    harness::{Database, PrivateDirectory, Service, Session, bound, migrate_to},
+    harness::{Database, Service, Session, TempDirectory, bind_parameters, migrate_to},
     replicas::assert_measured,
 };
 
@@ -30,7 +30,7 @@ fn insert(component: &str, phase: &str, time: &str) -> String {
     let stage = if component == "api" { "'Build'" } else { "null" };
     let deploy = format!("array[deploy_of('{component}', null, null, {stage}, '1')]");
     let none = "null";
-    bound(
+    bind_parameters(
         INSERT,
         &[
             &text(component),
@@ -61,7 +61,7 @@ fn change(id: u64) -> String {
     let start = format!("(select started_at from records where id = {id})");
     let none = "null";
     let deploy = "deploy_of('web', null, null, null, '1')";
-    bound(
+    bind_parameters(
         CHANGE,
         &[
             &id.to_string(),
@@ -91,23 +91,24 @@ fn change(id: u64) -> String {
 fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
     let database = of_the_version_before();
     let old = Session::open(&database.url());
-    let statements = [insert("web", "started", "10:00:00"), change(1), bound(FORGET, &["0", "'-infinity'", "0"])];
+    let statements =
+        [insert("web", "started", "10:00:00"), change(1), bind_parameters(FORGET, &["0", "'-infinity'", "0"])];
     for (number, statement) in statements.iter().enumerate() {
-        old.run(&format!("prepare old_{number} as {statement}"));
+        old.execute(&format!("prepare old_{number} as {statement}"));
     }
-    old.run("execute old_0; execute old_0");
-    assert_eq!(old.rows("execute old_1").len(), 1);
+    old.execute("execute old_0; execute old_0");
+    assert_eq!(old.query("execute old_1").len(), 1);
     assert_eq!(database.sql("select owner from records order by id"), [["bob"], ["ann"]]);
-    old.run("begin; execute old_2");
-    assert!(old.rows("select from records").len() < 2, "it deletes what is old");
-    old.run("rollback");
+    old.execute("begin; execute old_2");
+    assert!(old.query("select from records").len() < 2, "it deletes what is old");
+    old.execute("rollback");
 
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let all = ["records", "open_starts", "history", "events"].map(|table| format!("select * from {table}"));
     let before = all.each_ref().map(|sql| database.sql(sql));
     for (number, statement) in statements.iter().enumerate() {
         for sql in [format!("execute old_{number}"), statement.clone()] {
-            let said = old.refused(&sql);
+            let said = old.execute_error(&sql);
             let is_gone = ["replicas", "second_looks", "unfinished_starts"]
                 .iter()
                 .any(|table| said == format!("relation \"{table}\" does not exist"));
@@ -115,7 +116,7 @@ fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
         }
     }
     assert_eq!(all.each_ref().map(|sql| database.sql(sql)), before);
-    assert_eq!(service.all().len(), 2);
+    assert_eq!(service.all_records().len(), 2);
 }
 
 /// Two replicas that do not see each other's records: a finish misses its start, and two finishes take one start. Each is
@@ -125,14 +126,14 @@ fn with_pending_notes() -> Database {
     database.sql(&insert("api", "started", "10:00:00"));
     let replicas = [(); 2].map(|()| Session::open(&database.url()));
     for replica in &replicas {
-        replica.run("begin");
+        replica.execute("begin");
     }
-    replicas[0].run(&insert("web", "started", "10:00:00"));
-    replicas[1].run(&insert("web", "succeeded", "10:01:00"));
-    replicas[0].run(&insert("api", "succeeded", "10:01:00"));
-    replicas[1].run(&insert("api", "failed", "10:02:00"));
+    replicas[0].execute(&insert("web", "started", "10:00:00"));
+    replicas[1].execute(&insert("web", "succeeded", "10:01:00"));
+    replicas[0].execute(&insert("api", "succeeded", "10:01:00"));
+    replicas[1].execute(&insert("api", "failed", "10:02:00"));
     for replica in &replicas {
-        replica.run("commit");
+        replica.execute("commit");
     }
     let wrong = "select component, finished_at::time, start_id from records where finished_at is not null order by id";
     assert_eq!(database.sql(wrong), [["web", "10:01:00", "null"], ["api", "10:01:00", "1"], ["api", "10:02:00", "1"]]);
@@ -145,8 +146,8 @@ fn with_pending_notes() -> Database {
 /// Every stop has its start, and what was corrected tells so.
 #[track_caller]
 fn assert_corrected(database: &Database) -> Vec<Value> {
-    let service = Service::on(database);
-    let all = service.all();
+    let service = Service::with_database(database);
+    let all = service.all_records();
     assert_measured(&all);
     let duration = |index: usize| (&all[index]["duration_seconds"], &all[index]["duration_missing"]);
     assert_eq!(all.len(), 5);
@@ -172,10 +173,10 @@ fn the_migration_corrects_pairings_that_replicas_left_pending() {
 #[test]
 fn restoring_a_backup_corrects_pairings_that_replicas_left_pending() {
     let database = with_pending_notes();
-    let directory = PrivateDirectory::new();
-    let file = format!("{}/file", directory.text());
+    let directory = TempDirectory::new();
+    let file = format!("{}/file", directory.as_str());
     let command = |command: &str, database: &Database| {
-        let (code, said) = Service::run(&[command, &file], &[("DATABASE_URL", &database.url())]);
+        let (code, said) = Service::run_to_end(&[command, &file], &[("DATABASE_URL", &database.url())]);
         assert_eq!(code, 0, "{said}");
     };
     command("backup", &database);
@@ -198,7 +199,7 @@ fn the_migration_keeps_each_open_start_exactly_once() {
          insert into second_looks (component, deploy, moment, id)
          select component, deploy, moment, id from records where environment = 'b'",
     );
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     assert_eq!(database.sql("select component, id from open_starts order by id"), [["web", "1"], ["web", "2"]]);
     assert_eq!(service.get("/api/deploys").json().as_array().unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use crate::{
     Lab,
-    api::harness::{PrivateDirectory, Service},
+    api::harness::{Service, TempDirectory},
     scene::Scene,
     table::Row,
 };
@@ -16,7 +16,7 @@ pub fn jumps(lab: &mut Lab) -> Row {
         println!("SKIPPED: libfaketime is not installed (Debian: faketime)");
         return Row { skipped: 1, ..Row::default() };
     };
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let offset = directory.path().join("offset");
     let set = |days: &str| {
         fs::write(offset.with_extension("new"), days).unwrap();

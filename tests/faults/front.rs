@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Lab,
-    api::harness::{Connection, PrivateDirectory, eventually},
+    api::harness::{Connection, TempDirectory, eventually},
     scene::{BACK, Scene},
     table::Row,
 };
@@ -46,7 +46,7 @@ pub fn replica(lab: &mut Lab) -> Row {
 struct Front {
     process: Child,
     address: SocketAddr,
-    _directory: PrivateDirectory,
+    _directory: TempDirectory,
 }
 
 impl Front {
@@ -61,7 +61,7 @@ impl Front {
         for (number, service) in services.iter().enumerate() {
             writeln!(config, "    server replica-{number} {service}").unwrap();
         }
-        let directory = PrivateDirectory::new();
+        let directory = TempDirectory::new();
         let file = directory.path().join("haproxy.cfg");
         fs::write(&file, config).unwrap();
         let mut command = Command::new(PROGRAM);

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Lab,
-    api::harness::{Answer, Session, Stopped, backend_behind},
+    api::harness::{PausedProcess, Response, Session, blocked_backend},
     proxy::Proxy,
     scene::{ANSWER, BACK, Scene},
     table::Row,
@@ -17,20 +17,20 @@ use crate::{
 };
 
 /// A write that was sent and has no answer yet.
-pub struct Sent(JoinHandle<(io::Result<Answer>, Duration)>);
+pub struct Sent(JoinHandle<(io::Result<Response>, Duration)>);
 
 impl Sent {
     pub fn post(service: SocketAddr, component: &str, status: &'static str, key: Option<&str>) -> Self {
         let (component, key) = (component.to_owned(), key.map(str::to_owned));
         Self(thread::spawn(move || {
             let began = Instant::now();
-            let answer = post(service, &component, 1, status, key.as_deref());
-            (answer, began.elapsed())
+            let response = post(service, &component, 1, status, key.as_deref());
+            (response, began.elapsed())
         }))
     }
 
     /// What it is answered, and how long that took.
-    pub fn answer(self) -> (io::Result<Answer>, Duration) {
+    pub fn response(self) -> (io::Result<Response>, Duration) {
         self.0.join().unwrap()
     }
 }
@@ -55,12 +55,12 @@ impl Held {
     fn new(scene: &Scene, service: SocketAddr) -> Self {
         let component = lonely_component(scene);
         let session = Session::open(&scene.url());
-        session.run(&format!(
+        session.execute(&format!(
             "begin; insert into records (component, version, owner, status, phase, idempotency_key)
              values ('{component}', '1', 'ann', 'queued', 'noted', 'held')"
         ));
         let sent = Sent::post(service, &component, "started", Some("held"));
-        let backend = backend_behind(&scene.url(), &session);
+        let backend = blocked_backend(&scene.url(), &session);
         let locks = format!("select from pg_locks where pid = {backend} and locktype = 'advisory' and granted");
         assert!(!scene.sql(&locks).is_empty(), "the write has its locks");
         Self { component, sent, session, backend }
@@ -78,10 +78,10 @@ pub fn replica_killed(lab: &mut Lab) -> Row {
         let held = Held::new(&scene, killed.address);
         killed.signal("KILL");
         killed.wait();
-        if let (Ok(answer), _) = held.sent.answer() {
-            scene.complain(format!("a write whose service was killed is answered {}", answer.status));
+        if let (Ok(response), _) = held.sent.response() {
+            scene.complain(format!("a write whose service was killed is answered {}", response.status));
         }
-        held.session.run("rollback");
+        held.session.execute("rollback");
         scene.comes_back(killed.address);
         // The other one, which is killed next time.
         scene.is_answered(Sent::post(scene.services[0].address, &held.component, "deployed", None), &[201]);
@@ -101,11 +101,11 @@ pub fn connection_cut(lab: &mut Lab) -> Row {
         if round % 2 == 0 {
             proxy.cut();
             scene.is_answered(held.sent, &[503]);
-            held.session.run("rollback");
+            held.session.execute("rollback");
         } else {
             scene.sql(&format!("select pg_terminate_backend({})", held.backend));
             // Nothing of it was executed, so that it may be sent again.
-            held.session.run("rollback");
+            held.session.execute("rollback");
             scene.is_answered(held.sent, &[201, 503]);
         }
         scene.struck(1);
@@ -123,9 +123,9 @@ pub fn stopped_before(lab: &mut Lab) -> Row {
         lab.pause(100..900);
         let component = lonely_component(&scene);
         let session = Session::open(&scene.url());
-        session.run(&format!("begin; select lock_components(array['{component}'])"));
+        session.execute(&format!("begin; select lock_components(array['{component}'])"));
         let sent = Sent::post(scene.services[0].address, &component, "started", None);
-        let backend = backend_behind(&scene.url(), &session);
+        let backend = blocked_backend(&scene.url(), &session);
         stop(&mut scene, backend, sent, &component, &session);
     }
     scene.end()
@@ -146,11 +146,11 @@ pub fn stopped_after(lab: &mut Lab) -> Row {
 /// Stops a backend that waits for this session until its write is answered, and longer than any other write may take.
 fn stop(scene: &mut Scene, backend: u32, sent: Sent, component: &str, session: &Session) {
     let began = Instant::now();
-    let stopped = Stopped::new(backend);
+    let stopped = PausedProcess::new(backend);
     scene.reads_until(began + ANSWER);
     scene.is_answered(sent, &[503]);
     // What the backend waited for is its own from now on.
-    session.run("rollback");
+    session.execute("rollback");
     let next = Sent::post(scene.services[0].address, component, "deployed", None);
     scene.reads_until(Instant::now() + ANSWER);
     scene.is_answered(next, &[503]);

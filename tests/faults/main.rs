@@ -36,7 +36,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use api::harness::PrivateDirectory;
+use api::harness::TempDirectory;
 use postgres::Postgres;
 use proxy::Proxy;
 use random::Random;
@@ -148,7 +148,7 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     println!("seed {seed}");
-    let postgres = Postgres::start(PrivateDirectory::new());
+    let postgres = Postgres::start(TempDirectory::new());
     let began = Instant::now();
     let is_over = || began.elapsed() >= Duration::from_secs(60 * minutes.unwrap_or_default());
     let mut table = Table::default();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Lab,
-    api::harness::{Session, backend_behind},
+    api::harness::{Session, blocked_backend},
     locks::{Sent, lonely_component},
     protocol::Side,
     proxy::{Act, Network, Proxy},
@@ -79,13 +79,13 @@ pub fn given_up(lab: &mut Lab) -> Row {
         lab.pause(100..900);
         let (service, component) = (scene.services[0].address, lonely_component(&scene));
         let session = Session::open(&scene.url());
-        session.run(&format!("begin; select lock_components(array['{component}'])"));
+        session.execute(&format!("begin; select lock_components(array['{component}'])"));
         let start = Sent::post(service, &component, "started", None);
-        backend_behind(&scene.url(), &session);
+        blocked_backend(&scene.url(), &session);
         proxy.cut();
         scene.is_answered(start, &[503]);
         let finish = Sent::post(service, &component, "deployed", None);
-        session.run("rollback");
+        session.execute("rollback");
         if let Some(finish) = scene.is_answered(finish, &[201])
             && finish["start_id"].is_null()
         {

@@ -10,12 +10,12 @@ use std::{
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
-use crate::api::harness::{self, OwnCluster, PrivateDirectory, signal};
+use crate::api::harness::{self, PrivateCluster, TempDirectory, signal};
 
 /// A cluster of the run's own.
 pub struct Postgres {
     /// Starts again whenever its postmaster ends.
-    _cluster: Option<OwnCluster>,
+    _cluster: Option<PrivateCluster>,
     url: String,
     data: PathBuf,
     socket: PathBuf,
@@ -25,9 +25,9 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub fn start(directory: PrivateDirectory) -> Self {
+    pub fn start(directory: TempDirectory) -> Self {
         let (data, socket) = (directory.path().join("cluster"), directory.path().join("socket"));
-        let cluster = OwnCluster::start_in(directory);
+        let cluster = PrivateCluster::start_in(directory);
         let url = cluster.url();
         Self { _cluster: Some(cluster), ..Self::of(url, data, &socket) }
     }
@@ -59,7 +59,7 @@ impl Postgres {
     }
 
     /// None while it starts.
-    pub fn postmaster(&self) -> Option<u32> {
+    pub fn postmaster_pid(&self) -> Option<u32> {
         let text = fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
     }
@@ -119,9 +119,9 @@ impl Postgres {
         let asked = async {
             let (client, connection) = config.connect(NoTls).await.ok()?;
             let connection = tokio::spawn(connection);
-            let answer = client.simple_query("select 1").await.ok();
+            let response = client.simple_query("select 1").await.ok();
             connection.abort();
-            answer
+            response
         };
         self.runtime
             .block_on(async { tokio::time::timeout(Duration::from_secs(1), asked).await })

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Lab,
-    api::harness::{ReplicatedCluster, STANDBY, eventually},
+    api::harness::{ReplicatedCluster, STANDBY_NAME, eventually},
     postgres::Postgres,
     scene::{ANSWER, BACK, Scene},
     table::Row,
@@ -18,7 +18,7 @@ const CANCEL: Duration = Duration::from_millis(200);
 pub fn standby_away(lab: &mut Lab) -> Row {
     let mut cluster = ReplicatedCluster::start();
     cluster.add_standby();
-    cluster.require(STANDBY);
+    cluster.set_synchronous_standby(STANDBY_NAME);
     let postgres = Postgres::of(cluster.url(), cluster.primary.clone(), &cluster.primary);
     let mut scene = Scene::new(&postgres, None);
     scene.add_service();

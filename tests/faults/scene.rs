@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
         let mut all =
             vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LISTEN", &listen), ("DEPLOYLOG_LOG_LEVEL", &log)];
         all.extend_from_slice(environment);
-        Service::with(&all)
+        Service::with_environment(&all)
     }
 
     pub fn add_service(&mut self) {
@@ -180,18 +180,20 @@ impl<'a> Scene<'a> {
     pub fn answered_within(&mut self, since: Instant, limit: Duration) {
         let slowest = self.witness().sights(since).iter().map(|Sight { began, ended, .. }| *ended - *began).max();
         if let Some(slowest) = slowest.filter(|slowest| *slowest > limit) {
-            self.complain(format!("an answer took {:.2} s", slowest.as_secs_f64()));
+            self.complain(format!("a response took {:.2} s", slowest.as_secs_f64()));
         }
     }
 
     /// A write that was sent is answered in time, with one of these: the record, where there is one.
     pub fn is_answered(&mut self, sent: Sent, statuses: &[u16]) -> Option<Value> {
-        let (answer, took) = sent.answer();
+        let (response, took) = sent.response();
         if took > ANSWER {
-            self.complain(format!("an answer took {:.2} s", took.as_secs_f64()));
+            self.complain(format!("a response took {:.2} s", took.as_secs_f64()));
         }
-        match answer {
-            Ok(answer) if statuses.contains(&answer.status) => return (answer.status == 201).then(|| answer.json()),
+        match response {
+            Ok(response) if statuses.contains(&response.status) => {
+                return (response.status == 201).then(|| response.json());
+            }
             other => self.complain(format!("{statuses:?} was expected: {other:?}")),
         }
         None
@@ -206,9 +208,9 @@ impl<'a> Scene<'a> {
             for service in &self.services {
                 for target in &targets {
                     let began = Instant::now();
-                    let answer = service.get(target);
-                    if answer.status != 200 || began.elapsed() > READ {
-                        complaints.push(format!("{target} took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
+                    let response = service.get(target);
+                    if response.status != 200 || began.elapsed() > READ {
+                        complaints.push(format!("{target} took {:.2} s: {response:?}", began.elapsed().as_secs_f64()));
                     }
                 }
             }

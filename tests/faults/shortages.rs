@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Lab,
-    api::harness::{Connection, DEPLOYED, PrivateDirectory, Service, Session},
+    api::harness::{Connection, DEPLOYED, Service, Session, TempDirectory},
     locks::Sent,
     postgres::Postgres,
     scene::{ANSWER, BACK, Scene},
@@ -33,9 +33,9 @@ fn held(lab: &mut Lab, locks: &str) -> Row {
     scene.begin();
     lab.pause(100..900);
     let session = Session::open(&scene.url());
-    session.run(&format!("begin; {locks}"));
+    session.execute(&format!("begin; {locks}"));
     std::thread::sleep(lab.seconds(10, 3));
-    session.run("rollback");
+    session.execute("rollback");
     scene.struck(1);
     scene.recovers(Instant::now(), BACK);
     scene.end()
@@ -53,7 +53,7 @@ pub fn lock_table(lab: &mut Lab) -> Row {
     let mut next = 0;
     // Those of a session outlive the statement that fails. Each write that ends makes room for some more.
     let mut fill = || {
-        session.run(&format!(
+        session.execute(&format!(
             "do $$ begin perform pg_advisory_lock(n) from generate_series({next}, {next} + {LOCKS}) n;
              exception when out_of_memory then null; end $$"
         ));
@@ -81,9 +81,9 @@ pub fn lock_table(lab: &mut Lab) -> Row {
 
 /// PostgreSQL's disk is full, until there is room again.
 pub fn disk(lab: &mut Lab) -> Row {
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", directory.text()]).output();
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", directory.as_str()]).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
         println!("SKIPPED: only root may mount the small disk that is to be filled");
         return Row { skipped: 1, ..Row::default() };
@@ -156,9 +156,9 @@ pub fn memory_of_postgres(lab: &mut Lab) -> Row {
         for backend in &backends {
             limit_memory(*backend, true);
         }
-        let answers: Vec<_> = (0..3).map(|_| import(&scene.services[0])).collect();
-        if !answers.contains(&Some(503)) {
-            scene.complain(format!("nobody felt that memory is short: {answers:?}"));
+        let responses: Vec<_> = (0..3).map(|_| import(&scene.services[0])).collect();
+        if !responses.contains(&Some(503)) {
+            scene.complain(format!("nobody felt that memory is short: {responses:?}"));
         }
         for backend in lab.postgres.backends() {
             limit_memory(backend, false);
@@ -200,5 +200,5 @@ fn import(service: &Service) -> Option<u16> {
         body.len()
     );
     connection.stream().write_all((head + &body).as_bytes()).ok()?;
-    Some(connection.try_answer().ok()?.status)
+    Some(connection.try_response().ok()?.status)
 }

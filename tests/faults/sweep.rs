@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{
     Lab,
-    api::harness::{Answer, Connection},
+    api::harness::{Connection, Response},
     protocol::Side,
     proxy::{Act, Proxy},
     random::Random,
@@ -108,7 +108,7 @@ impl<'a> Sweep<'a> {
             self.proxy.cut();
             std::thread::sleep(Duration::from_millis(20));
         }
-        let answer = if fault == Fault::Gone {
+        let response = if fault == Fault::Gone {
             self.leave_at(side, n, &request)
         } else {
             let act = match fault {
@@ -121,9 +121,9 @@ impl<'a> Sweep<'a> {
         };
         let was_reached = !self.proxy.forget();
         let what = format!("{fault:?} at message {n} of {side:?}{}", if is_cold { ", new connections" } else { "" });
-        let is_done = match answer {
-            Some(Ok(answer)) if answer.status / 100 == 2 && self.is_whole(&answer) => true,
-            Some(Ok(answer)) if answer.status == 503 => false,
+        let is_done = match response {
+            Some(Ok(response)) if response.status / 100 == 2 && self.is_whole(&response) => true,
+            Some(Ok(response)) if response.status == 503 => false,
             // A stream that breaks off; or who asked has gone.
             Some(Err(_)) if self.call.accept == "text/csv" => false,
             None => false,
@@ -150,8 +150,8 @@ impl<'a> Sweep<'a> {
             self.count(1, true);
         }
         if self.call.is_repeated {
-            let answer = self.send(&self.call.request(self.trial, id)).unwrap();
-            assert_eq!(answer.status, 201, "{answer:?}");
+            let response = self.send(&self.call.request(self.trial, id)).unwrap();
+            assert_eq!(response.status, 201, "{response:?}");
         }
         id
     }
@@ -159,12 +159,12 @@ impl<'a> Sweep<'a> {
     /// The same request once more, which succeeds: a safe one then is carried out once, another one once more.
     fn again(&mut self, request: &[u8], was_done: bool, what: &str) {
         let began = Instant::now();
-        let answer = self.send(request);
-        let is_success = answer
+        let response = self.send(request);
+        let is_success = response
             .as_ref()
-            .is_ok_and(|answer| answer.status / 100 == 2 || answer.status == 404 && self.call.method == "DELETE");
+            .is_ok_and(|response| response.status / 100 == 2 || response.status == 404 && self.call.method == "DELETE");
         if !is_success || began.elapsed() > NEXT {
-            self.complain(&format!("{what}: the next took {:.2} s: {answer:?}", began.elapsed().as_secs_f64()));
+            self.complain(&format!("{what}: the next took {:.2} s: {response:?}", began.elapsed().as_secs_f64()));
         }
         self.count(self.call.adds, is_success);
         if !self.call.is_safe() {
@@ -173,8 +173,8 @@ impl<'a> Sweep<'a> {
     }
 
     /// A stream that ends has every row.
-    fn is_whole(&self, answer: &Answer) -> bool {
-        self.call.accept != "text/csv" || answer.body.lines().count() == 1 + self.trial.min(5)
+    fn is_whole(&self, response: &Response) -> bool {
+        self.call.accept != "text/csv" || response.body.lines().count() == 1 + self.trial.min(5)
     }
 
     fn count(&mut self, records: i64, is_certain: bool) {
@@ -185,15 +185,15 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn send(&mut self, request: &[u8]) -> io::Result<Answer> {
+    fn send(&mut self, request: &[u8]) -> io::Result<Response> {
         self.row.requests += 1;
         let mut connection = Connection::try_open(self.scene.services[0].address)?;
         connection.stream().write_all(request)?;
-        connection.try_answer()
+        connection.try_response()
     }
 
     /// Closes the client's connection when the n-th message is on its way; none: it was never sent.
-    fn leave_at(&mut self, side: Side, n: usize, request: &[u8]) -> Option<io::Result<Answer>> {
+    fn leave_at(&mut self, side: Side, n: usize, request: &[u8]) -> Option<io::Result<Response>> {
         let (reached, is_reached) = mpsc::channel();
         let goes_on = Arc::new(Notify::new());
         self.proxy.at(side, n, Act::Hold(reached, goes_on.clone()));
@@ -201,7 +201,7 @@ impl<'a> Sweep<'a> {
         let mut connection = Connection::open(self.scene.services[0].address);
         connection.send(request);
         if is_reached.recv_timeout(Duration::from_millis(500)).is_err() {
-            return Some(connection.try_answer());
+            return Some(connection.try_response());
         }
         drop(connection);
         // It is seen by then, most likely; where not, that is another place at which a client may go.

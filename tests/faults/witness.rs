@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::api::harness::{Answer, Connection};
+use crate::api::harness::{Connection, Response};
 
 const PAUSE: Duration = Duration::from_millis(5);
 /// Of its records.
@@ -70,14 +70,14 @@ impl Witness {
                     while !ends.load(Ordering::Relaxed) {
                         let began = Instant::now();
                         let key = format!("{number}-{status}");
-                        let answer = post(services.next().unwrap(), COMPONENT, number, status, Some(&key)).ok();
-                        let status = answer.as_ref().map(|answer| answer.status);
+                        let response = post(services.next().unwrap(), COMPONENT, number, status, Some(&key)).ok();
+                        let status = response.as_ref().map(|response| response.status);
                         let sight = Sight { began, ended: Instant::now(), status };
                         let is_success = sight.is_success();
                         let mut seen = writes.lock().unwrap();
                         seen.sights.push(sight);
-                        if let Some(answer) = answer.filter(|_| is_success) {
-                            seen.acknowledged.push(answer.json()["id"].as_i64().unwrap());
+                        if let Some(response) = response.filter(|_| is_success) {
+                            seen.acknowledged.push(response.json()["id"].as_i64().unwrap());
                         }
                         drop(seen);
                         thread::sleep(PAUSE);
@@ -116,7 +116,13 @@ impl Witness {
 }
 
 /// Sends a record on a connection of its own.
-pub fn post(service: SocketAddr, component: &str, version: u64, status: &str, key: Option<&str>) -> io::Result<Answer> {
+pub fn post(
+    service: SocketAddr,
+    component: &str,
+    version: u64,
+    status: &str,
+    key: Option<&str>,
+) -> io::Result<Response> {
     let mut connection = Connection::try_open(service)?;
     let body = format!(r#"{{"component":"{component}","version":"{version}","owner":"ann","status":"{status}"}}"#);
     let (key, length) = (key.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default(), body.len());
@@ -124,5 +130,5 @@ pub fn post(service: SocketAddr, component: &str, version: u64, status: &str, ke
         connection.stream(),
         "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}",
     )?;
-    connection.try_answer()
+    connection.try_response()
 }

@@ -74,9 +74,9 @@ impl Browser {
         let head =
             format!("{method} {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", self.address, body.len());
         connection.send(head + &body);
-        let answer = connection.answer();
-        assert_eq!(answer.status, 200, "{target} {body} {answer:?}");
-        answer.json()["value"].take()
+        let response = connection.response();
+        assert_eq!(response.status, 200, "{target} {body} {response:?}");
+        response.json()["value"].take()
     }
 
     #[track_caller]

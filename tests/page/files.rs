@@ -12,17 +12,17 @@ fn the_page_may_load_from_its_origin_only_and_is_asked_for_anew_each_time() {
         ("/page/page.js", "text/javascript; charset=utf-8"),
         ("/page/icon.svg", "image/svg+xml"),
     ] {
-        let answer = service.get(target);
-        assert_eq!(answer.status, 200, "{target}");
-        assert_eq!(answer.header("content-type"), Some(content_type));
-        assert_eq!(answer.header("cache-control"), Some("no-cache"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        let policy = answer.header("content-security-policy").expect("a policy");
+        let response = service.get(target);
+        assert_eq!(response.status, 200, "{target}");
+        assert_eq!(response.header("content-type"), Some(content_type));
+        assert_eq!(response.header("cache-control"), Some("no-cache"));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        let policy = response.header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
         let head = service.request("HEAD", target, &[], None);
-        assert_eq!((head.status, head.header("etag")), (200, answer.header("etag")));
-        let etag = answer.header("etag").expect("an entity tag");
+        assert_eq!((head.status, head.header("etag")), (200, response.header("etag")));
+        let etag = response.header("etag").expect("an entity tag");
         let again = service.request("GET", target, &[("if-none-match", etag)], None);
         assert_eq!((again.status, again.body.as_str()), (304, ""));
         assert_eq!(again.header("etag"), Some(etag));

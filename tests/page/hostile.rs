@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Service, encoded};
+use crate::harness::{Service, percent_encode};
 use crate::{ago, browser::Browser, home, lines};
 
 #[test]
@@ -23,7 +23,7 @@ fn names_are_text_whatever_they_hold() {
     for name in names {
         let record = |more: serde_json::Value| {
             let mut record = json!({"component": name, "version": name, "owner": name, "environment": name, "run": name,
-                "url": format!("https://example.org/?{}", encoded(name))});
+                "url": format!("https://example.org/?{}", percent_encode(name))});
             record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             record
         };
@@ -36,7 +36,7 @@ fn names_are_text_whatever_they_hold() {
     }
     let browser = Browser::open();
     for (index, name) in names.iter().enumerate() {
-        let name = encoded(name);
+        let name = percent_encode(name);
         let home = home(&service);
         for (view, heading) in [
             (format!("{home}?component={name}"), "section.last .what bdi:first-child"),

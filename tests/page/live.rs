@@ -48,9 +48,9 @@ fn what_is_changed_and_deleted_is_seen_too_and_a_row_that_stays_is_the_same_elem
     browser.until_in(LAST, "gone");
     browser.until_in("#live", "Live");
     browser.run("document.querySelector('section.last a[href*=kept]').focus()");
-    assert_eq!(service.send("DELETE", &format!("/api/{}", gone["id"]), "").status, 204);
+    assert_eq!(service.send_json("DELETE", &format!("/api/{}", gone["id"]), "").status, 204);
     browser.until("!document.querySelector('section.last').innerText.includes('gone')");
-    service.send("PATCH", &format!("/api/{}", kept["id"]), r#"{"version":"2.2"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{}", kept["id"]), r#"{"version":"2.2"}"#).expect(200);
     browser.until_in(LAST, "kept 2.2");
     assert_eq!(browser.see("document.activeElement.innerText"), "kept", "the focus stays where it was");
     browser.was_quiet(&home(&service));
@@ -72,7 +72,7 @@ fn a_filtered_view_learns_of_what_it_filters_only() {
 #[test]
 fn that_the_connection_is_lost_is_seen_until_it_is_back() {
     let database = Database::new();
-    let mut service = Service::on(&database);
+    let mut service = Service::with_database(&database);
     let address = service.address.to_string();
     service.record(DEPLOYED);
     let browser = Browser::open();
@@ -85,7 +85,7 @@ fn that_the_connection_is_lost_is_seen_until_it_is_back() {
     browser.until_in("#live", "Not live");
     assert!(browser.texts(LAST)[0].contains("web"), "what was shown stays");
 
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", &address)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", &address)]);
     service.record(&of("late", &json!({"status": "deployed"})).to_string());
     browser.until_in("#live", "Live");
     browser.until("document.getElementById('lost').hidden");

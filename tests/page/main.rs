@@ -23,7 +23,7 @@ mod views;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use api::harness::{self, Service, encoded};
+use api::harness::{self, Service, percent_encode};
 
 /// Where the page of a service is.
 fn home(service: &Service) -> String {
@@ -98,5 +98,5 @@ fn days_of(component: &str) -> Vec<Value> {
 
 /// The address of a component's view.
 fn component_view(service: &Service, component: &str) -> String {
-    format!("{}?view=component&component={}", home(service), encoded(component))
+    format!("{}?view=component&component={}", home(service), percent_encode(component))
 }

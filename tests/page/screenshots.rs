@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::harness::{Service, encoded};
+use crate::harness::{Service, percent_encode};
 use crate::{
     browser::{Browser, SCREENS},
     component_view, history, home,
@@ -26,7 +26,7 @@ fn every_view_on_every_screen_with_few_deploys_and_many() {
         let any = service.get("/api/deploys?state=finished&limit=1").json();
         if let Some(deploy) = failed.get(0).or(any.get(0)) {
             views.push(("component", component_view(&service, deploy["component"].as_str().unwrap())));
-            views.push(("run", format!("{home}?view=run&run={}", encoded(deploy["run"].as_str().unwrap()))));
+            views.push(("run", format!("{home}?view=run&run={}", percent_encode(deploy["run"].as_str().unwrap()))));
         }
         for (name, url) in views {
             for screen in SCREENS {

@@ -24,7 +24,7 @@ fn the_page_asks_for_a_token_says_that_one_is_wrong_and_is_live_with_the_right_o
     let database = Database::new();
     let (admin, read, write) =
         (create(&database, "all", "admin"), create(&database, "reader", "read"), create(&database, "ci", "write"));
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     record(&service, &admin, "web");
     let browser = Browser::open();
     let home = home(&service);
@@ -65,7 +65,7 @@ fn the_page_asks_for_a_token_says_that_one_is_wrong_and_is_live_with_the_right_o
 fn a_page_whose_token_is_revoked_asks_for_another() {
     let database = Database::new();
     let (admin, read) = (create(&database, "all", "admin"), create(&database, "reader", "read"));
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     record(&service, &admin, "web");
     let browser = Browser::open();
     browser.go(&home(&service));
@@ -83,7 +83,7 @@ fn a_page_whose_token_is_revoked_asks_for_another() {
 fn where_reads_are_public_the_page_asks_for_nothing() {
     let database = Database::new();
     create(&database, "all", "admin");
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
     let browser = Browser::open();
     browser.go(&home(&service));
     browser.until_in("main", "No deploy is recorded yet");

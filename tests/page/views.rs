@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Service, encoded};
+use crate::harness::{Service, percent_encode};
 use crate::{ago, at, browser::Browser, component_view, days_of, history, home, lines, of, proxy, run_of};
 
 const ROWS: &str = "section.last tbody tr:not(.day)";
@@ -272,7 +272,7 @@ fn the_page_works_below_a_path_behind_a_proxy() {
     browser.click("section.last tbody .what a");
     browser.until("document.querySelector('.tiles')");
     let run = service.get("/api/deploys?limit=1").json()[0]["run"].as_str().unwrap().to_owned();
-    browser.go(&format!("{origin}?view=run&run={}", encoded(&run)));
+    browser.go(&format!("{origin}?view=run&run={}", percent_encode(&run)));
     browser.until("document.querySelector('table.timeline')");
     browser.was_quiet(&origin);
 }

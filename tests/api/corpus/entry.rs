@@ -10,7 +10,7 @@ pub enum Step {
     /// The client says no more.
     HalfClose,
     /// An answer comes.
-    Answer(Expected),
+    Response(Expected),
     /// Another request is answered on the connection.
     Open,
     /// The service closes it.
@@ -75,15 +75,15 @@ fn step(steps: &mut Vec<Step>, line: &str) -> Option<()> {
     } else if let Some(text) = line.strip_prefix(">> ") {
         send(steps, &bytes(text)?);
     } else if let Some(header) = line.strip_prefix("<: ") {
-        let Some(Step::Answer(expected)) = steps.last_mut() else { return None };
+        let Some(Step::Response(expected)) = steps.last_mut() else { return None };
         expected.headers.push(match header.strip_prefix('-') {
             Some(name) => (name.to_owned(), None),
             None => header.split_once(": ").map(|(name, value)| (name.to_owned(), Some(value.to_owned())))?,
         });
-    } else if let Some(answer) = line.strip_prefix("< ") {
-        let status = answer.trim_end_matches(" HEAD");
-        let is_head = status != answer;
-        steps.push(Step::Answer(Expected { status: status.parse().ok()?, is_head, headers: Vec::new() }));
+    } else if let Some(response) = line.strip_prefix("< ") {
+        let status = response.trim_end_matches(" HEAD");
+        let is_head = status != response;
+        steps.push(Step::Response(Expected { status: status.parse().ok()?, is_head, headers: Vec::new() }));
     } else {
         steps.push(match line {
             "half-close" => Step::HalfClose,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     entry::{Entry, Expected, Step},
-    wire::{Answer, Wire},
+    wire::{Response, Wire},
 };
 use crate::harness::{DEPLOYED, Service};
 
@@ -41,23 +41,23 @@ impl<'a> Stage<'a> {
                     wire.half_close();
                     Ok(())
                 }
-                Step::Answer(expected) => {
+                Step::Response(expected) => {
                     acknowledged += usize::from(expected.status == 201);
-                    let answer = wire
-                        .answer(expected.is_head)
+                    let response = wire
+                        .response(expected.is_head)
                         .map_err(|error| format!("{error} instead of {}", expected.status));
-                    answer.and_then(|answer| script.is(&answer, expected))
+                    response.and_then(|response| script.is(&response, expected))
                 }
                 Step::Open => {
                     wire.send(b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n");
-                    let answer = wire.answer(false).map_err(|error| format!("it does not go on: {error}"));
-                    answer.and_then(|answer| {
-                        script.is(&answer, &Expected { status: 200, is_head: false, headers: Vec::new() })
+                    let response = wire.response(false).map_err(|error| format!("it does not go on: {error}"));
+                    response.and_then(|response| {
+                        script.is(&response, &Expected { status: 200, is_head: false, headers: Vec::new() })
                     })
                 }
                 Step::Closed => match wire.is_closed() {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err(format!("it is not over: {:?}", wire.answer(false))),
+                    Ok(false) => Err(format!("it is not over: {:?}", wire.response(false))),
                     Err(error) => Err(format!("it is not closed: {error}")),
                 },
             };
@@ -121,14 +121,14 @@ impl Script {
     }
 
     /// Whether an answer is the one that was expected.
-    fn is(&self, answer: &Answer, expected: &Expected) -> Result<(), String> {
-        if answer.status != expected.status {
-            return Err(format!("{} instead of {}: {answer:?}", answer.status, expected.status));
+    fn is(&self, response: &Response, expected: &Expected) -> Result<(), String> {
+        if response.status != expected.status {
+            return Err(format!("{} instead of {}: {response:?}", response.status, expected.status));
         }
         for (name, value) in &expected.headers {
             let value = value.as_ref().map(|value| value.replace("{etag}", &self.etag));
-            if answer.header(name) != value.as_deref() {
-                return Err(format!("{name} is {:?}, not {value:?}", answer.header(name)));
+            if response.header(name) != value.as_deref() {
+                return Err(format!("{name} is {:?}, not {value:?}", response.header(name)));
             }
         }
         Ok(())

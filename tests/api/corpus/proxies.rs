@@ -19,9 +19,9 @@ use super::{
     entry::{Entry, Step},
     play::{Script, Stage},
     service,
-    wire::{Answer, Wire},
+    wire::{Response, Wire},
 };
-use crate::harness::{Database, PrivateDirectory, eventually};
+use crate::harness::{Database, TempDirectory, eventually};
 
 /// How long an answer may take that must come; the service gives a body two seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ fn no_proxy_and_the_service_see_two_different_requests() {
         let running: Vec<_> = PROXIES.iter().map(run).collect();
         running.into_iter().map(|running| running.join().unwrap()).collect::<Vec<_>>()
     });
-    println!("\n| proxy | entries | requests | answers | stored | connections behind | smuggled |");
+    println!("\n| proxy | entries | requests | responses | stored | connections behind | smuggled |");
     println!("|---|---|---|---|---|---|---|");
     for (line, _) in &reports {
         println!("{line}");
@@ -69,22 +69,22 @@ fn report(
     let mut smuggled = Vec::new();
     for entry in entries {
         let script = stage.script();
-        let answers = play(&script, proxy.address, entry);
+        let responses = play(&script, proxy.address, entry);
         // Whatever is on the way still has come, when two more have.
         let are_sane = [(); 2].map(|()| is_sane(&stage.script(), proxy.address));
-        let acknowledged = answers.iter().filter(|answer| answer.status == 201).count();
+        let acknowledged = responses.iter().filter(|response| response.status == 201).count();
         let (requests, records) = (requests(entry), stage.stored(&script));
         // What is no request may be refused once more than it was sent.
-        let taken = answers.iter().filter(|answer| ![400, 408].contains(&answer.status)).count();
+        let taken = responses.iter().filter(|response| ![400, 408].contains(&response.status)).count();
         // Some proxies take who half-closes for gone, and give no answer to what they have passed on.
         let is_half_closed = entry.steps.iter().any(|step| matches!(step, Step::HalfClose));
         let is_kept_as_answered = records == acknowledged || is_half_closed && records <= requests;
         if taken > requests || !is_kept_as_answered || are_sane.contains(&false) {
-            let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+            let statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
             smuggled.push(format!("{program}: {}: {statuses:?}, {records} stored, then {are_sane:?}", entry.name));
         }
         sent += requests;
-        answered += answers.len();
+        answered += responses.len();
         stored += records;
     }
     let told = Command::new(program).arg(version).output().unwrap();
@@ -98,27 +98,27 @@ fn report(
 }
 
 /// What the entry is answered through the proxy, interim answers left out: they are its own affair.
-fn play(script: &Script, proxy: SocketAddr, entry: &Entry) -> Vec<Answer> {
+fn play(script: &Script, proxy: SocketAddr, entry: &Entry) -> Vec<Response> {
     let mut wire = Wire::open(proxy, PATIENCE);
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for step in &entry.steps {
         match step {
             Step::Send(bytes) => wire.send(&script.filled(bytes)),
             Step::HalfClose => wire.half_close(),
-            Step::Answer(expected) if expected.status < 200 => {}
-            Step::Answer(expected) => match wire.final_answer(expected.is_head) {
-                Ok(answer) => answers.push(answer),
+            Step::Response(expected) if expected.status < 200 => {}
+            Step::Response(expected) => match wire.final_response(expected.is_head) {
+                Ok(response) => responses.push(response),
                 Err(_) => break,
             },
             Step::Open | Step::Closed => {
                 wire.wait_at_most(SILENCE);
-                while let Ok(answer) = wire.final_answer(false) {
-                    answers.push(answer);
+                while let Ok(response) = wire.final_response(false) {
+                    responses.push(response);
                 }
             }
         }
     }
-    answers
+    responses
 }
 
 /// Whether a good request through the proxy is answered, by its own answer.
@@ -127,9 +127,9 @@ fn is_sane(script: &Script, proxy: SocketAddr) -> bool {
     let head =
         "POST /api/ HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n";
     wire.send(&script.filled(&[head, "{record}"].concat().into_bytes()));
-    wire.final_answer(false).is_ok_and(|answer| {
-        let record: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        answer.status == 201 && record["component"] == script.component
+    wire.final_response(false).is_ok_and(|response| {
+        let record: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        response.status == 201 && record["component"] == script.component
     })
 }
 
@@ -137,7 +137,7 @@ fn is_sane(script: &Script, proxy: SocketAddr) -> bool {
 fn requests(entry: &Entry) -> usize {
     let of = |step: &Step| match step {
         Step::Send(bytes) => (bytes.windows(6).filter(|window| window == b" HTTP/").count(), 0),
-        Step::Answer(expected) if expected.status >= 200 => (0, 1),
+        Step::Response(expected) if expected.status >= 200 => (0, 1),
         _ => (0, 0),
     };
     let (sent, answered): (Vec<_>, Vec<_>) = entry.steps.iter().map(of).unzip();
@@ -170,16 +170,16 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 struct Proxy {
     child: Child,
     address: SocketAddr,
-    _directory: PrivateDirectory,
+    _directory: TempDirectory,
 }
 
 impl Proxy {
     fn start(program: &str, configuration: &str, arguments: &[&str], service: SocketAddr) -> Self {
-        let directory = PrivateDirectory::new();
+        let directory = TempDirectory::new();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = fs::read_to_string(format!("{}/tests/proxies/{configuration}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let text = text.replace("{port}", &address.port().to_string());
-        let text = text.replace("{service}", &service.to_string()).replace("{directory}", directory.text());
+        let text = text.replace("{service}", &service.to_string()).replace("{directory}", directory.as_str());
         let file = directory.path().join(configuration);
         fs::write(&file, text).unwrap();
         let output = directory.path().join("output");

@@ -8,13 +8,13 @@ use std::{
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The first header with this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -44,7 +44,7 @@ impl Wire {
     }
 
     /// Reads one answer, also an interim one.
-    pub fn answer(&mut self, is_head: bool) -> Result<Answer> {
+    pub fn response(&mut self, is_head: bool) -> Result<Response> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or(ErrorKind::InvalidData)?;
@@ -54,32 +54,32 @@ impl Wire {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Answer { status, headers, body: Vec::new() };
+        let mut response = Response { status, headers, body: Vec::new() };
         if is_head || status < 200 || status == 204 || status == 304 {
-            return Ok(answer);
+            return Ok(response);
         }
-        if answer.header("transfer-encoding").is_some() {
+        if response.header("transfer-encoding").is_some() {
             while let size @ 1.. = self.chunk_size()? {
                 let mut chunk = vec![0; size + 2];
                 self.reader.read_exact(&mut chunk)?;
-                answer.body.extend_from_slice(&chunk[..size]);
+                response.body.extend_from_slice(&chunk[..size]);
             }
             self.line()?;
-        } else if let Some(length) = answer.header("content-length") {
-            answer.body.resize(length.parse().map_err(|_| ErrorKind::InvalidData)?, 0);
-            self.reader.read_exact(&mut answer.body)?;
+        } else if let Some(length) = response.header("content-length") {
+            response.body.resize(length.parse().map_err(|_| ErrorKind::InvalidData)?, 0);
+            self.reader.read_exact(&mut response.body)?;
         } else {
-            self.reader.read_to_end(&mut answer.body)?;
+            self.reader.read_to_end(&mut response.body)?;
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Reads one answer, interim ones left out.
-    pub fn final_answer(&mut self, is_head: bool) -> Result<Answer> {
+    pub fn final_response(&mut self, is_head: bool) -> Result<Response> {
         loop {
-            let answer = self.answer(is_head)?;
-            if answer.status >= 200 {
-                return Ok(answer);
+            let response = self.response(is_head)?;
+            if response.status >= 200 {
+                return Ok(response);
             }
         }
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::{
-    DEPLOYED, Database, SENDERS, Service, Session, at_once, components_with_locks_of_their_own, deployed, eventually,
-    lock_waits, patient,
+    DEPLOYED, Database, SENDERS, Service, Session, components_with_distinct_locks, count_lock_waits, deployed_with,
+    eventually, send_concurrently, service_with_long_timeout,
 };
 
 /// How many statements wrote what the table holds: all that one writes is recorded at one moment.
@@ -14,16 +14,16 @@ const STATEMENTS: &str = "select count(distinct recorded_at) from records";
 
 #[test]
 fn a_start_and_its_finish_that_share_a_statement_pair() {
-    let (database, service) = patient();
-    let answers = at_once(&database, &service, |service, number| {
+    let (database, service) = service_with_long_timeout();
+    let responses = send_concurrently(&database, &service, |service, number| {
         let (status, moment, at) = [("started", "started_at", "10:00"), ("failed", "finished_at", "10:01")][number % 2];
         let times =
             json!({"version": (number / 2).to_string(), "status": status, moment: format!("2026-11-24T{at}:00Z")});
-        service.post(&deployed(&times))
+        service.post(&deployed_with(&times))
     });
     let statements: usize = database.sql(STATEMENTS)[0][0].parse().unwrap();
     assert!(statements <= 2, "one goes at once, the others share the next: {statements}");
-    for pair in answers.chunks(2) {
+    for pair in responses.chunks(2) {
         // As it stands: a start that came later than its finish has completed it.
         let finish = service.read(&pair[1].expect(201)["id"]);
         assert_eq!((&finish["start_id"], &finish["duration_seconds"]), (&pair[0].expect(201)["id"], &json!(60.0)));
@@ -32,28 +32,28 @@ fn a_start_and_its_finish_that_share_a_statement_pair() {
 
 #[test]
 fn what_the_database_refuses_of_one_costs_its_neighbours_nothing() {
-    let (database, service) = patient();
+    let (database, service) = service_with_long_timeout();
     database.sql("alter table records add check (owner <> 'nobody')");
-    let answers = at_once(&database, &service, |service, number| {
-        service.post(&deployed(
+    let responses = send_concurrently(&database, &service, |service, number| {
+        service.post(&deployed_with(
             &json!({"component": number.to_string(), "owner": if number == 7 { "nobody" } else { "ann" }}),
         ))
     });
-    for (number, answer) in answers.iter().enumerate() {
-        assert_eq!(answer.status, if number == 7 { 500 } else { 201 }, "{number}");
+    for (number, response) in responses.iter().enumerate() {
+        assert_eq!(response.status, if number == 7 { 500 } else { 201 }, "{number}");
     }
-    assert_eq!(service.all().len(), SENDERS - 1);
+    assert_eq!(service.all_records().len(), SENDERS - 1);
 }
 
 #[test]
 fn a_record_that_cannot_be_read_costs_its_neighbours_nothing() {
-    let (database, service) = patient();
+    let (database, service) = service_with_long_timeout();
     for _ in 0..SENDERS {
         service.record(DEPLOYED);
     }
     database.sql("update records set recorded_at = 'infinity' where id = 7");
     let session = Session::open(&database.url());
-    session.run("begin; lock table records in access exclusive mode");
+    session.execute("begin; lock table records in access exclusive mode");
     std::thread::scope(|scope| {
         let service = &service;
         let reads: Vec<_> =
@@ -71,20 +71,20 @@ fn a_record_that_cannot_be_read_costs_its_neighbours_nothing() {
 
 #[test]
 fn those_who_wait_for_a_change_of_their_component_share_a_statement_after_it() {
-    let (database, service) = patient();
-    let other = Service::on(&database);
+    let (database, service) = service_with_long_timeout();
+    let other = Service::with_database(&database);
     service.record(DEPLOYED);
     let session = Session::open(&database.url());
-    session.run("begin; select from records where id = 1 for update");
+    session.execute("begin; select from records where id = 1 for update");
     std::thread::scope(|scope| {
-        let change = scope.spawn(|| service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#));
-        eventually("the change has locked its component and waits", || session.is_waited_for());
+        let change = scope.spawn(|| service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#));
+        eventually("the change has locked its component and waits", || session.is_blocking());
         let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(|| service.post(DEPLOYED))).collect();
         let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {SENDERS}\n");
         eventually("they wait for the change", || service.get("/metrics").body.contains(&waiting));
         // Another component's go on meanwhile through another process.
-        other.record(&deployed(&json!({"component": "api"})));
-        session.run("commit");
+        other.record(&deployed_with(&json!({"component": "api"})));
+        session.execute("commit");
         change.join().unwrap().expect(200);
         for sender in senders {
             sender.join().unwrap().expect(201);
@@ -98,27 +98,27 @@ fn those_who_wait_for_a_change_of_their_component_share_a_statement_after_it() {
 #[test]
 fn a_write_that_misses_its_deadline_is_503_and_so_are_those_in_flight_behind_it() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(DEPLOYED);
-    let components = components_with_locks_of_their_own(&database, 65);
+    let components = components_with_distinct_locks(&database, 65);
     let session = Session::open(&database.url());
-    session.lock(&["web"]);
+    session.lock_components(&["web"]);
     let post = |component: &String| {
         let began = Instant::now();
-        let answer = service.post(&deployed(&json!({"component": component})));
+        let response = service.post(&deployed_with(&json!({"component": component})));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-        assert_eq!(answer.header("retry-after"), (answer.status == 503).then_some("1"), "{answer:?}");
-        answer.status
+        assert_eq!(response.header("retry-after"), (response.status == 503).then_some("1"), "{response:?}");
+        response.status
     };
     let (first, others) = std::thread::scope(|scope| {
         let post = &post;
         let first = scope.spawn(|| post(&components[0]));
-        eventually("it waits", || lock_waits(&database.url()) == 1);
+        eventually("it waits", || count_lock_waits(&database.url()) == 1);
         let others: Vec<_> = components[1..].iter().map(|component| scope.spawn(move || post(component))).collect();
         let began = Instant::now();
         service.get("/api/1").expect(200);
         service.get("/api/").expect(200);
-        service.send("PATCH", "/api/1", r#"{"component":"service-of-its-own"}"#).problem(503);
+        service.send_json("PATCH", "/api/1", r#"{"component":"service-of-its-own"}"#).problem(503);
         assert!(began.elapsed() > Duration::from_secs(2), "the change waits for the lock, too");
         (first.join().unwrap(), others.into_iter().map(|other| other.join().unwrap()).collect::<Vec<_>>())
     });
@@ -126,8 +126,8 @@ fn a_write_that_misses_its_deadline_is_503_and_so_are_those_in_flight_behind_it(
     let refused = others.iter().filter(|status| **status == 503).count();
     // At least one group is sent behind the one that waits.
     assert!(refused >= 16 && others.iter().all(|status| [201, 503].contains(status)), "{others:?}");
-    eventually("what missed its deadline is cancelled", || lock_waits(&database.url()) == 0);
-    session.run("rollback");
+    eventually("what missed its deadline is cancelled", || count_lock_waits(&database.url()) == 0);
+    session.execute("rollback");
     service.record(DEPLOYED);
     assert_eq!(service.get("/api/?component=web").json().as_array().unwrap().len(), 2);
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{DEPLOYED, OwnCluster, Service, Session, sql};
+use crate::harness::{DEPLOYED, PrivateCluster, Service, Session, sql};
 
 /// As many records wait in the service at most: in the queue, in the next group and in three that are in flight.
 const PLACES: usize = 4096 + 4 * 256;
@@ -17,20 +17,20 @@ struct Clients(Vec<(TcpStream, Option<String>)>);
 
 impl Clients {
     /// The answers that have come since this was asked last, whole or their beginning.
-    fn answers(&mut self) -> Vec<String> {
+    fn responses(&mut self) -> Vec<String> {
         let mut new = Vec::new();
-        for (connection, answer) in self.0.iter_mut().filter(|(_, answer)| answer.is_none()) {
+        for (connection, response) in self.0.iter_mut().filter(|(_, response)| response.is_none()) {
             let mut bytes = [0; 1024];
             if let Ok(length) = connection.read(&mut bytes) {
-                *answer = Some(String::from_utf8_lossy(&bytes[..length]).into_owned());
-                new.extend(answer.clone());
+                *response = Some(String::from_utf8_lossy(&bytes[..length]).into_owned());
+                new.extend(response.clone());
             }
         }
         new
     }
 
     fn are_all_answered(&self) -> bool {
-        self.0.iter().all(|(_, answer)| answer.is_some())
+        self.0.iter().all(|(_, response)| response.is_some())
     }
 }
 
@@ -41,9 +41,9 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
         Command::new("prlimit").args(["--nofile=20000:20000", "--pid", &std::process::id().to_string()]).status();
     assert!(files.unwrap().success());
     // Of its own: the transaction below is a long one.
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let request = format!(
         "POST /api/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{DEPLOYED}",
         DEPLOYED.len()
@@ -51,7 +51,7 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
     let connect = || (TcpStream::connect(service.address).unwrap(), None);
     let mut clients = Clients((0..=PLACES).map(|_| connect()).collect());
     let session = Session::open(&url);
-    session.run("begin; lock table records");
+    session.execute("begin; lock table records");
     let began = Instant::now();
     for (connection, _) in &mut clients.0 {
         connection.write_all(request.as_bytes()).unwrap();
@@ -60,18 +60,18 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
     let mut refused = Vec::new();
     while refused.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(3), "nothing was turned away before the first deadline");
-        refused = clients.answers();
+        refused = clients.responses();
     }
-    session.run("rollback");
+    session.execute("rollback");
     for refusal in &refused {
         assert!(refusal.starts_with("HTTP/1.1 503 ") && refusal.contains("\r\nretry-after: "), "{refusal}");
     }
     let mut acknowledged = 0;
     while !clients.are_all_answered() {
         assert!(began.elapsed() < Duration::from_secs(8), "not all are answered");
-        for answer in clients.answers() {
-            let is_acknowledged = answer.starts_with("HTTP/1.1 201 ");
-            assert!(is_acknowledged || answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        for response in clients.responses() {
+            let is_acknowledged = response.starts_with("HTTP/1.1 201 ");
+            assert!(is_acknowledged || response.starts_with("HTTP/1.1 503 "), "{response}");
             acknowledged += usize::from(is_acknowledged);
         }
     }

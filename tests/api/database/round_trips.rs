@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service};
+use crate::harness::{DEPLOYED, Database, Service, TempDirectory};
 
 /// What some statements begin with that nobody asks for.
 const RECURRING: [&str; 4] =
@@ -95,9 +95,9 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, seen: &Mutex<Seen>) -
 #[test]
 fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
     let database = Database::new();
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let (url, seen) = proxy(&database, directory.path());
-    let service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
     let post = |run: usize, status: &str| {
         service.record(
             &json!({"component": "web", "version": "1", "owner": "ann", "run": run.to_string(), "status": status})
@@ -118,19 +118,19 @@ fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
 #[test]
 fn no_setting_outlives_its_transaction() {
     let database = Database::new();
-    let directory = PrivateDirectory::new();
+    let directory = TempDirectory::new();
     let (url, seen) = proxy(&database, directory.path());
-    let service = Service::with(&[("DATABASE_URL", &url)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let record = service.record(DEPLOYED);
     service.import(DEPLOYED).expect(201);
     let path = format!("/api/{}", record["id"]);
-    service.send("PATCH", &path, r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PATCH", &path, r#"{"owner":"bob"}"#).expect(200);
     service.read(&record["id"]);
     for target in ["/api/", "/api/deploys", "/api/current", "/api/dora", "/api/durations", "/metrics"] {
         assert_eq!(service.get(target).status, 200, "{target}");
     }
-    service.all();
-    service.send("DELETE", &path, "").expect(204);
+    service.all_records();
+    service.send_json("DELETE", &path, "").expect(204);
     let seen = seen.lock().unwrap();
     let settings = seen.texts.iter().flat_map(|text| text.split(';')).map(str::trim);
     let settings: Vec<_> = settings.filter(|statement| statement.starts_with("set ")).collect();

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use crate::harness::{DEPLOYED, Database, Service, Session, migrations};
+use crate::harness::{DEPLOYED, Database, Service, Session, migration_count};
 
 /// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], url: &str) -> (i32, String) {
@@ -18,24 +18,24 @@ fn migrate_runs_the_migrations_alone_and_once() {
     let database = Database::new();
     assert_eq!(
         run(&["migrate"], &database.url()),
-        (0, format!("the schema is up to date: {} migrations were run\n", migrations()))
+        (0, format!("the schema is up to date: {} migrations were run\n", migration_count()))
     );
     assert_eq!(run(&["migrate"], &database.url()), (0, "the schema was up to date\n".to_owned()));
-    Service::on(&database).record(DEPLOYED);
+    Service::with_database(&database).record(DEPLOYED);
 }
 
 #[test]
 fn services_that_start_together_on_one_empty_database_migrate_it_once() {
     let database = Database::new();
     let services: Vec<_> = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Service::on(&database))).collect();
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Service::with_database(&database))).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
     for service in &services {
         service.record(DEPLOYED);
     }
-    assert_eq!(services[0].all().len(), 4);
-    assert_eq!(database.sql("select count(*) from migrations"), [[migrations().to_string()]]);
+    assert_eq!(services[0].all_records().len(), 4);
+    assert_eq!(database.sql("select count(*) from migrations"), [[migration_count().to_string()]]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_waiting_does_not_mend_ends_the_start_with_a_sentence() {
 #[test]
 fn records_lie_in_the_table_records_of_the_first_schema_of_the_search_path() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(DEPLOYED);
     assert_eq!(database.sql(&format!("select component from {}.records", database.schema)), [["web"]]);
 }
@@ -86,17 +86,17 @@ fn a_url_and_several_hosts_are_understood() {
     let socket = database.socket_dir().to_str().unwrap().replace('/', "%2F");
     let options = format!("-csearch_path%3D{}", database.schema);
     let url = format!("postgres://deploylog@{socket}/deploylog?target_session_attrs=read-write&options={options}");
-    Service::with(&[("DATABASE_URL", &url)]).record(DEPLOYED);
+    Service::with_environment(&[("DATABASE_URL", &url)]).record(DEPLOYED);
     let key_values = database.url().replacen("host=", "host=/nowhere,", 1) + " target_session_attrs=read-write";
-    let service = Service::with(&[("DATABASE_URL", &key_values)]);
+    let service = Service::with_environment(&[("DATABASE_URL", &key_values)]);
     service.record(DEPLOYED);
-    assert_eq!(service.all().len(), 2);
+    assert_eq!(service.all_records().len(), 2);
 }
 
 #[test]
 fn readyz_says_so_when_the_schema_is_not_this_programs() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.get("/readyz").expect(200);
     for (change, back) in [
         ("alter table records rename to old", "alter table old rename to records"),
@@ -121,7 +121,7 @@ fn a_role_that_may_create_nothing_serves_what_another_has_migrated() {
          grant usage on all sequences in schema {schema} to {schema}; alter role {schema} login"
     ));
     let url = database.url().replace("user=deploylog", &format!("user={schema}"));
-    Service::with(&[("DATABASE_URL", &url)]).record(DEPLOYED);
+    Service::with_environment(&[("DATABASE_URL", &url)]).record(DEPLOYED);
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn a_start_beside_a_replica_does_not_wait_for_other_databases() {
     let database = Database::new();
     let other = database.url().replace("dbname=deploylog", "dbname=postgres");
     let session = Session::open(&other);
-    session.run("begin; select pg_current_xact_id()");
-    let _first = Service::on(&database);
+    session.execute("begin; select pg_current_xact_id()");
+    let _first = Service::with_database(&database);
     let began = std::time::Instant::now();
-    Service::on(&database).record(DEPLOYED);
+    Service::with_database(&database).record(DEPLOYED);
     assert!(began.elapsed().as_secs_f64() < 3.0, "{:?}", began.elapsed());
 }

@@ -4,11 +4,11 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{ago, list, said, start, state, states, stop};
-use crate::harness::{Answer, DEPLOYED, Service, deployed, encoded};
+use crate::harness::{DEPLOYED, Response, Service, deployed_with, percent_encode};
 
 /// The next page's target.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.header("link")?;
+fn next(response: &Response) -> Option<String> {
+    let link = response.header("link")?;
     let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#)).expect("a link");
     assert!(next.starts_with("/api/deploys?"), "no path from the root: {next}");
     Some(next.to_owned())
@@ -19,10 +19,10 @@ fn pages(service: &Service, query: &str, mut between: impl FnMut()) -> Vec<Vec<S
     let mut target = format!("/api/deploys?{query}");
     let mut pages = Vec::new();
     loop {
-        let answer = service.get(&target);
-        pages.push(versions(answer.expect(200).as_array().unwrap()));
+        let response = service.get(&target);
+        pages.push(versions(response.expect(200).as_array().unwrap()));
         assert!(pages.len() < 100, "a page is its own next: {target}");
-        let Some(next) = next(&answer) else { return pages };
+        let Some(next) = next(&response) else { return pages };
         target = next;
         between();
     }
@@ -73,20 +73,24 @@ fn each_filter_answers_the_deploys_that_have_exactly_this() {
         "component": "Web & shop/ü 100%+", "version": "2.1+B#1", "owner": "Åsa 🚀", "environment": "Prod?",
         "run": "Folder/job#42",
     });
-    service.record(&deployed(&json!({"environment": "staging"})));
+    service.record(&deployed_with(&json!({"environment": "staging"})));
     for (status, phase) in [("In Progress", "started"), ("Broken", "failed")] {
         let mut fields = one.clone();
         fields["status"] = status.into();
-        let record = service.record(&deployed(&fields));
+        let record = service.record(&deployed_with(&fields));
         fields["phase"] = phase.into();
         for (field, value) in fields.as_object().unwrap() {
             let value = value.as_str().unwrap();
-            let deploys = list(&service, &format!("{field}={}", encoded(value)));
+            let deploys = list(&service, &format!("{field}={}", percent_encode(value)));
             assert_eq!(deploys.len(), 1, "{field}");
             assert_eq!((&deploys[0]["phase"], &deploys[0][field]), (&record["phase"], &json!(value)), "{field}");
             for other in [format!("{value} "), value.chars().skip(1).collect()] {
                 if field != "phase" {
-                    assert_eq!(list(&service, &format!("{field}={}", encoded(&other))), [Value::Null; 0], "{field}");
+                    assert_eq!(
+                        list(&service, &format!("{field}={}", percent_encode(&other))),
+                        [Value::Null; 0],
+                        "{field}"
+                    );
                 }
             }
         }
@@ -106,7 +110,7 @@ fn the_filter_by_state_takes_each_of_the_four() {
     running(&service, "superseded", "09:01:00");
     finished(&service, "superseded", "09:02:00");
     running(&service, "stale", "08:00:00");
-    service.record(&deployed(&json!({"version": "running", "status": "started"})));
+    service.record(&deployed_with(&json!({"version": "running", "status": "started"})));
     for (state, expected) in [
         ("running", ["running"].as_slice()),
         ("stale", &["stale"]),
@@ -193,7 +197,7 @@ fn a_deploy_that_finishes_between_two_pages_moves_to_the_front_and_the_others_st
     // One that is told already, then one that is not.
     let mut done = ["9", "3"].into_iter();
     let pages = pages(&service, "limit=3", || {
-        service.record(&deployed(&json!({"version": done.next().unwrap()})));
+        service.record(&deployed_with(&json!({"version": done.next().unwrap()})));
     });
     assert_eq!(pages.concat(), ["9", "8", "7", "6", "5", "4", "2", "1", "0"], "none twice");
     assert_eq!(versions(&list(&service, "limit=3")), ["3", "9", "8"]);
@@ -231,7 +235,7 @@ fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
     assert_eq!(service.get("/api/deploys?state=stale&state=stale").bad_fields(400), ["state"]);
     for state in ["Running", "superseded ", "started", ""] {
         assert_eq!(
-            service.get(&format!("/api/deploys?state={}", encoded(state))).bad_fields(400),
+            service.get(&format!("/api/deploys?state={}", percent_encode(state))).bad_fields(400),
             ["state"],
             "{state}"
         );
@@ -246,8 +250,8 @@ fn a_cursor_of_another_call_or_of_none_is_an_error_that_names_it() {
     let service = Service::start();
     service.import(&format!("{DEPLOYED}\n").repeat(2)).expect(201);
     let cursor_of = |path: &str| {
-        let answer = service.get(&format!("{path}?limit=1"));
-        let link = answer.header("link").expect("a link").to_owned();
+        let response = service.get(&format!("{path}?limit=1"));
+        let link = response.header("link").expect("a link").to_owned();
         link.split_once("cursor=").unwrap().1.split('>').next().unwrap().to_owned()
     };
     let cursor = cursor_of("/api/deploys");
@@ -264,7 +268,7 @@ fn the_list_is_there_as_json_by_get_and_head_alone() {
     assert!(csv.problem(406).contains("application/json"));
     assert_eq!(service.request("HEAD", "/api/deploys", &[], None).status, 200);
     for path in ["/api/deploys", "/api/current"] {
-        let refused = service.send("POST", path, DEPLOYED);
+        let refused = service.send_json("POST", path, DEPLOYED);
         assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")), "{path}");
     }
 }
@@ -274,7 +278,7 @@ fn the_filter_for_what_started_finds_what_runs_and_no_deploy_has_a_phase_that_no
     let service = Service::start();
     running(&service, "1", "09:00:00");
     finished(&service, "2", "10:00:00");
-    service.record(&deployed(&json!({"status": "queued"})));
+    service.record(&deployed_with(&json!({"status": "queued"})));
     assert_eq!(pages(&service, "phase=started", || ()), [["1"]]);
     assert_eq!(pages(&service, "status=started", || ()), [["1"]]);
     assert_eq!(pages(&service, "phase=succeeded", || ()), [["2"]]);
@@ -286,8 +290,8 @@ fn the_filter_for_what_started_finds_what_runs_and_no_deploy_has_a_phase_that_no
 #[test]
 fn with_stages_a_page_is_shorter() {
     let service = Service::start();
-    let answer = service.get("/api/deploys?stages=true&limit=101");
-    assert_eq!(answer.problem(400), "limit must be a number from 1 to 100 with stages");
+    let response = service.get("/api/deploys?stages=true&limit=101");
+    assert_eq!(response.problem(400), "limit must be a number from 1 to 100 with stages");
     service.get("/api/deploys?stages=true&limit=100").expect(200);
     service.get("/api/deploys?stages=false&limit=1000").expect(200);
 }

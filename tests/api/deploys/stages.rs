@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{list, said, state, states};
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 const RUN: &str = "folder/job#42";
 
@@ -77,10 +77,10 @@ fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all()
     let service = Service::start();
     for environment in ["production", "staging"] {
         let more = json!({"run": RUN, "environment": environment});
-        service.record(&deployed(&more));
+        service.record(&deployed_with(&more));
         let mut stage = more.clone();
         stage["stage"] = format!("To {environment}").into();
-        service.record(&deployed(&stage));
+        service.record(&deployed_with(&stage));
     }
     for (name, more) in [
         ("Build", json!({})),
@@ -90,7 +90,7 @@ fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all()
     ] {
         let mut fields = json!({"stage": name, "run": RUN});
         fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        service.record(&deployed(&fields));
+        service.record(&deployed_with(&fields));
     }
     let names = |environment: &str| -> Vec<String> {
         let query = format!("stages=true&component=web&environment={environment}");
@@ -98,11 +98,11 @@ fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all()
     };
     assert_eq!(names("production"), ["To production", "Build"]);
     assert_eq!(names("staging"), ["To staging", "Build"]);
-    service.record(&deployed(&json!({"environment": "without a run"})));
+    service.record(&deployed_with(&json!({"environment": "without a run"})));
     assert_eq!(list(&service, "stages=true&environment=without+a+run")[0]["stages"], json!([]));
     // The filter finds the same.
     let environments = |stage: &str| -> Vec<Value> {
-        let listed = list(&service, &format!("stage={}", crate::harness::encoded(stage)));
+        let listed = list(&service, &format!("stage={}", crate::harness::percent_encode(stage)));
         listed.iter().map(|deploy| deploy["environment"].clone()).collect()
     };
     assert_eq!(environments("To staging"), ["staging"]);
@@ -115,8 +115,8 @@ fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all()
 #[test]
 fn the_filter_by_stage_finds_deploys_that_run_too() {
     let service = Service::start();
-    let started = service.record(&deployed(&json!({"status": "started", "run": RUN})));
-    service.record(&deployed(&json!({"status": "started", "run": RUN, "stage": "Build"})));
+    let started = service.record(&deployed_with(&json!({"status": "started", "run": RUN})));
+    service.record(&deployed_with(&json!({"status": "started", "run": RUN, "stage": "Build"})));
     let running = [state("running", &started["id"], &Value::Null)];
     assert_eq!(states(&service, "stage=Build"), running);
     assert_eq!(states(&service, "stage=Test"), []);

@@ -4,19 +4,19 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{ago, list};
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 /// A deploy that began so long ago, and took so long.
 fn took(service: &Service, began: TimeDelta, took: TimeDelta, more: &Value) {
     let mut fields = json!({"started_at": ago(began), "finished_at": ago(began - took)});
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    service.record(&deployed(&fields));
+    service.record(&deployed_with(&fields));
 }
 
 /// Starts one that began so long ago and tells its state.
 fn state_of_one_begun(service: &Service, began: TimeDelta, component: &str) -> String {
     let fields = json!({"status": "started", "started_at": ago(began), "component": component, "run": "now"});
-    let id = service.record(&deployed(&fields))["id"].clone();
+    let id = service.record(&deployed_with(&fields))["id"].clone();
     let deploys = list(service, &format!("component={component}"));
     let deploy = deploys.iter().find(|deploy| deploy["start_id"] == id).expect("the deploy");
     let state = deploy["state"].as_str().unwrap().to_owned();
@@ -34,7 +34,7 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 fn without_history_a_deploy_is_stale_after_a_day() {
     let service = Service::start();
     // None of these is history: it has no duration, did not succeed, is a stage, is another's, is too old.
-    service.record(&deployed(&json!({})));
+    service.record(&deployed_with(&json!({})));
     took(&service, HOUR * 3, HOUR, &json!({"status": "failed"}));
     took(&service, HOUR * 3, HOUR, &json!({"status": "done"}));
     took(&service, HOUR * 3, HOUR, &json!({"stage": "Build"}));
@@ -72,9 +72,9 @@ fn a_deploy_is_not_stale_within_an_hour_however_fast_its_component_is() {
 #[test]
 fn a_real_finish_closes_a_stale_deploy() {
     let service = Service::start();
-    let started = service.record(&deployed(&json!({"status": "started", "started_at": ago(TimeDelta::days(3))})));
+    let started = service.record(&deployed_with(&json!({"status": "started", "started_at": ago(TimeDelta::days(3))})));
     assert_eq!(list(&service, "state=stale").len(), 1);
-    let finished = service.record(&deployed(&json!({})));
+    let finished = service.record(&deployed_with(&json!({})));
     assert_eq!(list(&service, "state=stale"), [Value::Null; 0]);
     let deploys = list(&service, "state=finished");
     assert_eq!(deploys.len(), 1);
@@ -90,7 +90,7 @@ fn running_ones_are_found_behind_any_number_of_stale_ones() {
         let component = if number % 1_250 < 1_000 { "fast" } else { "slow" };
         let began = ago(HOUR * 2 + TimeDelta::seconds(number));
         let more = json!({"status": "started", "component": component, "run": number.to_string(), "started_at": began});
-        lines.push(deployed(&more));
+        lines.push(deployed_with(&more));
     }
     service.import(&lines.join("\n")).expect(201);
     took(&service, HOUR, TimeDelta::seconds(1), &json!({"component": "fast"}));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{FAIL_RATE, FREQUENCY, LEAD_TIME, RECOVERY, REWORK, figures, finished, report};
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 /// A on the 1st, B on the 2nd and 3rd, A on the 4th, B on the 5th, C on the 6th, all at noon.
 fn there_and_back(service: &Service) {
@@ -11,7 +11,7 @@ fn there_and_back(service: &Service) {
     let lines: Vec<_> = each
         .map(|(version, day)| {
             let at = format!("2026-11-0{day}T12:00:00Z");
-            deployed(&json!({ "environment": "production", "version": version, "finished_at": at }))
+            deployed_with(&json!({ "environment": "production", "version": version, "finished_at": at }))
         })
         .collect();
     service.import(&lines.join("\n")).expect(201);
@@ -58,8 +58,9 @@ fn a_rollback_is_known_as_one_however_often_a_version_was_deployed_before_the_wi
     // A, B; then A is undone by nothing, because it is what undid B; and so on.
     let all = [(1, "A", 1), (2, "B", 30), (3, "A", 30), (4, "B", 30), (5, "A", 30), (6, "B", 1)];
     let all = all.into_iter().flat_map(|(day, version, count)| deploys(day, version, count));
-    let lines = all
-        .map(|(version, at)| deployed(&json!({ "environment": "production", "version": version, "finished_at": at })));
+    let lines = all.map(|(version, at)| {
+        deployed_with(&json!({ "environment": "production", "version": version, "finished_at": at }))
+    });
     service.import(&lines.collect::<Vec<_>>().join("\n")).expect(201);
     // The last B of the 2nd and of the 4th are undone; in each window that begins later as in the whole.
     for (since, until, count) in [(1, 7, 2), (2, 3, 1), (3, 4, 0), (3, 7, 1), (4, 5, 1), (5, 6, 0), (5, 7, 0)] {
@@ -97,7 +98,7 @@ fn what_a_finish_leaves_unsaid_its_start_may_have_said() {
         "environment": "production", "status": "started", "started_at": "2026-11-02T10:00:00Z",
         "committed_at": "2026-11-02T09:00:00Z", "unplanned": true
     });
-    service.record(&deployed(&start));
+    service.record(&deployed_with(&start));
     finished(&service, [("2.1", "deployed", "2026-11-02T10:30:00Z", json!({}))]);
     let web = report(&service, "since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z");
     // An hour and a half after the commit.
@@ -142,7 +143,7 @@ fn of_many_unrecovered_failures_the_newest_twenty_are_named() {
         .map(|minute| {
             let at = format!("2026-11-02T12:{minute}:00Z");
             let fields = json!({ "environment": "production", "status": "failed", "version": minute.to_string(), "finished_at": at });
-            deployed(&fields)
+            deployed_with(&fields)
         })
         .collect();
     service.import(&lines.join("\n")).expect(201);

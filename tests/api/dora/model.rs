@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use super::{FAIL_RATE, FREQUENCY, LEAD_TIME, RECOVERY, REWORK, report};
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 const HOURS: u32 = 60;
 
@@ -57,7 +57,7 @@ fn time(hour: i32) -> String {
 
 fn line(component: &str, said: &Said) -> String {
     let hour = said.hour.cast_signed();
-    deployed(&json!({
+    deployed_with(&json!({
         "component": component, "environment": said.environment, "status": said.status,
         "version": said.version.to_string(), "finished_at": time(hour), "unplanned": said.unplanned,
         "committed_at": said.hours_since_commit.map(|hours| time(hour - hours)),
@@ -159,7 +159,7 @@ fn whatever_is_deployed_the_figures_of_every_window_are_those_of_the_model() {
         let component = format!("c{}", count.get());
         // So that it is a component of the report, whatever it has said.
         let lines: Vec<_> = said.iter().map(|said| line(&component, said)).collect();
-        let aborted = deployed(&json!({
+        let aborted = deployed_with(&json!({
             "component": component, "environment": "production", "status": "aborted", "finished_at": time(0)
         }));
         service.import(&lines.join("\n")).expect(201);

@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{FREQUENCY, finished, report};
-use crate::harness::{Answer, Service, deployed};
+use crate::harness::{Response, Service, deployed_with};
 
 /// The next page's target.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
+fn next(response: &Response) -> Option<String> {
+    let link = response.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
     Some(link.to_owned())
 }
 
-fn components(answer: &Answer) -> Vec<String> {
-    let report = answer.expect(200);
+fn components(response: &Response) -> Vec<String> {
+    let report = response.expect(200);
     let all = report["components"].as_array().unwrap().iter();
     all.map(|each| each["component"].as_str().unwrap().to_owned()).collect()
 }
@@ -28,7 +28,7 @@ fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
         &service,
         [("1", "deployed", "2020-01-01T00:00:00Z", json!({ "component": "e2", "environment": "test" }))],
     );
-    service.record(&deployed(&json!({ "component": "e1", "environment": "production", "status": "started" })));
+    service.record(&deployed_with(&json!({ "component": "e1", "environment": "production", "status": "started" })));
     let whole = components(&service.get("/api/dora"));
     let mut sorted = whole.clone();
     sorted.sort_unstable();
@@ -38,10 +38,10 @@ fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
     let mut target = "/api/dora?limit=2&days=7&tz=Europe/Lisbon&environment=production".to_owned();
     let (mut pages, mut windows) = (Vec::new(), Vec::new());
     loop {
-        let answer = service.get(&target);
-        pages.push(components(&answer));
-        windows.push(answer.json()["components"][0][FREQUENCY]["window"].clone());
-        let Some(following) = next(&answer) else { break };
+        let response = service.get(&target);
+        pages.push(components(&response));
+        windows.push(response.json()["components"][0][FREQUENCY]["window"].clone());
+        let Some(following) = next(&response) else { break };
         assert!(pages.len() < 10, "a page is its own next: {target}");
         target = following;
     }
@@ -56,7 +56,7 @@ fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
 #[test]
 fn a_window_is_of_thirty_days_till_now_where_nothing_is_said() {
     let service = Service::start();
-    let just_now = service.record(&deployed(&json!({ "environment": "production" })));
+    let just_now = service.record(&deployed_with(&json!({ "environment": "production" })));
     let web = report(&service, "");
     let window = &web[FREQUENCY]["window"];
     assert_eq!((&web[FREQUENCY]["numerator"], &web[FREQUENCY]["denominator"]), (&json!(1), &json!(30.0)));
@@ -85,7 +85,7 @@ fn parameters_that_cannot_be_as_they_are_are_listed_at_once() {
     let names = ["colour", "component", "cursor", "days", "environment", "limit", "since", "tz", "until"];
     assert_eq!(bad(all), names);
     for zone in ["Nowhere", "EST5EDT4", "UTC+3", "X3", "+02:00", "posix/UTC", "'", "Europe"] {
-        assert_eq!(bad(&format!("tz={}", crate::harness::encoded(zone))), ["tz"], "{zone}");
+        assert_eq!(bad(&format!("tz={}", crate::harness::percent_encode(zone))), ["tz"], "{zone}");
     }
     for days in ["367", "-1", "1.5", "x", "99999999999"] {
         assert_eq!(bad(&format!("days={days}")), ["days"], "{days}");

@@ -5,30 +5,30 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::patient;
-use crate::harness::{DEPLOYED, Database, Listener, deployed, eventually};
+use crate::harness::{DEPLOYED, Database, Subscriber, deployed_with, eventually};
 
 #[test]
 fn a_reader_who_does_not_read_is_cut_and_slows_nobody() {
     let service = patient(&Database::new(), &[]);
-    let mut slow = Listener::start(&service, "/api/events");
-    let mut quick = Listener::start(&service, "/api/events?component=api");
+    let mut slow = Subscriber::start(&service, "/api/events");
+    let mut quick = Subscriber::start(&service, "/api/events?component=api");
     let run = "r".repeat(1_000);
     let url = format!("https://ci.example/{}", "u".repeat(1_900));
     let lines: String = (0..2_000)
-        .map(|n| format!("{}\n", deployed(&json!({"run": run, "url": url, "version": n.to_string()}))))
+        .map(|n| format!("{}\n", deployed_with(&json!({"run": run, "url": url, "version": n.to_string()}))))
         .collect();
     // Far more than is kept for it here and in the sockets between.
     for _ in 0..6 {
         service.import(&lines).expect(201);
     }
-    service.record(&deployed(&json!({"component": "api"})));
+    service.record(&deployed_with(&json!({"component": "api"})));
     assert_eq!(quick.next().data["component"], "api");
     let mut heard = 0;
     while slow.try_next().is_ok() {
         heard += 1;
     }
     assert!(0 < heard && heard < 12_000, "{heard}");
-    let mut resumed = Listener::resume(&service, "/api/events", &slow.last_id);
+    let mut resumed = Subscriber::resume(&service, "/api/events", &slow.last_id);
     let last = resumed.take(12_000 - heard).pop().unwrap();
     assert_eq!((&last.data["component"], &last.data["version"]), (&json!("web"), &json!("1999")), "nothing is lost");
 }
@@ -36,36 +36,36 @@ fn a_reader_who_does_not_read_is_cut_and_slows_nobody() {
 #[test]
 fn so_many_may_listen_and_no_more() {
     let service = patient(&Database::new(), &[("DEPLOYLOG_MAX_EVENT_READERS", "8")]);
-    let mut listeners: Vec<_> = (0..8).map(|_| Listener::start(&service, "/api/events")).collect();
-    let answer = service.get("/api/events");
-    assert_eq!(answer.problem(503), "as many read events as may at the same time: try again later");
-    assert_eq!(answer.header("retry-after"), Some("30"));
+    let mut subscribers: Vec<_> = (0..8).map(|_| Subscriber::start(&service, "/api/events")).collect();
+    let response = service.get("/api/events");
+    assert_eq!(response.problem(503), "as many read events as may at the same time: try again later");
+    assert_eq!(response.header("retry-after"), Some("30"));
     service.record(DEPLOYED);
-    for listener in &mut listeners {
-        assert_eq!(listener.next().name, "recorded");
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.next().name, "recorded");
     }
     // Who has left is noticed when there is something to tell.
-    listeners.truncate(3);
+    subscribers.truncate(3);
     eventually("a place is free", || {
         service.record(DEPLOYED);
         service.get("/metrics").body.contains("deploylog_event_readers 3\n")
     });
-    Listener::start(&service, "/api/events");
+    Subscriber::start(&service, "/api/events");
 }
 
 #[test]
 fn the_end_of_the_service_is_the_end_of_the_stream_and_not_waited_for() {
     let mut service = patient(&Database::new(), &[]);
-    let mut listeners: Vec<_> = (0..3).map(|_| Listener::start(&service, "/api/events")).collect();
+    let mut subscribers: Vec<_> = (0..3).map(|_| Subscriber::start(&service, "/api/events")).collect();
     service.record(DEPLOYED);
-    for listener in &mut listeners {
-        assert_eq!(listener.next().data["id"], 1);
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.next().data["id"], 1);
     }
     let began = Instant::now();
     assert!(service.stop().success());
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    for listener in &mut listeners {
-        let end = listener.connection().chunk().expect("ended, not cut");
+    for subscriber in &mut subscribers {
+        let end = subscriber.connection().chunk().expect("ended, not cut");
         assert!(end.is_empty());
     }
 }

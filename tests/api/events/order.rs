@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::patient;
-use crate::harness::{DEPLOYED, Database, Event, Listener, OwnCluster, Service, Session, deployed};
+use crate::harness::{DEPLOYED, Database, Event, PrivateCluster, Service, Session, Subscriber, deployed_with};
 
 /// What a reader makes of the events: each record as it was last told.
 fn standing(events: &[Event]) -> BTreeMap<i64, Value> {
@@ -36,13 +36,15 @@ fn write_side_by_side(services: &[&Service]) {
                 for round in 0..25 {
                     let record = |status: &str, field: &str| {
                         let time = format!("2026-01-01T00:{round:02}:{}0Z", u8::from(status == "deployed"));
-                        deployed(&json!({"component": "web", "run": sender.to_string(), "status": status, field: time}))
+                        deployed_with(
+                            &json!({"component": "web", "run": sender.to_string(), "status": status, field: time}),
+                        )
                     };
                     let finish = service.record(&record("deployed", "finished_at"));
                     let start = other.record(&record("started", "started_at"));
                     let path = |record: &Value| format!("/api/{}", record["id"]);
                     match round % 3 {
-                        0 => drop(service.send("PATCH", &path(&finish), r#"{"owner":"bob"}"#)),
+                        0 => drop(service.send_json("PATCH", &path(&finish), r#"{"owner":"bob"}"#)),
                         1 => drop(other.request("DELETE", &path(&start), &[], None)),
                         _ => drop(other.request("DELETE", &path(&finish), &[], None)),
                     }
@@ -53,10 +55,10 @@ fn write_side_by_side(services: &[&Service]) {
 }
 
 /// Everything up to the record with this version.
-fn until(listener: &mut Listener, version: &str) -> Vec<Event> {
+fn until(subscriber: &mut Subscriber, version: &str) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        let event = listener.next();
+        let event = subscriber.next();
         if event.data["version"] == version {
             return events;
         }
@@ -68,13 +70,13 @@ fn until(listener: &mut Listener, version: &str) -> Vec<Event> {
 fn two_replicas_tell_the_same_in_the_same_order_and_it_adds_up_to_what_stands() {
     let database = Database::new();
     let services = [patient(&database, &[]), patient(&database, &[])];
-    let mut listeners = services.each_ref().map(|service| Listener::start(service, "/api/events"));
+    let mut subscribers = services.each_ref().map(|service| Subscriber::start(service, "/api/events"));
     write_side_by_side(&services.each_ref());
-    services[0].record(&deployed(&json!({"version": "the end"})));
-    let [told, also] = listeners.each_mut().map(|listener| until(listener, "the end"));
+    services[0].record(&deployed_with(&json!({"version": "the end"})));
+    let [told, also] = subscribers.each_mut().map(|subscriber| until(subscriber, "the end"));
     assert_eq!(told, also);
     let standing: Vec<Value> = standing(&told).into_values().collect();
-    let mut all = services[0].all();
+    let mut all = services[0].all_records();
     all.retain(|record| record["version"] != "the end");
     all.sort_by_key(|record| record["id"].as_i64());
     assert_eq!(standing, all);
@@ -84,13 +86,13 @@ fn two_replicas_tell_the_same_in_the_same_order_and_it_adds_up_to_what_stands() 
 #[test]
 fn who_comes_back_again_and_again_hears_the_same_as_who_stays() {
     let service = patient(&Database::new(), &[]);
-    let mut stays = Listener::start(&service, "/api/events");
-    let mut returns = Listener::start(&service, "/api/events");
+    let mut stays = Subscriber::start(&service, "/api/events");
+    let mut returns = Subscriber::start(&service, "/api/events");
     let mut heard = Vec::new();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             write_side_by_side(&[&service]);
-            service.record(&deployed(&json!({"version": "the end"})));
+            service.record(&deployed_with(&json!({"version": "the end"})));
         });
         loop {
             let event = returns.next();
@@ -99,7 +101,7 @@ fn who_comes_back_again_and_again_hears_the_same_as_who_stays() {
             }
             heard.push(event);
             if heard.len() % 7 == 0 {
-                returns = Listener::resume(&service, "/api/events", &returns.last_id);
+                returns = Subscriber::resume(&service, "/api/events", &returns.last_id);
             }
         }
         writing.join().unwrap();
@@ -109,15 +111,15 @@ fn who_comes_back_again_and_again_hears_the_same_as_who_stays() {
 
 #[test]
 fn what_commits_late_is_told_before_what_came_after_it() {
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let service = Service::with(&[("DATABASE_URL", &url)]);
-    let mut listener = Listener::start(&service, "/api/events");
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
+    let mut subscriber = Subscriber::start(&service, "/api/events");
     service.record(DEPLOYED);
-    assert_eq!(listener.next().data["id"], 1);
+    assert_eq!(subscriber.next().data["id"], 1);
     // As a replica does whose statement takes its time.
     let slow = Session::open(&url);
-    slow.run(
+    slow.execute(
         "begin;
          insert into records (component, version, owner, status, phase) values ('slow', '1', 'ann', 'queued', 'noted');
          insert into events (number, event, ids) values (nextval('event_number'), 'recorded', array[currval('record_id')])",
@@ -125,13 +127,17 @@ fn what_commits_late_is_told_before_what_came_after_it() {
     for _ in 0..3 {
         service.record(DEPLOYED);
     }
-    let mut late = Listener::start(&service, "/api/events");
-    let another = Service::with(&[("DATABASE_URL", &url)]);
-    let answer = another.get("/api/events");
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "where it would begin is not known");
+    let mut late = Subscriber::start(&service, "/api/events");
+    let another = Service::with_environment(&[("DATABASE_URL", &url)]);
+    let response = another.get("/api/events");
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (503, Some("1")),
+        "where it would begin is not known"
+    );
     // That took two seconds, in which the first service has looked many times.
-    slow.run("commit");
-    let events = listener.take(4);
+    slow.execute("commit");
+    let events = subscriber.take(4);
     let components: Vec<_> = events.iter().map(|event| event.data["component"].as_str().unwrap()).collect();
     assert_eq!(components, ["slow", "web", "web", "web"]);
     assert_eq!(late.take(4), events);

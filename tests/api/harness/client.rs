@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client that hides nothing.
+//! An HTTP/1.1 client that sends exactly the bytes it is given: no redirects, retries or default headers.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -8,16 +8,15 @@ use std::{
 
 use serde_json::Value;
 
-/// What came back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Answer {
-    /// The first header with this name, in lower case.
+impl Response {
+    /// The first header with this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -28,14 +27,14 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The body as JSON, where the status is this one.
+    /// Asserts the status and returns the body as JSON; null for an empty body.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// The problem's detail, where the status is this one.
+    /// Asserts that this is a problem with this status and returns its `detail`.
     #[track_caller]
     pub fn problem(&self, status: u16) -> String {
         let problem = self.expect(status);
@@ -45,7 +44,7 @@ impl Answer {
         problem["detail"].as_str().expect("a detail").to_owned()
     }
 
-    /// The names of the bad fields.
+    /// Asserts the status and returns the names of the fields in `errors`.
     #[track_caller]
     pub fn bad_fields(&self, status: u16) -> Vec<String> {
         let problem = self.expect(status);
@@ -54,7 +53,7 @@ impl Answer {
     }
 }
 
-/// A connection that is kept open.
+/// A connection that stays open between requests.
 pub struct Connection {
     reader: BufReader<TcpStream>,
 }
@@ -71,18 +70,16 @@ impl Connection {
         Ok(Self { reader: BufReader::new(stream) })
     }
 
-    /// The socket itself.
     pub fn stream(&self) -> &TcpStream {
         self.reader.get_ref()
     }
 
-    /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream().write_all(bytes.as_ref()).expect("the service reads");
     }
 
-    /// Sends a request with a body, where there is one.
-    pub fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    /// Sends a request, with a `Content-Length` if there is a body, and reads the response.
+    pub fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Response {
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\n");
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
@@ -94,15 +91,15 @@ impl Connection {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body.unwrap_or_default());
         self.send(bytes);
-        if method == "HEAD" { self.head() } else { self.answer() }
+        if method == "HEAD" { self.head() } else { self.response() }
     }
 
-    /// Reads one answer without its body.
-    pub fn head(&mut self) -> Answer {
-        self.try_head().expect("an answer")
+    /// Reads the head of a response: its `body` is empty.
+    pub fn head(&mut self) -> Response {
+        self.try_head().expect("a response")
     }
 
-    fn try_head(&mut self) -> std::io::Result<Answer> {
+    fn try_head(&mut self) -> std::io::Result<Response> {
         let mut line = || -> std::io::Result<String> {
             let mut line = String::new();
             match self.reader.read_line(&mut line)? {
@@ -117,19 +114,19 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        Ok(Answer { status, headers, body: String::new() })
+        Ok(Response { status, headers, body: String::new() })
     }
 
-    /// Reads one answer.
-    pub fn answer(&mut self) -> Answer {
-        self.try_answer().expect("an answer")
+    /// Reads one response, interim ones included.
+    pub fn response(&mut self) -> Response {
+        self.try_response().expect("a response")
     }
 
-    /// Reads one answer; fails where the connection ends before it does.
-    pub fn try_answer(&mut self) -> std::io::Result<Answer> {
-        let mut answer = self.try_head()?;
+    /// Reads one response; fails if the connection closes first.
+    pub fn try_response(&mut self) -> std::io::Result<Response> {
+        let mut response = self.try_head()?;
         let mut body = Vec::new();
-        if answer.header("transfer-encoding") == Some("chunked") {
+        if response.header("transfer-encoding") == Some("chunked") {
             loop {
                 let chunk = self.chunk()?;
                 if chunk.is_empty() {
@@ -137,15 +134,15 @@ impl Connection {
                 }
                 body.extend_from_slice(&chunk);
             }
-        } else if let Some(length) = answer.header("content-length") {
+        } else if let Some(length) = response.header("content-length") {
             body.resize(length.parse().expect("a length"), 0);
             self.reader.read_exact(&mut body)?;
         }
-        answer.body = String::from_utf8(body).expect("UTF-8");
-        Ok(answer)
+        response.body = String::from_utf8(body).expect("UTF-8");
+        Ok(response)
     }
 
-    /// Reads one chunk of a streamed body; the last one is empty.
+    /// Reads one chunk of a chunked body; the last one is empty.
     pub fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
         let mut size = String::new();
         self.reader.read_line(&mut size)?;
@@ -157,7 +154,7 @@ impl Connection {
         Ok(chunk)
     }
 
-    /// Whether the service has closed its side; waits for that or for a byte.
+    /// Waits for the end of the stream or for a byte; true if it is the end.
     pub fn is_closed(&mut self) -> bool {
         self.reader.fill_buf().is_ok_and(<[u8]>::is_empty)
     }

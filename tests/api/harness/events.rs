@@ -1,4 +1,4 @@
-//! A reader of server-sent events.
+//! A client for server-sent events.
 
 use std::{
     net::SocketAddr,
@@ -7,9 +7,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Answer, Connection, Service};
+use super::{Connection, Response, Service};
 
-/// One event as it came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     pub name: String,
@@ -17,56 +16,56 @@ pub struct Event {
     pub data: Value,
 }
 
-/// Who listens to `/api/events`.
-pub struct Listener {
+/// An open request to `/api/events`.
+pub struct Subscriber {
     connection: Connection,
-    pub head: Answer,
+    pub head: Response,
     text: String,
-    /// Where it would go on after a break.
+    /// The id of the last event, to resume after it.
     pub last_id: String,
-    /// The lines that were no part of an event.
+    /// How many comment lines came so far: heartbeats and the greeting.
     pub comments: usize,
     pub retry: Option<u64>,
 }
 
-impl Listener {
-    /// Listens from now on.
+impl Subscriber {
+    /// Subscribes to the events from now on.
     #[track_caller]
     pub fn start(service: &Service, target: &str) -> Self {
         Self::open(service.address, target, None, "")
     }
 
-    /// Listens from now on, with a token.
+    /// Subscribes with a token to the events from now on.
     #[track_caller]
-    pub fn start_as(service: &Service, target: &str, token: &str) -> Self {
+    pub fn start_with_token(service: &Service, target: &str, token: &str) -> Self {
         Self::open(service.address, target, None, &format!("authorization: Bearer {token}\r\n"))
     }
 
-    /// Listens behind the event with this id.
+    /// Subscribes to the events after the one with this id.
     #[track_caller]
     pub fn resume(service: &Service, target: &str, last_id: &str) -> Self {
         Self::open(service.address, target, Some(last_id), "")
     }
 
     #[track_caller]
-    fn open(address: SocketAddr, target: &str, last_id: Option<&str>, more: &str) -> Self {
+    fn open(address: SocketAddr, target: &str, last_id: Option<&str>, headers: &str) -> Self {
         let mut connection = Connection::open(address);
         let resumed = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        connection.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n{more}{resumed}\r\n"));
+        connection.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n{headers}{resumed}\r\n"));
         let head = connection.head();
         assert_eq!(head.status, 200, "{head:?}");
         let last_id = last_id.unwrap_or_default().to_owned();
-        let mut listener = Self { connection, head, text: String::new(), last_id, comments: 0, retry: None };
-        // The service greets: from here on nothing is missed.
-        listener.fill().expect("a greeting");
-        if !listener.text.contains("\nevent: reset\n") {
-            let greeting = std::mem::take(&mut listener.text);
-            assert_eq!(listener.read(greeting.trim_end()), None, "the greeting comes by itself");
+        let mut subscriber = Self { connection, head, text: String::new(), last_id, comments: 0, retry: None };
+        // Once the greeting has come, the subscription misses no event.
+        subscriber.fill().expect("a greeting");
+        if !subscriber.text.contains("\nevent: reset\n") {
+            let greeting = std::mem::take(&mut subscriber.text);
+            assert_eq!(subscriber.read(greeting.trim_end()), None, "the first block is the greeting, without an event");
         }
-        listener
+        subscriber
     }
 
-    /// The next event. Fails where the stream ends or breaks off, or brings nothing but heartbeats.
+    /// The next event. Fails if the stream ends or breaks, or if only heartbeats come for 20 seconds.
     pub fn try_next(&mut self) -> std::io::Result<Event> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -84,20 +83,18 @@ impl Listener {
         }
     }
 
-    /// The next event.
     #[track_caller]
     pub fn next(&mut self) -> Event {
         self.try_next().expect("an event")
     }
 
-    /// The next so many.
     #[track_caller]
     pub fn take(&mut self, count: usize) -> Vec<Event> {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// Waits for a heartbeat.
-    pub fn heartbeat(&mut self) {
+    /// Waits for a heartbeat; panics if an event comes first.
+    pub fn wait_for_heartbeat(&mut self) {
         let before = self.comments;
         while self.comments == before {
             self.fill().expect("a heartbeat");
@@ -126,19 +123,18 @@ impl Listener {
                 Some(("id", value)) => value.clone_into(&mut self.last_id),
                 Some(("retry", value)) => self.retry = Some(value.parse().expect("milliseconds")),
                 Some(("data", value)) => data = Some(serde_json::from_str(value).expect("JSON in one line")),
-                _ => panic!("no line of an event stream: {line}"),
+                _ => panic!("not a line of an event stream: {line}"),
             }
         }
         data.map(|data| Event { name, id: self.last_id.clone(), data })
     }
 
-    /// The socket, for a reader who does not read.
+    /// The connection, for a test that stops reading events.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    /// The time within which something must come.
-    pub fn set_patience(&self, patience: Duration) {
-        self.connection.stream().set_read_timeout(Some(patience)).unwrap();
+    pub fn set_read_timeout(&self, timeout: Duration) {
+        self.connection.stream().set_read_timeout(Some(timeout)).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL for the tests: one private cluster for the whole run, which ends with it, however it ends.
+//! PostgreSQL for the tests: one cluster for the whole run, stopped when the test process ends for any reason.
 
 use std::{
     io::Write as _,
@@ -18,10 +18,10 @@ use tokio_postgres::config::Host;
 
 use super::Session;
 
-/// A directory below the temporary one, which any user reaches; removed when it goes.
-pub struct PrivateDirectory(PathBuf);
+/// A directory that every user can read, because PostgreSQL may run as another one; removed when dropped.
+pub struct TempDirectory(PathBuf);
 
-impl PrivateDirectory {
+impl TempDirectory {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("deploylog-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -35,18 +35,18 @@ impl PrivateDirectory {
         &self.0
     }
 
-    pub fn text(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
 
-impl Drop for PrivateDirectory {
+impl Drop for TempDirectory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// A schema of its own in the run's cluster.
+/// A new, empty schema in the cluster of the run.
 pub struct Database {
     cluster: &'static tokio_postgres::Config,
     pub schema: String,
@@ -60,25 +60,23 @@ impl Database {
         database
     }
 
-    /// In the key=value form.
+    /// A connection string in the key=value form.
     pub fn url(&self) -> String {
         url(self.cluster, &self.schema)
     }
 
-    /// The directory of its socket.
     pub fn socket_dir(&self) -> PathBuf {
         let Host::Unix(dir) = &self.cluster.get_hosts()[0] else { panic!("not a socket") };
         dir.clone()
     }
 
-    /// Runs SQL and answers the rows as text, `null` for null.
     #[track_caller]
     pub fn sql(&self, sql: &str) -> Vec<Vec<String>> {
         self::sql(&self.url(), sql)
     }
 }
 
-/// A URL in the key=value form, with this schema first in the search path.
+/// A connection string in the key=value form, with this schema as the search path.
 pub fn url(cluster: &tokio_postgres::Config, schema: &str) -> String {
     let Host::Unix(dir) = &cluster.get_hosts()[0] else { panic!("not a socket") };
     let (user, name) = (cluster.get_user().unwrap(), cluster.get_dbname().unwrap());
@@ -86,36 +84,36 @@ pub fn url(cluster: &tokio_postgres::Config, schema: &str) -> String {
     format!("host={} port={port} user={user} dbname={name} options='-c search_path={schema}'", dir.display())
 }
 
-/// Runs SQL there and answers the rows as text, `null` for null.
+/// Runs SQL and returns the rows as text, `null` for null.
 #[track_caller]
 pub fn sql(url: &str, sql: &str) -> Vec<Vec<String>> {
-    let rows = Session::open(url).rows(sql);
+    let rows = Session::open(url).query(sql);
     rows.iter().map(|row| (0..row.len()).map(|index| row.get(index).unwrap_or("null").to_owned()).collect()).collect()
 }
 
-/// A cluster of the test's own, which can be stopped and started again.
-pub struct OwnCluster {
-    directory: PrivateDirectory,
+/// A cluster that belongs to one test, which can stop and restart it.
+pub struct PrivateCluster {
+    directory: TempDirectory,
     runtime: Runtime,
     cluster: Option<Cluster>,
     _guard: Child,
 }
 
-impl OwnCluster {
+impl PrivateCluster {
     pub fn start() -> Self {
-        Self::start_in(PrivateDirectory::new())
+        Self::start_in(TempDirectory::new())
     }
 
-    pub fn start_in(directory: PrivateDirectory) -> Self {
+    pub fn start_in(directory: TempDirectory) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let guard = guard(directory.path());
         let mut own = Self { directory, runtime, cluster: None, _guard: guard };
-        own.resume();
+        own.restart();
         own
     }
 
-    /// Starts it again.
-    pub fn resume(&mut self) {
+    /// Starts it after [`Self::stop`].
+    pub fn restart(&mut self) {
         let started = self.runtime.block_on(Cluster::start(self.directory.path()));
         self.cluster = Some(started.unwrap_or_else(|error| panic!("{error}")));
     }
@@ -126,35 +124,34 @@ impl OwnCluster {
         }
     }
 
-    /// In the key=value form.
+    /// A connection string in the key=value form.
     pub fn url(&self) -> String {
-        format!("host={}/socket user=deploylog dbname=deploylog", self.directory.text())
+        format!("host={}/socket user=deploylog dbname=deploylog", self.directory.as_str())
     }
 
-    /// The postmaster's process.
-    pub fn postmaster(&self) -> u32 {
-        postmaster(self.directory.path())
+    pub fn postmaster_pid(&self) -> u32 {
+        postmaster_pid(self.directory.path())
     }
 }
 
-impl Drop for OwnCluster {
+impl Drop for PrivateCluster {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-/// The postmaster of a data directory.
-pub fn postmaster(data_dir: &Path) -> u32 {
+/// The process id of the postmaster that serves a data directory.
+pub fn postmaster_pid(data_dir: &Path) -> u32 {
     let file = std::fs::read_to_string(data_dir.join("cluster/postmaster.pid")).unwrap();
     file.lines().next().unwrap().parse().unwrap()
 }
 
-/// The run's cluster, started by the first who asks.
+/// The cluster of the run, started on first use.
 fn cluster() -> &'static tokio_postgres::Config {
     static CLUSTER: OnceLock<(tokio_postgres::Config, Child)> = OnceLock::new();
     &CLUSTER
         .get_or_init(|| {
-            let directory = PrivateDirectory::new();
+            let directory = TempDirectory::new();
             let guard = guard(directory.path());
             let (sender, receiver) = mpsc::channel();
             std::thread::spawn(move || {
@@ -170,7 +167,7 @@ fn cluster() -> &'static tokio_postgres::Config {
         .0
 }
 
-/// A process that outlives this one and then stops the cluster: when the run ends, its standard input does.
+/// A process that stops the cluster when its standard input closes, which happens even if this process is killed.
 fn guard(directory: &Path) -> Child {
     let script = r#"
         read -r _
@@ -183,7 +180,7 @@ fn guard(directory: &Path) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Who interrupts the run does not mean it.
+        // A group of its own, so that Ctrl-C does not reach it.
         .process_group(0)
         .spawn()
         .unwrap();

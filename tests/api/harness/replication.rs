@@ -1,4 +1,4 @@
-//! PostgreSQL whose commits a standby confirms.
+//! A PostgreSQL primary with a synchronous standby.
 
 use std::{
     fs,
@@ -10,57 +10,57 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::{OwnCluster, eventually, signal, sql};
+use super::{PrivateCluster, eventually, signal, sql};
 
-/// The standby's name, as `synchronous_standby_names` takes it.
-#[allow(dead_code, reason = "only the faults have a standby")]
-pub const STANDBY: &str = "standby";
+/// The standby's name for `synchronous_standby_names`.
+#[allow(dead_code, reason = "only the fault tests use a standby")]
+pub const STANDBY_NAME: &str = "standby";
 
-/// A primary, and a standby where one was added. Both listen on sockets only.
+/// A primary and, once added, a standby. Both listen on Unix sockets only.
 pub struct ReplicatedCluster {
-    /// What made it, and owns its directory: it stays stopped.
-    _made: OwnCluster,
+    /// Created the cluster and owns its directory; it stays stopped.
+    _creator: PrivateCluster,
     programs: PathBuf,
-    /// The primary's data directory, which has its socket too.
+    /// The primary's data directory, which holds its socket too.
     pub primary: PathBuf,
     standby: PathBuf,
     primary_process: Child,
     standby_process: Option<Child>,
 }
 
-#[allow(dead_code, reason = "only the faults have a standby")]
+#[allow(dead_code, reason = "only the fault tests use a standby")]
 impl ReplicatedCluster {
-    /// Starts the primary. Its commits wait for nobody yet.
+    /// Starts the primary. Its commits do not wait for a standby yet.
     pub fn start() -> Self {
-        let mut made = OwnCluster::start();
-        let process = |what| fs::read_link(format!("/proc/{}/{what}", made.postmaster())).unwrap();
+        let mut creator = PrivateCluster::start();
+        let process = |what| fs::read_link(format!("/proc/{}/{what}", creator.postmaster_pid())).unwrap();
         let (program, primary) = (process("exe"), process("cwd"));
-        made.stop();
+        creator.stop();
         let programs = program.parent().unwrap().to_owned();
         let senders = ["wal_level=replica", "max_wal_senders=10"];
         let primary_process = launch(&programs, &primary, &senders);
-        let standby = primary.with_file_name(STANDBY);
-        Self { _made: made, programs, primary, standby, primary_process, standby_process: None }
+        let standby = primary.with_file_name(STANDBY_NAME);
+        Self { _creator: creator, programs, primary, standby, primary_process, standby_process: None }
     }
 
-    /// In the key=value form.
+    /// A connection string in the key=value form.
     pub fn url(&self) -> String {
         url(&self.primary)
     }
 
-    /// In the key=value form: for reads only.
+    /// A connection string for reads only.
     pub fn standby_url(&self) -> String {
         url(&self.standby)
     }
 
-    /// Commits wait from now on until this standby has confirmed them; for nobody where it is empty.
-    pub fn require(&self, standby: &str) {
+    /// From now on commits wait until this standby has confirmed them; if the name is empty, they do not wait.
+    pub fn set_synchronous_standby(&self, standby: &str) {
         sql(&self.url(), &format!("alter system set synchronous_standby_names = '{standby}'"));
         let loaded = || sql(&self.url(), "select pg_conf_load_time()");
         let before = loaded();
         sql(&self.url(), "select pg_reload_conf()");
-        eventually("the postmaster has read its settings", || loaded() != before);
-        // The checkpointer puts it in force before it does this.
+        eventually("the postmaster has reloaded its settings", || loaded() != before);
+        // The checkpointer applies the new value before it checkpoints.
         sql(&self.url(), "checkpoint");
     }
 
@@ -75,7 +75,7 @@ impl ReplicatedCluster {
         copy.arg(&self.standby).uid(owner.uid()).gid(owner.gid()).current_dir("/");
         let output = copy.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // The primary's own, which says that its socket is in use.
+        // A copy of the primary's lock file, which would keep the standby from starting.
         fs::remove_file(self.standby.join(".s.PGSQL.5432.lock")).unwrap();
         self.start_standby();
     }
@@ -87,7 +87,7 @@ impl ReplicatedCluster {
         eventually("the standby follows", || !sql(&self.url(), follows).is_empty());
     }
 
-    /// Starts the standby as if there were no primary: it has what it had when it stopped.
+    /// Starts the standby without a primary: it serves the data that it had received.
     pub fn start_standby_alone(&mut self) {
         self.standby_process = Some(launch(&self.programs, &self.standby, &["primary_conninfo="]));
     }

@@ -1,4 +1,4 @@
-//! A service process.
+//! The program as a process: a running service, or a command that runs to its end.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -8,57 +8,55 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Answer, Connection, Database};
+use super::{Connection, Database, Response};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_deploylog");
 
-/// A running service; killed when it goes.
+/// A running service; killed when dropped.
 pub struct Service {
     child: Child,
     pub address: SocketAddr,
 }
 
 impl Service {
-    /// One on a schema of its own.
+    /// Starts a service on a new schema.
     pub fn start() -> Self {
-        Self::on(&Database::new())
+        Self::with_database(&Database::new())
     }
 
-    /// One on this database.
-    pub fn on(database: &Database) -> Self {
-        Self::with(&[("DATABASE_URL", &database.url())])
+    pub fn with_database(database: &Database) -> Self {
+        Self::with_environment(&[("DATABASE_URL", &database.url())])
     }
 
-    /// One on a schema of its own, with these settings.
+    /// Starts a service on a new schema, unless these settings name another database.
     #[track_caller]
-    pub fn set(settings: &[(&str, &str)]) -> Self {
+    pub fn with_settings(settings: &[(&str, &str)]) -> Self {
         let url = Database::new().url();
         let mut environment = vec![("DATABASE_URL", url.as_str())];
         environment.extend_from_slice(settings);
-        Self::with(&environment)
+        Self::with_environment(&environment)
     }
 
-    /// One with these variables, once it is ready.
+    /// Starts a service with exactly these environment variables and waits until it is ready.
     #[track_caller]
-    pub fn with(environment: &[(&str, &str)]) -> Self {
-        Self::ready(Self::spawn(&[], environment))
+    pub fn with_environment(environment: &[(&str, &str)]) -> Self {
+        Self::wait_until_ready(Self::spawn(&[], environment))
     }
 
-    /// One with these variables, once it accepts connections: it may not be ready for long.
-    pub fn starting(environment: &[(&str, &str)]) -> Self {
-        // Free a moment ago; the standard output names the address only once the service is ready.
+    /// Starts a service and waits only until it accepts connections, which it does before it is ready.
+    pub fn start_unready(environment: &[(&str, &str)]) -> Self {
+        // The service prints its address only once it is ready, so the test chooses a free port.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut environment = environment.to_vec();
         let listen = address.to_string();
         environment.push(("DEPLOYLOG_LISTEN", &listen));
         let service = Self { child: Self::spawn(&[], &environment), address };
-        super::eventually("it accepts connections", || std::net::TcpStream::connect(address).is_ok());
+        super::eventually("the service accepts connections", || std::net::TcpStream::connect(address).is_ok());
         service
     }
 
-    /// This process, once it is ready.
     #[track_caller]
-    pub fn ready(mut child: Child) -> Self {
+    pub fn wait_until_ready(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim_end().strip_prefix("ready on http://") else {
@@ -69,48 +67,44 @@ impl Service {
         Self { address: address.parse().unwrap(), child }
     }
 
-    /// A process with these arguments and variables and nothing of the test's own surroundings but the path.
+    /// Spawns the program with these variables; of the test's own environment it inherits only the paths.
     pub fn spawn(arguments: &[&str], environment: &[(&str, &str)]) -> Child {
-        // Another build of it, where one is named.
+        // Lets the tests run against another build.
         let mut command = Command::new(std::env::var_os("DEPLOYLOG_BIN").unwrap_or_else(|| PROGRAM.into()));
         command.args(arguments).env_clear().env("DEPLOYLOG_LISTEN", "127.0.0.1:0");
-        for kept in ["PATH", "HOME", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(kept) {
-                command.env(kept, value);
+        for name in ["PATH", "HOME", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
             }
         }
         command.env("DEPLOYLOG_LOG_LEVEL", "error");
-        // Who serves for long must not fill a pipe that nobody reads.
+        // A service must not block on a full pipe that the test does not read.
         let is_serving = arguments.is_empty();
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stdin(Stdio::null());
         command.stderr(if is_serving { Stdio::inherit() } else { Stdio::piped() });
         command.spawn().expect("the program starts")
     }
 
-    /// Runs the program to its end: its exit code, and what it said.
-    pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
-        let mut child = Self::spawn(arguments, environment);
-        let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (child.wait().unwrap().code().unwrap(), said)
+    /// Runs the program to its end; returns its exit code and its standard output followed by its standard error.
+    pub fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+        let (code, out, err) = run(arguments, environment);
+        (code, out + &err)
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 
-    /// Waits for the process to end.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// Asks it to end and waits for that.
+    /// Sends SIGTERM and waits for the process to end.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
@@ -120,49 +114,48 @@ impl Service {
         Connection::open(self.address)
     }
 
-    /// One request on a connection of its own.
-    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    /// Sends one request on a new connection.
+    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Response {
         self.connect().request(method, target, headers, body.map(str::as_bytes))
     }
 
-    pub fn get(&self, target: &str) -> Answer {
+    pub fn get(&self, target: &str) -> Response {
         self.request("GET", target, &[], None)
     }
 
-    /// Sends JSON.
-    pub fn send(&self, method: &str, target: &str, json: &str) -> Answer {
+    pub fn send_json(&self, method: &str, target: &str, json: &str) -> Response {
         self.request(method, target, &[("content-type", "application/json")], Some(json))
     }
 
-    pub fn post(&self, json: &str) -> Answer {
-        self.send("POST", "/api/", json)
+    pub fn post(&self, json: &str) -> Response {
+        self.send_json("POST", "/api/", json)
     }
 
-    /// Sends NDJSON.
-    pub fn import(&self, lines: &str) -> Answer {
+    /// Posts NDJSON.
+    pub fn import(&self, lines: &str) -> Response {
         self.request("POST", "/api/", &[("content-type", "application/x-ndjson")], Some(lines))
     }
 
-    /// Records this and answers what stands then.
+    /// Posts a record that must be created, and returns it.
     #[track_caller]
     pub fn record(&self, json: &str) -> Value {
         self.post(json).expect(201)
     }
 
-    /// The record as it is now.
+    /// The current state of a record.
     #[track_caller]
     pub fn read(&self, id: &Value) -> Value {
         self.get(&format!("/api/{id}")).expect(200)
     }
 
-    /// Everything recorded, oldest first.
+    /// All records, oldest first.
     #[track_caller]
-    pub fn all(&self) -> Vec<Value> {
-        let answer = self.request("GET", "/api/", &[("accept", "application/x-ndjson")], None);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let mut all: Vec<Value> = answer.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        all.reverse();
-        all
+    pub fn all_records(&self) -> Vec<Value> {
+        let response = self.request("GET", "/api/", &[("accept", "application/x-ndjson")], None);
+        assert_eq!(response.status, 200, "{response:?}");
+        let mut records: Vec<Value> = response.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        records.reverse();
+        records
     }
 }
 
@@ -173,7 +166,7 @@ impl Drop for Service {
     }
 }
 
-/// Lets a process run to its end: its exit code, and what it said on standard output and error.
+/// Runs the program to its end; returns its exit code, standard output and standard error.
 pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let mut child = Service::spawn(arguments, environment);
     let (mut out, mut err) = (String::new(), String::new());
@@ -182,17 +175,17 @@ pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, St
     (child.wait().unwrap().code().unwrap(), out, err)
 }
 
-/// A process that is stopped until this goes.
-pub struct Stopped(u32);
+/// A process that is suspended until this is dropped.
+pub struct PausedProcess(u32);
 
-impl Stopped {
+impl PausedProcess {
     pub fn new(pid: u32) -> Self {
         signal(pid, "STOP");
         Self(pid)
     }
 }
 
-impl Drop for Stopped {
+impl Drop for PausedProcess {
     fn drop(&mut self) {
         if std::fs::exists(format!("/proc/{}", self.0)).unwrap() {
             signal(self.0, "CONT");
@@ -200,7 +193,7 @@ impl Drop for Stopped {
     }
 }
 
-/// Sends a signal by its name.
+/// Sends a signal, such as `KILL`.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
     assert!(status.success(), "no process {pid}");

@@ -1,9 +1,9 @@
-//! A connection to the database that is kept open: for a transaction that stands in the service's way.
+//! A database session that stays open, for transactions that hold locks while the service works.
 
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
-/// Ends, and rolls back, when it goes.
+/// Rolls back an open transaction when dropped.
 pub struct Session {
     runtime: Runtime,
     client: Client,
@@ -21,24 +21,22 @@ impl Session {
         Self { runtime, client }
     }
 
-    /// Runs SQL in this session.
     #[track_caller]
-    pub fn run(&self, sql: &str) {
-        self.rows(sql);
+    pub fn execute(&self, sql: &str) {
+        self.query(sql);
     }
 
-    /// Runs SQL in this session that the database refuses, and answers why.
+    /// Runs SQL that must fail, and returns the database's error message.
     #[track_caller]
-    pub fn refused(&self, sql: &str) -> String {
+    pub fn execute_error(&self, sql: &str) -> String {
         match self.runtime.block_on(self.client.simple_query(sql)) {
-            Ok(_) => panic!("not refused: {sql}"),
+            Ok(_) => panic!("the statement succeeded: {sql}"),
             Err(error) => error.as_db_error().unwrap_or_else(|| panic!("{error}")).message().to_owned(),
         }
     }
 
-    /// Runs SQL in this session and answers its rows.
     #[track_caller]
-    pub fn rows(&self, sql: &str) -> Vec<SimpleQueryRow> {
+    pub fn query(&self, sql: &str) -> Vec<SimpleQueryRow> {
         let messages = self.runtime.block_on(self.client.simple_query(sql));
         let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let rows = messages.into_iter().filter_map(|message| match message {

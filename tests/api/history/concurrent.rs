@@ -9,7 +9,7 @@ use crate::harness::{DEPLOYED, Database, Service};
 fn changes_side_by_side_through_two_processes_leave_one_entry_each_in_their_order() {
     let database = Database::new();
     // Of sixteen that change one record the last has all the others before it.
-    let service = || Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
+    let service = || Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
     let services = [service(), service()];
     let first = services[0].record(DEPLOYED);
     let (changers, each) = (8, 5);
@@ -19,7 +19,7 @@ fn changes_side_by_side_through_two_processes_leave_one_entry_each_in_their_orde
             scope.spawn(move || {
                 for number in 0..each {
                     let owner = json!({"owner": format!("{changer}-{number}")});
-                    service.send("PATCH", "/api/1", &owner.to_string()).expect(200);
+                    service.send_json("PATCH", "/api/1", &owner.to_string()).expect(200);
                 }
             });
         }

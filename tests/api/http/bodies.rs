@@ -33,15 +33,15 @@ fn a_body_of_64_kib_is_read_and_one_byte_more_is_a_413() {
     let service = Service::start();
     service.record(DEPLOYED);
     for (method, path, status) in [("POST", "/api/", 201), ("PUT", "/api/1", 200), ("PATCH", "/api/1", 200)] {
-        service.send(method, path, &padded(64 * KIB)).expect(status);
-        assert!(service.send(method, path, &padded(64 * KIB + 1)).problem(413).contains("64 KiB"));
+        service.send_json(method, path, &padded(64 * KIB)).expect(status);
+        assert!(service.send_json(method, path, &padded(64 * KIB + 1)).problem(413).contains("64 KiB"));
     }
     for (length, status) in [(64 * KIB, 201), (64 * KIB + 1, 413)] {
         let mut connection = service.connect();
         chunked(&mut connection, JSON, padded(length).as_bytes());
-        connection.answer().expect(status);
+        connection.response().expect(status);
     }
-    assert_eq!(service.all().len(), 3);
+    assert_eq!(service.all_records().len(), 3);
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn an_ndjson_body_of_8_mib_is_read_and_one_byte_more_is_a_413() {
     service.import(&padded(8 * MIB + 1)).problem(413);
     let mut connection = service.connect();
     chunked(&mut connection, NDJSON, padded(8 * MIB + 1).as_bytes());
-    connection.answer().problem(413);
-    assert_eq!(service.all().len(), 1);
+    connection.response().problem(413);
+    assert_eq!(service.all_records().len(), 1);
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn a_sender_that_reads_nothing_until_it_has_sent_all_still_gets_its_413_and_the_
     let service = Service::start();
     let body = padded(9 * MIB);
     let mut announced = service.connect();
-    let answer = announced.request("POST", "/api/", &[JSON], Some(body.as_bytes()));
-    answer.problem(413);
-    assert_eq!(answer.header("connection"), Some("close"));
+    let response = announced.request("POST", "/api/", &[JSON], Some(body.as_bytes()));
+    response.problem(413);
+    assert_eq!(response.header("connection"), Some("close"));
     assert!(announced.is_closed());
     let mut in_chunks = service.connect();
     chunked(&mut in_chunks, NDJSON, body.as_bytes());
-    in_chunks.answer().problem(413);
+    in_chunks.response().problem(413);
     assert!(in_chunks.is_closed());
 }
 
@@ -81,7 +81,7 @@ fn a_sender_that_takes_some_seconds_to_send_too_much_gets_its_413_too() {
         // The sender's own pace: an answer that came long ago is not seen before all is sent.
         std::thread::sleep(Duration::from_millis(100));
     }
-    connection.answer().problem(413);
+    connection.response().problem(413);
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn a_refusal_before_the_body_was_read_closes_the_connection_cleanly() {
         ("BREW", "/api/", "application/json", 501),
     ] {
         let mut connection = service.connect();
-        let answer = connection.request(method, path, &[("content-type", content_type)], Some(body.as_bytes()));
-        answer.problem(status);
-        assert_eq!(answer.header("connection"), Some("close"), "{method} {path}");
+        let response = connection.request(method, path, &[("content-type", content_type)], Some(body.as_bytes()));
+        response.problem(status);
+        assert_eq!(response.header("connection"), Some("close"), "{method} {path}");
         assert!(connection.is_closed());
     }
 }
@@ -131,15 +131,15 @@ fn another_content_type_is_a_415() {
     ] {
         let headers = [("content-type", content_type)];
         for (method, path) in [("POST", "/api/"), ("PUT", "/api/1"), ("PATCH", "/api/1")] {
-            let answer = service.request(method, path, &headers, Some(DEPLOYED));
-            assert!(answer.problem(415).contains("application/json"), "{content_type}");
+            let response = service.request(method, path, &headers, Some(DEPLOYED));
+            assert!(response.problem(415).contains("application/json"), "{content_type}");
         }
     }
     service.request("POST", "/api/", &[], Some(DEPLOYED)).problem(415);
     service.request("POST", "/api/", &[("content-type", "application/merge-patch+json")], Some(DEPLOYED)).problem(415);
     service.request("PUT", "/api/1", &[("content-type", "application/merge-patch+json")], Some(DEPLOYED)).problem(415);
     service.request("POST", "/api/", &[JSON, ("content-encoding", "gzip")], Some(DEPLOYED)).problem(415);
-    assert_eq!(service.all().len(), 1);
+    assert_eq!(service.all_records().len(), 1);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn who_expects_100_continue_gets_it_and_then_the_answer() {
         ));
         assert_eq!(connection.head().status, 100);
         connection.send(DEPLOYED);
-        connection.answer().expect(201);
+        connection.response().expect(201);
     }
 }
 
@@ -180,9 +180,9 @@ fn who_expects_100_continue_and_is_refused_gets_the_answer_at_once() {
             "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: {content_type}\r\nexpect: 100-continue\r\n\
              content-length: {length}\r\n\r\n"
         ));
-        let answer = connection.answer();
-        answer.problem(status);
-        assert_eq!(answer.header("connection"), Some("close"));
+        let response = connection.response();
+        response.problem(status);
+        assert_eq!(response.header("connection"), Some("close"));
         assert!(connection.is_closed());
     }
 }
@@ -196,11 +196,11 @@ fn a_body_that_breaks_off_records_nothing() {
         connection.send(format!("{head}{framing}{DEPLOYED}\n"));
         connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
         // There may be an answer; then it is a refusal.
-        let mut answer = String::new();
-        connection.stream().read_to_string(&mut answer).unwrap();
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        let mut response = String::new();
+        connection.stream().read_to_string(&mut response).unwrap();
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 400 "), "{response}");
     }
-    assert_eq!(service.all().len(), 0);
+    assert_eq!(service.all_records().len(), 0);
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn a_body_may_come_in_chunks_of_any_size_and_the_connection_goes_on() {
             connection.stream().write_all(&[b"1;x=y\r\n", &[byte][..], b"\r\n"].concat()).unwrap();
         }
         connection.send("0\r\ntrailer: x\r\n\r\n");
-        let answer = connection.answer();
-        answer.expect(201);
-        assert_eq!(answer.header("connection"), None);
+        let response = connection.response();
+        response.expect(201);
+        assert_eq!(response.header("connection"), None);
     }
 }

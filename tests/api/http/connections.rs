@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use super::JSON;
-use crate::harness::{Connection, DEPLOYED, Database, PROGRAM, Service, Session, deployed, eventually};
+use crate::harness::{Connection, DEPLOYED, Database, PROGRAM, Service, Session, deployed_with, eventually};
 
 const LIVEZ: &str = "GET /livez HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -41,8 +41,8 @@ fn a_connection_is_kept_through_many_requests_also_refused_ones() {
         assert_eq!(connection.request("DELETE", "/api/1000", &[], None).status, 404);
         assert_eq!(connection.request("OPTIONS", "/api/", &[], None).status, 204);
     }
-    let answer = connection.request("GET", "/api/", &[("connection", "close")], None);
-    assert_eq!(answer.expect(200).as_array().map(Vec::len), Some(20));
+    let response = connection.request("GET", "/api/", &[("connection", "close")], None);
+    assert_eq!(response.expect(200).as_array().map(Vec::len), Some(20));
     assert!(connection.is_closed());
 }
 
@@ -51,18 +51,18 @@ fn pipelined_requests_are_answered_in_order() {
     let service = Service::start();
     let mut connection = service.connect();
     let requests = (0..50).map(|number| {
-        let post = post(&deployed(&json!({ "version": number.to_string() })));
+        let post = post(&deployed_with(&json!({ "version": number.to_string() })));
         let list = format!("GET /api/?limit=1&version={number} HTTP/1.1\r\nhost: test\r\n\r\n");
         let head = "HEAD /api/ HTTP/1.1\r\nhost: test\r\n\r\n";
         post + &list + head + "GET /none HTTP/1.1\r\nhost: test\r\n\r\n"
     });
     connection.send(requests.collect::<String>());
     for number in 0..50 {
-        let record = connection.answer().expect(201);
+        let record = connection.response().expect(201);
         assert_eq!(record["version"], number.to_string());
-        assert_eq!(connection.answer().expect(200), json!([record]));
+        assert_eq!(connection.response().expect(200), json!([record]));
         assert_eq!(connection.head().status, 200);
-        connection.answer().problem(404);
+        connection.response().problem(404);
     }
 }
 
@@ -73,9 +73,9 @@ fn a_request_is_answered_though_the_next_one_has_only_begun() {
         let mut connection = service.connect();
         connection.send(post(DEPLOYED) + begun);
         connection.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        assert!(connection.try_answer().is_ok_and(|answer| answer.status == 201), "no answer before {begun:?}");
+        assert!(connection.try_response().is_ok_and(|response| response.status == 201), "no response before {begun:?}");
         connection.send(&LIVEZ[begun.trim().len()..]);
-        connection.answer().expect(200);
+        connection.response().expect(200);
     }
 }
 
@@ -85,23 +85,23 @@ fn a_client_that_half_closes_gets_its_answer() {
     let mut connection = service.connect();
     connection.send(post(DEPLOYED) + LIVEZ);
     connection.stream().shutdown(Shutdown::Write).unwrap();
-    connection.answer().expect(201);
-    connection.answer().expect(200);
+    connection.response().expect(201);
+    connection.response().expect(200);
     assert!(connection.is_closed());
 }
 
 #[test]
 fn a_client_that_leaves_after_sending_does_not_undo_its_write() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let id = service.record(DEPLOYED)["id"].clone();
-    let post = post(&deployed(&json!({ "component": "db" })));
+    let post = post(&deployed_with(&json!({ "component": "db" })));
     let delete = format!("DELETE /api/{id} HTTP/1.1\r\nhost: test\r\n\r\n");
     let components = "select component from records order by id";
     for (write, left) in [(post, vec![["web"], ["db"]]), (delete, vec![["db"]])] {
         // A write that waits for the table cannot end before its client has left.
         let session = Session::open(&database.url());
-        session.run("begin; lock table records in share mode");
+        session.execute("begin; lock table records in share mode");
         let mut connection = service.connect();
         connection.send(write);
         eventually("the write waits", || {
@@ -116,7 +116,7 @@ fn a_client_that_leaves_after_sending_does_not_undo_its_write() {
 
 #[test]
 fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leaves() {
-    let service = Service::set(&[("DEPLOYLOG_MAX_CONNECTIONS", "2")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_MAX_CONNECTIONS", "2")]);
     let mut connections = [(); 2].map(|()| service.connect());
     for connection in &mut connections {
         connection.request("GET", "/livez", &[], None).expect(200);
@@ -127,13 +127,14 @@ fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leave
     let [first, mut second] = connections;
     second.request("GET", "/livez", &[], None).expect(200);
     drop(first);
-    third.answer().expect(201);
+    third.response().expect(201);
     second.request("GET", "/livez", &[], None).expect(200);
 }
 
 #[test]
 fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place() {
-    let service = Service::set(&[("DEPLOYLOG_MAX_CONNECTIONS", "3"), ("DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", "2")]);
+    let service =
+        Service::with_settings(&[("DEPLOYLOG_MAX_CONNECTIONS", "3"), ("DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", "2")]);
     let mut connections = [(); 2].map(|()| service.connect());
     for connection in &mut connections {
         connection.request("GET", "/livez", &[], None).expect(200);
@@ -141,9 +142,9 @@ fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place
     for _ in 0..5 {
         let mut third = service.connect();
         third.send(post(DEPLOYED));
-        let answer = third.answer();
-        answer.problem(429);
-        assert_eq!((answer.header("connection"), answer.header("retry-after")), (Some("close"), Some("30")));
+        let response = third.response();
+        response.problem(429);
+        assert_eq!((response.header("connection"), response.header("retry-after")), (Some("close"), Some("30")));
         assert!(third.is_closed());
     }
     // Who never asks is not answered, but waited for, and holds up nobody either.
@@ -168,7 +169,7 @@ fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_wi
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let service = Service::ready(child);
+    let service = Service::wait_until_ready(child);
     // 100 without the pool's 10, 30 of its own and 16 for refusals are 44, of which one address may have 40.
     let mut held: Vec<_> = (0..40).map(|_| service.connect()).collect();
     for connection in &mut held {
@@ -185,6 +186,6 @@ fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_wi
     eventually("it may have another", || {
         let mut another = service.connect();
         another.stream().write_all(LIVEZ.as_bytes()).is_ok()
-            && another.try_answer().is_ok_and(|answer| answer.status == 200)
+            && another.try_response().is_ok_and(|response| response.status == 200)
     });
 }

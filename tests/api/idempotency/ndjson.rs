@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{deliver, replayed};
-use crate::harness::{DEPLOYED, Service, deployed};
+use crate::harness::{DEPLOYED, Service, deployed_with};
 
 fn line(key: &str, version: &str) -> String {
-    deployed(&json!({ "idempotency_key": key, "version": version }))
+    deployed_with(&json!({ "idempotency_key": key, "version": version }))
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_line_may_carry_its_idempotency_key() {
     assert_eq!((&second["recorded"], &second["replayed"]), (&json!(1), &json!(2)));
     assert_eq!((&second["ids"][1], &second["ids"][2]), (&first["ids"][1], &first["ids"][0]));
     assert!(second["ids"][0].as_u64() > first["ids"][2].as_u64());
-    let records = service.all();
+    let records = service.all_records();
     assert_eq!(records.len(), 4);
     assert!(records.iter().all(|record| record.get("idempotency_key").is_none()));
 }
@@ -47,10 +47,10 @@ fn a_key_in_a_line_has_1_to_200_visible_ascii_characters() {
         json!("a\n"),
         json!(7),
     ] {
-        let answer = service.import(&deployed(&json!({ "idempotency_key": key })));
-        assert_eq!(answer.bad_fields(400), ["idempotency_key"], "{key}");
+        let response = service.import(&deployed_with(&json!({ "idempotency_key": key })));
+        assert_eq!(response.bad_fields(400), ["idempotency_key"], "{key}");
     }
-    let lines = format!("{0}\n{0}", deployed(&json!({ "idempotency_key": null })));
+    let lines = format!("{0}\n{0}", deployed_with(&json!({ "idempotency_key": null })));
     assert_eq!(service.import(&lines).expect(201)["recorded"], 2);
 }
 
@@ -59,37 +59,37 @@ fn a_key_twice_in_one_body_with_the_same_content_is_one_record() {
     let service = Service::start();
     for already in [0, 2] {
         let lines = [line("a", "1"), line("b", "2"), line("a", "1"), line("\"a\"", "1")];
-        let answer = service.import(&lines.join("\n")).expect(201);
-        assert_eq!((&answer["recorded"], &answer["replayed"]), (&json!(2 - already), &json!(2 + already)));
-        assert_eq!(answer["ids"], json!([1, 2, 1, 1]));
+        let response = service.import(&lines.join("\n")).expect(201);
+        assert_eq!((&response["recorded"], &response["replayed"]), (&json!(2 - already), &json!(2 + already)));
+        assert_eq!(response["ids"], json!([1, 2, 1, 1]));
     }
-    assert_eq!(service.all().len(), 2);
+    assert_eq!(service.all_records().len(), 2);
 }
 
 #[test]
 fn a_key_twice_in_one_body_with_other_content_is_a_422_that_names_line_and_field() {
     let service = Service::start();
     let lines = [line("a", "1"), line("b", "2"), String::new(), line("a", "2"), line("b", "2"), line("a", "1")];
-    let answer = service.import(&lines.join("\n"));
-    answer.problem(422);
-    let errors = answer.json()["errors"].clone();
+    let response = service.import(&lines.join("\n"));
+    response.problem(422);
+    let errors = response.json()["errors"].clone();
     assert_eq!((&errors[0]["line"], &errors[0]["field"], &errors[1]), (&json!(4), &json!("version"), &Value::Null));
     assert!(errors[0]["reason"].is_string());
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
 fn keys_that_stand_for_other_content_are_a_422_that_names_their_lines_and_nothing_is_recorded() {
     let service = Service::start();
     service.import(&[line("a", "1"), line("b", "2"), line("c", "3")].join("\n")).expect(201);
-    let standing = service.all();
+    let standing = service.all_records();
     let lines = [line("d", "4"), line("c", "5"), line("a", "1"), String::new(), line("b", "6"), DEPLOYED.to_owned()];
-    let answer = service.import(&lines.join("\n"));
-    answer.problem(422);
-    let problem = answer.json();
+    let response = service.import(&lines.join("\n"));
+    response.problem(422);
+    let problem = response.json();
     let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["field"])).collect();
     assert_eq!(named, [(&json!(2), &json!("version")), (&json!(5), &json!("version"))]);
-    assert_eq!(service.all(), standing);
+    assert_eq!(service.all_records(), standing);
 }
 
 #[test]
@@ -108,8 +108,11 @@ fn only_the_first_100_errors_of_keys_are_listed() {
 #[test]
 fn a_key_in_a_body_belongs_to_its_component() {
     let service = Service::start();
-    let of = |component: &str| deployed(&json!({ "idempotency_key": "k", "component": component }));
+    let of = |component: &str| deployed_with(&json!({ "idempotency_key": "k", "component": component }));
     let lines = [of("web"), of("db"), of("web")].join("\n");
-    let answer = service.import(&lines).expect(201);
-    assert_eq!((&answer["recorded"], &answer["replayed"], &answer["ids"]), (&json!(2), &json!(1), &json!([1, 2, 1])));
+    let response = service.import(&lines).expect(201);
+    assert_eq!(
+        (&response["recorded"], &response["replayed"], &response["ids"]),
+        (&json!(2), &json!(1), &json!([1, 2, 1]))
+    );
 }

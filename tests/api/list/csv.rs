@@ -3,15 +3,15 @@
 use serde_json::json;
 
 use super::{import, recorded};
-use crate::harness::{Answer, Database, Service};
+use crate::harness::{Database, Response, Service};
 
 const HEADER: &str = "id,component,version,owner,status,environment,run,stage,url,commit,committed_at,unplanned,\
     started_at,finished_at,phase,duration_seconds,duration_missing,start_id,recorded_at,updated_at";
 
-fn csv(service: &Service, query: &str) -> Answer {
-    let answer = service.request("GET", &format!("/api/?{query}"), &[("accept", "text/csv")], None);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer
+fn csv(service: &Service, query: &str) -> Response {
+    let response = service.request("GET", &format!("/api/?{query}"), &[("accept", "text/csv")], None);
+    assert_eq!(response.status, 200, "{response:?}");
+    response
 }
 
 /// Reads RFC 4180: rows end with CRLF, quotes go around a whole cell and are doubled in it.
@@ -62,8 +62,8 @@ fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
             }),
         ],
     );
-    let answer = csv(&service, "");
-    assert!(answer.header("content-type").is_some_and(|content_type| content_type.starts_with("text/csv")));
+    let response = csv(&service, "");
+    assert!(response.header("content-type").is_some_and(|content_type| content_type.starts_with("text/csv")));
     let text = |record: &serde_json::Value, field: &str| record[field].as_str().unwrap().to_owned();
     let expected = [
         HEADER.to_owned(),
@@ -79,7 +79,7 @@ fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
             text(&start, "updated_at")
         ),
     ];
-    assert_eq!(answer.body, expected.map(|row| row + "\r\n").concat());
+    assert_eq!(response.body, expected.map(|row| row + "\r\n").concat());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn csv_cells_are_quoted_as_rfc_4180_requires() {
 #[test]
 fn a_csv_text_that_starts_like_a_formula_gets_a_leading_apostrophe() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")", "1=1", "a-b", "'=1"];
     recorded(&service, texts.map(|text| json!({ "component": text, "run": text, "commit": text })));
     let guarded =

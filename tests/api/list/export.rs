@@ -5,14 +5,14 @@ use std::{collections::HashMap, io::ErrorKind};
 use serde_json::{Value, json};
 
 use super::{import, recorded};
-use crate::harness::{Answer, Connection, DEPLOYED, Database, Service, fill};
+use crate::harness::{Connection, DEPLOYED, Database, Response, Service, insert_large_records};
 
 const NDJSON: [(&str, &str); 1] = [("accept", "application/x-ndjson")];
 
-fn export(service: &Service, query: &str) -> Answer {
-    let answer = service.request("GET", &format!("/api/?{query}"), &NDJSON, None);
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-ndjson")), "{answer:?}");
-    answer
+fn export(service: &Service, query: &str) -> Response {
+    let response = service.request("GET", &format!("/api/?{query}"), &NDJSON, None);
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/x-ndjson")), "{response:?}");
+    response
 }
 
 /// Asks for everything and reads no more of it than the header.
@@ -47,8 +47,8 @@ fn an_export_accepts_any_positive_limit() {
         assert_eq!(export(&service, &format!("limit={limit}")).body.lines().count(), count, "{limit}");
     }
     for limit in ["0", "-1", "x", "1.5"] {
-        let answer = service.request("GET", &format!("/api/?limit={limit}"), &NDJSON, None);
-        assert_eq!(answer.bad_fields(400), ["limit"], "{limit}");
+        let response = service.request("GET", &format!("/api/?limit={limit}"), &NDJSON, None);
+        assert_eq!(response.bad_fields(400), ["limit"], "{limit}");
     }
 }
 
@@ -64,8 +64,8 @@ fn an_export_accepts_the_filters_of_the_list() {
     let service = Service::start();
     import(&service, 3);
     let [other] = recorded(&service, [json!({ "status": "queued", "stage": "a b" })]);
-    let answer = export(&service, "phase=noted&stage=a%20b");
-    assert_eq!((answer.json(), answer.body.lines().count()), (other, 1));
+    let response = export(&service, "phase=noted&stage=a%20b");
+    assert_eq!((response.json(), response.body.lines().count()), (other, 1));
     assert_eq!(export(&service, "owner=nobody").body, "");
     assert_eq!(service.request("GET", "/api/?colour=red", &NDJSON, None).bad_fields(400), ["colour"]);
 }
@@ -111,14 +111,14 @@ fn an_imported_export_has_the_same_durations() {
 #[test]
 fn a_long_export_is_streamed_in_bounded_memory() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let kib = |name: &str| -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
         line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     };
     import(&service, 1);
-    fill(&database, 40_000);
+    insert_large_records(&database, 40_000);
     export(&service, "limit=2000");
     let before = kib("VmHWM:");
     let mut stream = ask(&service, NDJSON[0].1);
@@ -141,8 +141,8 @@ fn a_long_export_is_streamed_in_bounded_memory() {
 fn an_export_that_the_database_interrupts_has_no_last_chunk() {
     for accept in ["application/x-ndjson", "text/csv"] {
         let database = Database::new();
-        let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
-        fill(&database, 20_000);
+        let service = Service::with_settings(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
+        insert_large_records(&database, 20_000);
         let mut stream = ask(&service, accept);
         stream.chunk().unwrap();
         database.sql("alter table records rename to gone");
@@ -162,12 +162,12 @@ fn an_export_that_the_database_interrupts_has_no_last_chunk() {
 #[test]
 fn clients_that_abandon_an_export_or_read_it_slowly_block_nobody() {
     let database = Database::new();
-    let service = Service::set(&[
+    let service = Service::with_settings(&[
         ("DATABASE_URL", &database.url()),
         ("DEPLOYLOG_POOL_SIZE", "3"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
     ]);
-    fill(&database, 5_000);
+    insert_large_records(&database, 5_000);
     for _ in 0..5 {
         ask(&service, NDJSON[0].1).chunk().unwrap();
     }

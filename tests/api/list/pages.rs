@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{import, list};
-use crate::harness::{Answer, DEPLOYED, Service, deployed, encoded};
+use crate::harness::{DEPLOYED, Response, Service, deployed_with, percent_encode};
 
 /// The next page's target.
-fn next(answer: &Answer) -> Option<&str> {
-    let link = answer.header("link")?;
+fn next(response: &Response) -> Option<&str> {
+    let link = response.header("link")?;
     Some(link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#)).expect("a link to the next"))
 }
 
@@ -16,10 +16,10 @@ fn pages(service: &Service, first: &str, mut between: impl FnMut()) -> Vec<Vec<V
     let mut target = first.to_owned();
     let mut pages = Vec::new();
     loop {
-        let answer = service.get(&target);
-        pages.push(answer.expect(200).as_array().unwrap().clone());
+        let response = service.get(&target);
+        pages.push(response.expect(200).as_array().unwrap().clone());
         assert!(pages.len() < 100, "a page is its own next: {target}");
-        let Some(next) = next(&answer) else { return pages };
+        let Some(next) = next(&response) else { return pages };
         assert!(next.starts_with("/api/?"), "no path from the root: {next}");
         next.clone_into(&mut target);
         between();
@@ -58,12 +58,12 @@ fn the_links_keep_every_filter_and_encode_it() {
     let mut query = "limit=2&phase=started&since=2026-01-01T00:00:00%2B01:00&until=2999-01-01T00:00:00Z".to_owned();
     for (field, value) in fields.as_object().unwrap() {
         for _ in 0..2 {
-            service.record(&deployed(&fields));
+            service.record(&deployed_with(&fields));
             let mut other = fields.clone();
             other[field] = json!("started");
-            service.record(&deployed(&other));
+            service.record(&deployed_with(&other));
         }
-        query.extend(["&", field, "=", &encoded(value.as_str().unwrap())]);
+        query.extend(["&", field, "=", &percent_encode(value.as_str().unwrap())]);
     }
     let pages = pages(&service, &format!("/api/?{query}"), || ());
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2; 7]);
@@ -90,13 +90,13 @@ fn a_cursor_is_stable_while_records_are_added_and_deleted() {
 fn an_invalid_cursor_is_an_error_that_names_it() {
     let service = Service::start();
     import(&service, 2);
-    let answer = service.get("/api/?limit=1");
-    let cursor = next(&answer).and_then(|next| next.split_once("cursor=")).expect("a cursor").1;
+    let response = service.get("/api/?limit=1");
+    let cursor = next(&response).and_then(|next| next.split_once("cursor=")).expect("a cursor").1;
     let cursor = cursor.split('&').next().unwrap();
     list(&service, &format!("cursor={cursor}"));
     for none in ["", "x", "1", "-", "0-", "-1-1", "1-2-3", "zz-1", &format!("{cursor}x"), &format!("{cursor}-1")] {
-        let answer = service.get(&format!("/api/?cursor={none}"));
-        assert_eq!(answer.bad_fields(400), ["cursor"], "{none}");
+        let response = service.get(&format!("/api/?cursor={none}"));
+        assert_eq!(response.bad_fields(400), ["cursor"], "{none}");
     }
 }
 

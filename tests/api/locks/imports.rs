@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 
 use super::of;
-use crate::harness::{Database, OwnCluster, Service, Session, deployed, eventually, lock_waits, sql};
+use crate::harness::{Database, PrivateCluster, Service, Session, count_lock_waits, deployed_with, eventually, sql};
 
 const COMPONENTS: usize = 200;
 
@@ -20,7 +20,7 @@ fn body(importer: usize, lines: usize) -> String {
     let line = |number: usize| {
         let status = ["started", "deployed"][number / COMPONENTS % 2];
         let run = format!("{importer}-{}", number / COMPONENTS / 2);
-        deployed(&json!({"component": format!("service-{}", number % COMPONENTS), "run": run, "status": status}))
+        deployed_with(&json!({"component": format!("service-{}", number % COMPONENTS), "run": run, "status": status}))
     };
     (0..lines).map(line).collect::<Vec<_>>().join("\n")
 }
@@ -29,9 +29,9 @@ fn body(importer: usize, lines: usize) -> String {
 #[test]
 fn posts_continue_while_ten_clients_import_into_every_component() {
     const IMPORTERS: usize = 10;
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
-    let services = [(); 2].map(|()| Service::with(&[("DATABASE_URL", &url)]));
+    let services = [(); 2].map(|()| Service::with_environment(&[("DATABASE_URL", &url)]));
     let importing = AtomicUsize::new(IMPORTERS);
     let times = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -61,7 +61,7 @@ fn posts_continue_while_ten_clients_import_into_every_component() {
     times.sort();
     let p99 = times[times.len() * 99 / 100];
     assert!(p99 < Duration::from_secs(1), "{p99:?}, {times:?}");
-    let all = services[0].all();
+    let all = services[0].all_records();
     assert_eq!(all.len(), IMPORTERS * 3 * 2 * COMPONENTS + times.len());
     let of_runs = all.iter().filter(|record| record["run"].is_string() && record["status"] == "deployed");
     assert!(of_runs.clone().all(|finish| finish["start_id"].is_number()) && of_runs.count() > 0);
@@ -74,10 +74,10 @@ fn posts_continue_while_ten_clients_import_into_every_component() {
 #[test]
 fn imports_queue_beyond_the_pool_timeout_while_changes_continue() {
     let database = Database::new();
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.2")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.2")]);
     let id = service.record(&of("api"))["id"].clone();
     let session = Session::open(&database.url());
-    session.lock(&["web"]);
+    session.lock_components(&["web"]);
     std::thread::scope(|scope| {
         let imports: Vec<_> = (0..10).map(|_| scope.spawn(|| service.import(&of("web")).status)).collect();
         let waiting = "deploylog_pool_waiting{pool=\"imports\"} 9\n";
@@ -85,12 +85,12 @@ fn imports_queue_beyond_the_pool_timeout_while_changes_continue() {
         let began = Instant::now();
         for number in 0.. {
             let change = json!({ "owner": number.to_string() }).to_string();
-            service.send("PATCH", &format!("/api/{id}"), &change).expect(200);
+            service.send_json("PATCH", &format!("/api/{id}"), &change).expect(200);
             if began.elapsed() > Duration::from_millis(500) {
                 break;
             }
         }
-        session.run("commit");
+        session.execute("commit");
         assert!(imports.into_iter().all(|import| import.join().unwrap() == 201));
     });
 }
@@ -98,16 +98,16 @@ fn imports_queue_beyond_the_pool_timeout_while_changes_continue() {
 #[test]
 fn a_queued_import_holds_no_component_lock() {
     let database = Database::new();
-    let services = [Service::on(&database), Service::on(&database)];
+    let services = [Service::with_database(&database), Service::with_database(&database)];
     let session = Session::open(&database.url());
-    session.lock(&["web"]);
+    session.lock_components(&["web"]);
     std::thread::scope(|scope| {
         let first = scope.spawn(|| services[0].import(&of("web")).status);
-        eventually("the first waits for its component", || lock_waits(&database.url()) == 1);
+        eventually("the first waits for its component", || count_lock_waits(&database.url()) == 1);
         let second = scope.spawn(|| services[1].import(&of("api")).status);
-        eventually("the second waits for the first", || lock_waits(&database.url()) == 2);
+        eventually("the second waits for the first", || count_lock_waits(&database.url()) == 2);
         services[1].record(&of("api"));
-        session.run("commit");
+        session.execute("commit");
         assert_eq!([first.join().unwrap(), second.join().unwrap()], [201, 201]);
     });
 }

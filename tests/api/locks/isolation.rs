@@ -7,7 +7,7 @@ use crate::harness::{DEPLOYED, Database, Service};
 /// Lets a role with this isolation level write beside another, and checks how it fares.
 fn write_at(level: &str, works: bool) {
     let database = Database::new();
-    let known = Service::on(&database).record(DEPLOYED);
+    let known = Service::with_database(&database).record(DEPLOYED);
     let role = &database.schema;
     database.sql(&format!(
         "create role {role} login; grant usage on schema {role} to {role};
@@ -18,21 +18,21 @@ fn write_at(level: &str, works: bool) {
     let url = database.url().replace("user=deploylog", &format!("user={role}"));
     let mut child = Service::spawn(&["--log-level=error"], &[("DATABASE_URL", &url)]);
     let mut log = child.stderr.take().unwrap();
-    let mut service = Service::ready(child);
+    let mut service = Service::wait_until_ready(child);
     let path = format!("/api/{}", known["id"]);
     let statuses = [
         service.post(DEPLOYED).status,
         service.import(&[DEPLOYED, DEPLOYED].join("\n")).status,
-        service.send("PATCH", &path, r#"{"owner":"bob"}"#).status,
-        service.send("DELETE", &path, "").status,
+        service.send_json("PATCH", &path, r#"{"owner":"bob"}"#).status,
+        service.send_json("DELETE", &path, "").status,
     ];
-    let count = service.all().len();
+    let count = service.all_records().len();
     if works {
         assert_eq!((statuses, count), ([201, 201, 200, 204], 3), "{level}");
         return;
     }
     assert_eq!(statuses, [500; 4], "{level}");
-    assert_eq!(service.all(), [known], "nothing is written: {level}");
+    assert_eq!(service.all_records(), [known], "nothing is written: {level}");
     assert!(service.stop().success());
     let mut logged = String::new();
     log.read_to_string(&mut logged).unwrap();

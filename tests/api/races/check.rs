@@ -44,7 +44,7 @@ pub fn check(calls: &[Answered], events: &[Event]) -> Result<(), Violation> {
     }
     let replay = Replay::of(calls, events).map_err(Violation::Wrong)?;
     for (index, call) in calls.iter().enumerate() {
-        let is_right = order(&replay, index).and_then(|()| answer(&replay, index));
+        let is_right = order(&replay, index).and_then(|()| response(&replay, index));
         is_right.map_err(|reason| Violation::Wrong(format!("{call}\n  {reason}")))?;
     }
     contents_have_their_own_tags(calls).map_err(Violation::Wrong)?;
@@ -56,7 +56,7 @@ fn order(replay: &Replay, index: usize) -> Result<(), String> {
     let call = &replay.calls[index];
     let Some(step) = replay.steps[index] else {
         let is_write = match call.call {
-            Call::Post(_) | Call::Import(_) => call.status == 201 && call.answer["recorded"] != 0,
+            Call::Post(_) | Call::Import(_) => call.status == 201 && call.response["recorded"] != 0,
             Call::Delete(_) => call.status == 204,
             _ => false,
         };
@@ -91,14 +91,14 @@ fn span(replay: &Replay, index: usize, component: &str) -> RangeInclusive<usize>
 }
 
 /// An answer is right after some step; that of an import, component by component.
-fn answer(replay: &Replay, index: usize) -> Result<(), String> {
+fn response(replay: &Replay, index: usize) -> Result<(), String> {
     let call = &replay.calls[index];
     if let (Call::Import(lines), 201) = (&call.call, call.status) {
-        has_an_id_for_each(lines, &call.answer)?;
+        has_an_id_for_each(lines, &call.response)?;
         let components: BTreeSet<&str> = lines.iter().filter_map(|line| line["component"].as_str()).collect();
         let is_right = |component: &&str| {
             let mut span = span(replay, index, component);
-            span.any(|step| is_imported(replay, lines, &call.answer, component, step))
+            span.any(|step| is_imported(replay, lines, &call.response, component, step))
         };
         return match components.iter().find(|component| !is_right(component)) {
             None => Ok(()),
@@ -122,14 +122,14 @@ fn answer(replay: &Replay, index: usize) -> Result<(), String> {
 fn is_right(replay: &Replay, index: usize, component: &str, step: usize) -> bool {
     let call = &replay.calls[index];
     let timeline = &replay.timeline;
-    let stands = |id: i64| timeline.record_at(step, id).is_some_and(|record| record == timeless(&call.answer));
+    let stands = |id: i64| timeline.record_at(step, id).is_some_and(|record| record == timeless(&call.response));
     match &call.call {
         Call::Post(line) => {
             let line_content = content(line);
             let first = timeline.delivery(step, line);
             line["component"] == component
                 && match call.status {
-                    201 => call.answer["id"].as_i64().is_some_and(stands),
+                    201 => call.response["id"].as_i64().is_some_and(stands),
                     200 => first.is_some_and(|first| first.content == line_content && stands(first.id)),
                     422 => first.is_some_and(|first| first.content != line_content),
                     _ => false,
@@ -163,7 +163,7 @@ fn is_right(replay: &Replay, index: usize, component: &str, step: usize) -> bool
                 }
         }
         Call::List(of) => {
-            let mut listed: Vec<Value> = call.answer.as_array().unwrap().iter().map(timeless).collect();
+            let mut listed: Vec<Value> = call.response.as_array().unwrap().iter().map(timeless).collect();
             listed.sort_by_key(|record| record["id"].as_i64());
             of == component && timeline.records_of(step, component).eq(listed)
         }
@@ -171,19 +171,19 @@ fn is_right(replay: &Replay, index: usize, component: &str, step: usize) -> bool
 }
 
 /// Each line has an id, and those that can only be new rise.
-fn has_an_id_for_each(lines: &[Value], answer: &Value) -> Result<(), &'static str> {
-    let count = ids(answer).count();
-    let counted = ["recorded", "replayed"].into_iter().filter_map(|field| answer[field].as_u64()).sum::<u64>();
+fn has_an_id_for_each(lines: &[Value], response: &Value) -> Result<(), &'static str> {
+    let count = ids(response).count();
+    let counted = ["recorded", "replayed"].into_iter().filter_map(|field| response[field].as_u64()).sum::<u64>();
     if count != lines.len() || usize::try_from(counted) != Ok(count) {
         return Err("does not count its lines right");
     }
-    let new = lines.iter().zip(ids(answer)).filter(|(line, _)| line.get("idempotency_key").is_none());
+    let new = lines.iter().zip(ids(response)).filter(|(line, _)| line.get("idempotency_key").is_none());
     if new.is_sorted_by(|(_, one), (_, next)| one < next) { Ok(()) } else { Err("has new ids that do not rise") }
 }
 
 /// Whether the ids of an import's lines for a component are right after this step: each of its own, or that which its
 /// key stands for.
-fn is_imported(replay: &Replay, lines: &[Value], answer: &Value, component: &str, step: usize) -> bool {
+fn is_imported(replay: &Replay, lines: &[Value], response: &Value, component: &str, step: usize) -> bool {
     let is_right = |(line, id): (&Value, i64)| {
         let repeats = |first: &Delivery| first.id == id && first.content == content(line);
         match line.get("idempotency_key") {
@@ -191,19 +191,19 @@ fn is_imported(replay: &Replay, lines: &[Value], answer: &Value, component: &str
             Some(_) => replay.timeline.delivery(step, line).is_some_and(repeats),
         }
     };
-    lines.iter().zip(ids(answer)).filter(|(line, _)| line["component"] == component).all(is_right)
+    lines.iter().zip(ids(response)).filter(|(line, _)| line["component"] == component).all(is_right)
 }
 
 /// What a wrong answer is to be compared with. Of a list, the records that are not in it as they should be.
 fn expected(replay: &Replay, call: &Answered, component: &str, step: usize) -> String {
     let id = match &call.call {
         Call::List(_) => {
-            let listed: Vec<Value> = call.answer.as_array().unwrap().iter().map(timeless).collect();
+            let listed: Vec<Value> = call.response.as_array().unwrap().iter().map(timeless).collect();
             let missed = replay.timeline.records_of(step, component).filter(|record| !listed.contains(record));
             return missed.map(|record| record.to_string()).collect::<Vec<_>>().join(", ");
         }
         Call::Change { id, .. } | Call::Delete(id) | Call::Read(id) => Some(*id),
-        Call::Post(_) | Call::Import(_) => call.answer["id"].as_i64(),
+        Call::Post(_) | Call::Import(_) => call.response["id"].as_i64(),
     };
     id.and_then(|id| replay.timeline.record_at(step, id)).unwrap_or_default().to_string()
 }
@@ -219,7 +219,7 @@ fn timeless(record: &Value) -> Value {
 fn contents_have_their_own_tags(calls: &[Answered]) -> Result<(), String> {
     let mut contents: BTreeMap<(i64, &str), &Value> = BTreeMap::new();
     for call in calls {
-        let records = call.answer.as_array().map_or(std::slice::from_ref(&call.answer), Vec::as_slice);
+        let records = call.response.as_array().map_or(std::slice::from_ref(&call.response), Vec::as_slice);
         for record in records {
             let Some(tag) = record["id"].as_i64().zip(record["updated_at"].as_str()) else { continue };
             let content = *contents.entry(tag).or_insert(record);

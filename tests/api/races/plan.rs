@@ -7,7 +7,7 @@ use proptest::{
 };
 use serde_json::Value;
 
-use crate::measuring::steps::{self, Step};
+use crate::pairing::steps::{self, Step};
 
 /// The steps of each sender, who all begin at once.
 pub type Burst = Vec<Vec<Step>>;

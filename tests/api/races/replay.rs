@@ -96,9 +96,9 @@ impl<'a> Replay<'a> {
     pub fn recorder(&self, id: i64, number: i64) -> Result<(usize, &'a Value), &'static str> {
         let calls = self.calls.iter().enumerate().filter(|(_, call)| call.status == 201);
         let mut lines = calls.filter_map(|(index, call)| match &call.call {
-            Call::Post(record) if call.answer["id"] == id => Some((index, record)),
+            Call::Post(record) if call.response["id"] == id => Some((index, record)),
             Call::Import(lines) if self.imports.get(&index) == Some(&number) => {
-                let line = ids(&call.answer).position(|answered| answered == id)?;
+                let line = ids(&call.response).position(|answered| answered == id)?;
                 Some((index, &lines[line]))
             }
             _ => None,
@@ -116,11 +116,11 @@ impl<'a> Replay<'a> {
         let updated_at = logged.updated_at.as_deref()?;
         let changers = self.calls.iter().enumerate().filter_map(|(index, call)| {
             let Call::Change { id, is_patch, body } = &call.call else { return None };
-            if *id != logged.id || call.status != 200 || call.answer["updated_at"] != updated_at {
+            if *id != logged.id || call.status != 200 || call.response["updated_at"] != updated_at {
                 return None;
             }
             let after = own.changed(body, *is_patch, updated_at)?;
-            (after != *own && after == Own::of_answer(&call.answer)).then_some((index, after))
+            (after != *own && after == Own::of_answer(&call.response)).then_some((index, after))
         });
         // Others that make the same of the record found that done. So the one sent first can be taken for it.
         changers.min_by_key(|(index, _)| self.calls[*index].sent)
@@ -132,19 +132,19 @@ impl<'a> Replay<'a> {
 fn imports(calls: &[Answered], events: &[Event]) -> Result<BTreeMap<usize, i64>, String> {
     let mut imports = BTreeMap::new();
     for (index, call) in calls.iter().enumerate() {
-        if !matches!(call.call, Call::Import(_)) || call.status != 201 || call.answer["recorded"] == 0 {
+        if !matches!(call.call, Call::Import(_)) || call.status != 201 || call.response["recorded"] == 0 {
             continue;
         }
-        let ids: BTreeSet<i64> = ids(&call.answer).collect();
+        let ids: BTreeSet<i64> = ids(&call.response).collect();
         let its_own = |event: &Event| event.records.iter().filter(|logged| ids.contains(&logged.id)).count();
         let last = events.iter().rfind(|event| event.kind == Kind::Recorded && its_own(event) > 0);
-        let last = last.filter(|event| call.answer["recorded"] == its_own(event));
+        let last = last.filter(|event| call.response["recorded"] == its_own(event));
         imports.insert(index, last.ok_or_else(|| format!("{call}\n  no event has what is recorded"))?.number);
     }
     Ok(imports)
 }
 
 /// What an import is answered, in the order of its lines.
-pub fn ids(answer: &Value) -> impl Iterator<Item = i64> {
-    answer["ids"].as_array().unwrap().iter().filter_map(Value::as_i64)
+pub fn ids(response: &Value) -> impl Iterator<Item = i64> {
+    response["ids"].as_array().unwrap().iter().filter_map(Value::as_i64)
 }

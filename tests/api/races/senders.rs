@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::plan::Burst;
 use crate::{
     harness::{Connection, Service},
-    measuring::steps::Step,
+    pairing::steps::Step,
 };
 
 /// What is asked of the service. A delivery under a key has it in its `idempotency_key`.
@@ -48,7 +48,7 @@ pub struct Answered {
     pub sent: u64,
     pub received: u64,
     pub status: u16,
-    pub answer: Value,
+    pub response: Value,
 }
 
 impl fmt::Display for Answered {
@@ -62,8 +62,8 @@ impl fmt::Display for Answered {
             Call::Read(id) => write!(f, "GET {id}"),
             Call::List(component) => write!(f, "GET all of {component}"),
         }?;
-        let Self { process, sent, received, status, answer, .. } = self;
-        write!(f, "\n  to process {process}, sent at {sent}, answered at {received}: {status} {answer}")
+        let Self { process, sent, received, status, response, .. } = self;
+        write!(f, "\n  to process {process}, sent at {sent}, answered at {received}: {status} {response}")
     }
 }
 
@@ -193,25 +193,27 @@ impl<'a> Sender<'a> {
         };
         let sent = self.shared.clock.fetch_add(1, Ordering::SeqCst);
         let connection = &mut self.connections[self.process];
-        let answer = connection.request(method, &target, &headers, body.as_deref().map(str::as_bytes));
+        let response = connection.request(method, &target, &headers, body.as_deref().map(str::as_bytes));
         let received = self.shared.clock.fetch_add(1, Ordering::SeqCst);
-        let status = answer.status;
-        let answer = match &call {
+        let status = response.status;
+        let response = match &call {
             Call::List(_) if status == 200 => {
-                answer.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+                response.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
             }
-            _ if answer.body.is_empty() => Value::Null,
-            _ => answer.json(),
+            _ if response.body.is_empty() => Value::Null,
+            _ => response.json(),
         };
-        self.note(&call, status, &answer);
-        self.answered.push(Answered { call, process: self.process, sent, received, status, answer });
+        self.note(&call, status, &response);
+        self.answered.push(Answered { call, process: self.process, sent, received, status, response });
     }
 
-    fn note(&self, call: &Call, status: u16, answer: &Value) {
+    fn note(&self, call: &Call, status: u16, response: &Value) {
         let mut known = self.shared.known.lock().unwrap();
         match (call, status) {
-            (Call::Post(_), 201) => known.extend(answer["id"].as_i64()),
-            (Call::Import(_), 201) => known.extend(answer["ids"].as_array().unwrap().iter().filter_map(Value::as_i64)),
+            (Call::Post(_), 201) => known.extend(response["id"].as_i64()),
+            (Call::Import(_), 201) => {
+                known.extend(response["ids"].as_array().unwrap().iter().filter_map(Value::as_i64));
+            }
             (Call::Delete(id), 204) => known.retain(|known| known != id),
             _ => {}
         }

@@ -10,8 +10,8 @@ use super::{
 };
 
 /// The first answer that is so, as far as it can be changed.
-fn answer(calls: &mut [Answered], is_so: impl Fn(&Answered) -> bool) -> Option<&mut Value> {
-    calls.iter_mut().find(|call| is_so(call)).map(|call| &mut call.answer)
+fn response(calls: &mut [Answered], is_so: impl Fn(&Answered) -> bool) -> Option<&mut Value> {
+    calls.iter_mut().find(|call| is_so(call)).map(|call| &mut call.response)
 }
 
 /// A change of a history that makes it a wrong one, where there is anything to change.
@@ -19,11 +19,11 @@ type Tampering = fn(&mut Vec<Answered>, &mut Vec<Event>) -> Option<()>;
 
 const TAMPERINGS: [(&str, Tampering); 8] = [
     ("a start is not taken", |calls, _| {
-        let record = answer(calls, |call| call.status == 201 && call.answer.get("start_id").is_some())?;
+        let record = response(calls, |call| call.status == 201 && call.response.get("start_id").is_some())?;
         record.as_object_mut()?.remove("start_id").map(drop)
     }),
     ("a duration is another", |calls, _| {
-        let record = answer(calls, |call| call.status == 200 && call.answer["duration_seconds"].is_f64())?;
+        let record = response(calls, |call| call.status == 200 && call.response["duration_seconds"].is_f64())?;
         record["duration_seconds"] = 0.125.into();
         Some(())
     }),
@@ -33,14 +33,14 @@ const TAMPERINGS: [(&str, Tampering); 8] = [
         Some(())
     }),
     ("a record is not listed", |calls, _| {
-        let list = answer(calls, |call| call.answer.as_array().is_some_and(|all| !all.is_empty()))?;
+        let list = response(calls, |call| call.response.as_array().is_some_and(|all| !all.is_empty()))?;
         list.as_array_mut()?.pop().map(drop)
     }),
     ("a change has no effect", |calls, events| {
         let changed = |event: &Event, call: &Answered| {
             matches!(call.call, Call::Change { .. })
                 && call.status == 200
-                && call.answer["updated_at"].as_str() == event.records[0].updated_at.as_deref()
+                && call.response["updated_at"].as_str() == event.records[0].updated_at.as_deref()
         };
         let at = events
             .iter()

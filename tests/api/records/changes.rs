@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEPLOYED, Database, Service, deployed};
+use crate::harness::{DEPLOYED, Database, Service, deployed_with};
 
 /// A record that has every field which a sender sets, and its path.
 fn full(service: &Service) -> (Value, String) {
-    let record = service.record(&deployed(&json!({
+    let record = service.record(&deployed_with(&json!({
         "status": "queued", "environment": "production", "run": "job#1", "stage": "eu", "url": "https://ci/1",
         "commit": "abc", "committed_at": "2026-01-01T00:00:00Z", "unplanned": false,
         "started_at": "2026-01-02T00:00:00Z", "finished_at": "2026-01-03T00:00:00Z"
@@ -29,7 +29,7 @@ fn put_replaces_what_the_sender_set() {
     let service = Service::start();
     let (old, path) = full(&service);
     let body = json!({ "component": "db", "version": "3", "owner": "bob", "status": "deployed", "run": "job#2" });
-    let new = service.send("PUT", &path, &body.to_string()).expect(200);
+    let new = service.send_json("PUT", &path, &body.to_string()).expect(200);
     for (field, value) in body.as_object().unwrap() {
         assert_eq!(&new[field], value);
     }
@@ -45,11 +45,11 @@ fn put_replaces_what_the_sender_set() {
 fn put_requires_the_four_required_fields() {
     let service = Service::start();
     let (old, path) = full(&service);
-    let fields = service.send("PUT", &path, "{}").bad_fields(400);
+    let fields = service.send_json("PUT", &path, "{}").bad_fields(400);
     assert_eq!(fields, ["component", "version", "owner", "status"]);
     for field in fields {
-        let answer = service.send("PUT", &path, &deployed(&json!({ &field: null })));
-        assert_eq!(answer.problem(400), format!("{field} is missing"));
+        let response = service.send_json("PUT", &path, &deployed_with(&json!({ &field: null })));
+        assert_eq!(response.problem(400), format!("{field} is missing"));
     }
     assert_eq!(service.read(&old["id"]), old);
 }
@@ -73,12 +73,12 @@ fn patch_changes_only_the_given_fields() {
         ("started_at", json!("2026-02-02T00:00:00.000000Z")),
         ("finished_at", json!("2026-02-03T00:00:00.000000Z")),
     ] {
-        let changed = service.send("PATCH", &path, &json!({ field: value }).to_string()).expect(200);
+        let changed = service.send_json("PATCH", &path, &json!({ field: value }).to_string()).expect(200);
         expected[field] = value;
         assert_eq!(without_update(&changed), without_update(&expected));
         assert_eq!(service.read(&expected["id"]), changed);
     }
-    assert_eq!(without_update(&service.send("PATCH", &path, "{}").expect(200)), without_update(&expected));
+    assert_eq!(without_update(&service.send_json("PATCH", &path, "{}").expect(200)), without_update(&expected));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn null_in_a_patch_unsets_an_optional_field() {
     let service = Service::start();
     let (mut expected, path) = full(&service);
     for field in OPTIONAL.into_iter().chain(["started_at", "finished_at"]) {
-        let changed = service.send("PATCH", &path, &json!({ field: null }).to_string()).expect(200);
+        let changed = service.send_json("PATCH", &path, &json!({ field: null }).to_string()).expect(200);
         expected.as_object_mut().unwrap().remove(field).expect("it was set");
         assert_eq!(without_update(&changed), without_update(&expected));
     }
@@ -98,8 +98,8 @@ fn a_required_field_cannot_be_unset_by_a_patch() {
     let (old, path) = full(&service);
     for field in ["component", "version", "owner", "status"] {
         for unset in [Value::Null, json!(""), json!(" ")] {
-            let answer = service.send("PATCH", &path, &json!({ field: unset, "run": "x" }).to_string());
-            assert_eq!(answer.bad_fields(400), [field]);
+            let response = service.send_json("PATCH", &path, &json!({ field: unset, "run": "x" }).to_string());
+            assert_eq!(response.bad_fields(400), [field]);
         }
     }
     assert_eq!(service.read(&old["id"]), old);
@@ -116,8 +116,8 @@ fn patch_accepts_merge_patch_json_and_json() {
         ("d", "Application/Merge-Patch+JSON"),
     ] {
         let body = json!({ "version": version }).to_string();
-        let answer = service.request("PATCH", &path, &[("content-type", content_type)], Some(&body));
-        assert_eq!(answer.expect(200)["version"], version);
+        let response = service.request("PATCH", &path, &[("content-type", content_type)], Some(&body));
+        assert_eq!(response.expect(200)["version"], version);
     }
     for content_type in ["application/json-patch+json", "application/x-ndjson", "text/plain"] {
         service.request("PATCH", &path, &[("content-type", content_type)], Some("{}")).problem(415);
@@ -129,9 +129,9 @@ fn a_rejected_change_changes_nothing() {
     let service = Service::start();
     let (old, path) = full(&service);
     for body in [r#"{"version":"9","colour":"red"}"#, r#"{"version":"9","run":"a\u0007"}"#, r#"{"version":"9""#] {
-        service.send("PATCH", &path, body).problem(400);
+        service.send_json("PATCH", &path, body).problem(400);
     }
-    service.send("PUT", &path, &deployed(&json!({ "version": "9", "url": "x" }))).problem(400);
+    service.send_json("PUT", &path, &deployed_with(&json!({ "version": "9", "url": "x" }))).problem(400);
     assert_eq!(service.read(&old["id"]), old);
 }
 
@@ -146,8 +146,8 @@ fn a_record_that_was_read_can_be_sent_back_by_put() {
         json!({ "version": "none" }),
     ];
     for body in bodies {
-        let record = service.record(&deployed(&body));
-        let sent_back = service.send("PUT", &format!("/api/{}", record["id"]), &record.to_string()).expect(200);
+        let record = service.record(&deployed_with(&body));
+        let sent_back = service.send_json("PUT", &format!("/api/{}", record["id"]), &record.to_string()).expect(200);
         assert_eq!(without_update(&sent_back), without_update(&record));
     }
 }
@@ -157,13 +157,13 @@ fn delete_returns_204_and_the_record_is_gone() {
     let service = Service::start();
     let (old, path) = full(&service);
     let kept = service.record(DEPLOYED);
-    let answer = service.request("DELETE", &path, &[], None);
-    assert_eq!((answer.status, answer.body.as_str(), answer.header("content-length")), (204, "", None));
+    let response = service.request("DELETE", &path, &[], None);
+    assert_eq!((response.status, response.body.as_str(), response.header("content-length")), (204, "", None));
     service.get(&path).problem(404);
     service.request("DELETE", &path, &[], None).problem(404);
-    service.send("PUT", &path, &old.to_string()).problem(404);
-    service.send("PATCH", &path, "{}").problem(404);
-    assert_eq!(service.all(), [kept]);
+    service.send_json("PUT", &path, &old.to_string()).problem(404);
+    service.send_json("PATCH", &path, "{}").problem(404);
+    assert_eq!(service.all_records(), [kept]);
 }
 
 #[test]
@@ -181,13 +181,13 @@ fn an_id_is_never_used_twice() {
 #[test]
 fn ids_end_at_2_to_the_53rd_minus_1() {
     let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
+    let service = Service::with_settings(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
     database.sql("select setval('record_id', 9007199254740990)");
     let record = service.record(DEPLOYED);
     assert_eq!(record["id"], 9_007_199_254_740_991_u64);
     assert_eq!(service.read(&record["id"]), record);
     assert!(service.post(DEPLOYED).status >= 500);
-    assert_eq!(service.all(), [record]);
+    assert_eq!(service.all_records(), [record]);
 }
 
 #[test]
@@ -197,10 +197,10 @@ fn every_call_on_an_unknown_or_invalid_id_returns_404() {
     for id in ["2", "0", "-1", "+1", "01", "1.0", "1e0", "x", "%20", "9007199254740993", "99999999999999999999", "1/"] {
         let path = format!("/api/{id}");
         service.get(&path).problem(404);
-        service.send("PUT", &path, DEPLOYED).problem(404);
-        service.send("PATCH", &path, r#"{"version":"x"}"#).problem(404);
+        service.send_json("PUT", &path, DEPLOYED).problem(404);
+        service.send_json("PATCH", &path, r#"{"version":"x"}"#).problem(404);
         service.request("DELETE", &path, &[], None).problem(404);
         assert_eq!(service.request("HEAD", &path, &[], None).status, 404);
     }
-    assert_eq!(service.all().len(), 1);
+    assert_eq!(service.all_records().len(), 1);
 }

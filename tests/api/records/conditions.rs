@@ -4,21 +4,21 @@ use std::sync::Barrier;
 
 use serde_json::json;
 
-use crate::harness::{Answer, DEPLOYED, Service, deployed};
+use crate::harness::{DEPLOYED, Response, Service, deployed_with};
 
 /// A record's path and its entity tag.
 fn record(service: &Service) -> (String, String) {
-    let answer = service.post(DEPLOYED);
-    answer.expect(201);
-    (answer.header("location").unwrap().to_owned(), etag(&answer))
+    let response = service.post(DEPLOYED);
+    response.expect(201);
+    (response.header("location").unwrap().to_owned(), etag(&response))
 }
 
-fn etag(answer: &Answer) -> String {
-    answer.header("etag").expect("an entity tag").to_owned()
+fn etag(response: &Response) -> String {
+    response.header("etag").expect("an entity tag").to_owned()
 }
 
 /// PUT, PATCH or DELETE, with this If-Match.
-fn change(service: &Service, method: &str, path: &str, tag: &str) -> Answer {
+fn change(service: &Service, method: &str, path: &str, tag: &str) -> Response {
     let headers = [("content-type", "application/json"), ("if-match", tag)];
     let body = if method == "DELETE" { None } else { Some(DEPLOYED) };
     service.request(method, path, &headers, body)
@@ -35,12 +35,12 @@ fn a_record_has_an_etag_that_differs_after_every_change() {
     assert_eq!(etag(&service.request("HEAD", &path, &[], None)), first);
     let mut seen = vec![first];
     for body in [r#"{"run":"x"}"#, r#"{"run":"y"}"#, r#"{"run":"x"}"#] {
-        let changed = etag(&service.send("PATCH", &path, body));
+        let changed = etag(&service.send_json("PATCH", &path, body));
         assert_eq!(etag(&service.get(&path)), changed);
         assert!(!seen.contains(&changed), "{changed}");
         seen.push(changed);
     }
-    let replaced = etag(&service.send("PUT", &path, DEPLOYED));
+    let replaced = etag(&service.send_json("PUT", &path, DEPLOYED));
     assert!(!seen.contains(&replaced));
     let (_, of_another) = record(&service);
     assert!(!seen.contains(&of_another));
@@ -53,8 +53,13 @@ fn put_patch_and_delete_succeed_when_if_match_names_the_current_etag() {
         for of in [|tag: &str| tag.to_owned(), |tag: &str| format!("\"other\",{tag} , \"x\""), |_: &str| "*".to_owned()]
         {
             let (path, tag) = record(&service);
-            let answer = change(&service, method, &path, &of(&tag));
-            assert_eq!(answer.status, if method == "DELETE" { 204 } else { 200 }, "{method} {}: {answer:?}", of(&tag));
+            let response = change(&service, method, &path, &of(&tag));
+            assert_eq!(
+                response.status,
+                if method == "DELETE" { 204 } else { 200 },
+                "{method} {}: {response:?}",
+                of(&tag)
+            );
         }
     }
 }
@@ -63,7 +68,7 @@ fn put_patch_and_delete_succeed_when_if_match_names_the_current_etag() {
 fn put_patch_and_delete_return_412_when_if_match_does_not_name_the_current_etag() {
     let service = Service::start();
     let (path, stale) = record(&service);
-    let current = etag(&service.send("PATCH", &path, r#"{"version":"3"}"#));
+    let current = etag(&service.send_json("PATCH", &path, r#"{"version":"3"}"#));
     let standing = service.get(&path).body;
     let weak = format!("W/{current}");
     let bare = current.trim_matches('"').to_owned();
@@ -107,7 +112,7 @@ fn of_concurrent_changes_with_the_same_if_match_exactly_one_succeeds() {
                 let mut connection = service.connect();
                 together.wait();
                 let headers = [("content-type", "application/json"), ("if-match", tag.as_str())];
-                let body = deployed(&json!({ "version": number.to_string() }));
+                let body = deployed_with(&json!({ "version": number.to_string() }));
                 connection.request("PUT", path, &headers, Some(body.as_bytes())).status
             })
         };
@@ -125,14 +130,14 @@ fn a_client_that_has_the_current_record_receives_304() {
     let (path, tag) = record(&service);
     for known in [&tag, &format!("W/{tag}"), &format!("\"other\", {tag}"), &format!("\"a\",W/{tag},\"b\""), "*"] {
         for method in ["GET", "HEAD"] {
-            let answer = service.request(method, &path, &[("if-none-match", known)], None);
-            assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{method} {known}");
-            assert_eq!(etag(&answer), tag);
+            let response = service.request(method, &path, &[("if-none-match", known)], None);
+            assert_eq!((response.status, response.body.as_str()), (304, ""), "{method} {known}");
+            assert_eq!(etag(&response), tag);
         }
     }
     for other in ["\"other\"", "W/\"other\", \"x\"", tag.trim_matches('"')] {
         assert_eq!(service.request("GET", &path, &[("if-none-match", other)], None).status, 200, "{other}");
     }
-    service.send("PATCH", &path, r#"{"version":"3"}"#).expect(200);
+    service.send_json("PATCH", &path, r#"{"version":"3"}"#).expect(200);
     assert_eq!(service.request("GET", &path, &[("if-none-match", &tag)], None).expect(200)["version"], "3");
 }

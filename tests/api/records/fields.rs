@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 /// Every text and how many characters it may have.
 const TEXTS: [(&str, usize); 8] = [
@@ -23,10 +23,10 @@ fn a_text_has_from_1_character_to_its_limit_in_characters() {
         for character in ["x", "é", "🚀"] {
             for length in [1, limit] {
                 let text = character.repeat(length);
-                assert_eq!(service.record(&deployed(&json!({ field: text })))[field], text);
+                assert_eq!(service.record(&deployed_with(&json!({ field: text })))[field], text);
             }
-            let answer = service.post(&deployed(&json!({ field: character.repeat(limit + 1) })));
-            assert_eq!(answer.bad_fields(400), [field], "{field} of {} times {character}", limit + 1);
+            let response = service.post(&deployed_with(&json!({ field: character.repeat(limit + 1) })));
+            assert_eq!(response.bad_fields(400), [field], "{field} of {} times {character}", limit + 1);
         }
     }
 }
@@ -38,7 +38,7 @@ fn one_record_can_hold_every_text_at_its_limit() {
     for (field, limit) in TEXTS {
         fields[field] = json!("🚀".repeat(limit));
     }
-    let record = service.record(&deployed(&fields));
+    let record = service.record(&deployed_with(&fields));
     for (field, value) in fields.as_object().unwrap() {
         assert_eq!(&record[field], value);
     }
@@ -50,11 +50,11 @@ fn a_control_character_is_an_error_that_names_the_field() {
     let service = Service::start();
     for control in ['\0', '\t', '\n', '\u{1f}', '\u{7f}', '\u{85}', '\u{9f}'] {
         for (field, _) in TEXTS {
-            let answer = service.post(&deployed(&json!({ field: format!("a{control}b") })));
-            assert_eq!(answer.bad_fields(400), [field], "{control:?}");
+            let response = service.post(&deployed_with(&json!({ field: format!("a{control}b") })));
+            assert_eq!(response.bad_fields(400), [field], "{control:?}");
         }
-        let answer = service.post(&deployed(&json!({ "url": format!("https://ci/{control}") })));
-        assert_eq!(answer.bad_fields(400), ["url"], "{control:?}");
+        let response = service.post(&deployed_with(&json!({ "url": format!("https://ci/{control}") })));
+        assert_eq!(response.bad_fields(400), ["url"], "{control:?}");
     }
 }
 
@@ -63,7 +63,7 @@ fn texts_are_not_trimmed() {
     let service = Service::start();
     for (field, _) in TEXTS {
         for text in [" web", "web ", " \u{a0}web\u{3000} "] {
-            assert_eq!(service.record(&deployed(&json!({ field: text })))[field], text);
+            assert_eq!(service.record(&deployed_with(&json!({ field: text })))[field], text);
         }
     }
 }
@@ -73,7 +73,7 @@ fn a_blank_optional_field_is_left_out() {
     let service = Service::start();
     for field in ["environment", "run", "stage", "url", "commit", "committed_at", "started_at"] {
         for white_space in ["", "  ", "\u{2003}"] {
-            let record = service.record(&deployed(&json!({ field: white_space })));
+            let record = service.record(&deployed_with(&json!({ field: white_space })));
             assert_eq!(record.get(field), None, "{field} {white_space:?}");
         }
     }
@@ -86,7 +86,7 @@ fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
     for url in
         ["http://ci", "https://ci.example:8443/job/42?a=b&c=d#e", "HTTPS://CI.EXAMPLE/ü", "http://[::1]/", &longest]
     {
-        assert_eq!(service.record(&deployed(&json!({ "url": url })))["url"], url);
+        assert_eq!(service.record(&deployed_with(&json!({ "url": url })))["url"], url);
     }
     let too_long = format!("{longest}x");
     for url in [
@@ -103,7 +103,7 @@ fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
         " http://ci",
         &too_long,
     ] {
-        assert_eq!(service.post(&deployed(&json!({ "url": url }))).bad_fields(400), ["url"], "{url}");
+        assert_eq!(service.post(&deployed_with(&json!({ "url": url }))).bad_fields(400), ["url"], "{url}");
     }
 }
 
@@ -111,10 +111,14 @@ fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
 fn unplanned_is_true_or_false() {
     let service = Service::start();
     for unplanned in [true, false] {
-        assert_eq!(service.record(&deployed(&json!({ "unplanned": unplanned })))["unplanned"], unplanned);
+        assert_eq!(service.record(&deployed_with(&json!({ "unplanned": unplanned })))["unplanned"], unplanned);
     }
     for other in [json!("true"), json!(1), json!(""), json!([true])] {
-        assert_eq!(service.post(&deployed(&json!({ "unplanned": other }))).bad_fields(400), ["unplanned"], "{other}");
+        assert_eq!(
+            service.post(&deployed_with(&json!({ "unplanned": other }))).bad_fields(400),
+            ["unplanned"],
+            "{other}"
+        );
     }
 }
 
@@ -124,9 +128,9 @@ fn a_wrong_type_is_an_error_that_names_the_field() {
     let texts = TEXTS.iter().map(|(field, _)| *field);
     for field in texts.chain(["url", "committed_at", "started_at", "finished_at"]) {
         for other in [json!(7), json!(1.5), json!(-1), json!(true), json!(["web"]), json!({ "name": "web" })] {
-            let answer = service.post(&deployed(&json!({ field: other })));
-            assert_eq!(answer.bad_fields(400), [field], "{other}");
+            let response = service.post(&deployed_with(&json!({ field: other })));
+            assert_eq!(response.bad_fields(400), [field], "{other}");
         }
     }
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }

@@ -20,12 +20,12 @@ fn invalid_json_is_an_error_that_names_the_byte() {
         (r#"{component:"web"}"#, 2),
         (r#"{"run":NaN}"#, 8),
     ] {
-        for answer in [
+        for response in [
             service.post(body),
-            service.send("PUT", &format!("/api/{id}"), body),
-            service.send("PATCH", &format!("/api/{id}"), body),
+            service.send_json("PUT", &format!("/api/{id}"), body),
+            service.send_json("PATCH", &format!("/api/{id}"), body),
         ] {
-            let detail = answer.problem(400);
+            let detail = response.problem(400);
             assert!(detail.ends_with(&format!("at byte {byte}")), "{body}: {detail}");
         }
     }
@@ -39,7 +39,7 @@ fn truncated_json_is_an_error_that_names_its_end() {
         let byte: usize = detail.rsplit("byte ").next().and_then(|byte| byte.parse().ok()).expect("a byte");
         assert!([length, length + 1].contains(&byte), "{length}: {detail}");
     }
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn json_other_than_an_object_is_an_error() {
     let id = service.record(DEPLOYED)["id"].clone();
     for body in ["[]", "7", "null", "true", r#""web""#, &format!("[{DEPLOYED}]")] {
         assert!(service.post(body).problem(400).contains("body"), "{body}");
-        assert!(service.send("PUT", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
-        assert!(service.send("PATCH", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
+        assert!(service.send_json("PUT", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
+        assert!(service.send_json("PATCH", &format!("/api/{id}"), body).problem(400).contains("body"), "{body}");
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Database, Service, deployed};
+use crate::harness::{Database, Service, deployed_with};
 
 const TIMES: [&str; 3] = ["committed_at", "started_at", "finished_at"];
 
 /// A record that touches no clock, so that it takes any time.
 fn noted(field: &str, time: &str) -> String {
-    deployed(&json!({ "status": "queued", field: time }))
+    deployed_with(&json!({ "status": "queued", field: time }))
 }
 
 #[test]
@@ -70,22 +70,22 @@ fn an_invalid_time_is_an_error_that_names_the_field() {
             assert_eq!(service.post(&noted(field, time)).bad_fields(400), [field], "{time}");
         }
     }
-    assert_eq!(service.all(), [] as [Value; 0]);
+    assert_eq!(service.all_records(), [] as [Value; 0]);
 }
 
 #[test]
 fn recorded_at_and_updated_at_come_from_the_clock_of_the_database_in_microseconds() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let now = || {
         let sql = r#"select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
         database.sql(sql).concat().concat()
     };
     let mut before = now();
-    let recorded = service.record(&deployed(&json!({})));
+    let recorded = service.record(&deployed_with(&json!({})));
     assert_eq!(recorded["recorded_at"], recorded["updated_at"]);
     let path = format!("/api/{}", recorded["id"]);
-    for record in [recorded, service.send("PATCH", &path, r#"{"owner":"bob"}"#).expect(200)] {
+    for record in [recorded, service.send_json("PATCH", &path, r#"{"owner":"bob"}"#).expect(200)] {
         let updated_at = record["updated_at"].as_str().unwrap().to_owned();
         assert_eq!(updated_at.len(), before.len());
         assert!(before < updated_at && updated_at < now(), "{updated_at} is not after {before}");
@@ -103,6 +103,6 @@ fn a_duration_is_a_number_with_milliseconds() {
         ("2026-01-09T00:00:00.123Z", 604_800.123),
     ] {
         let times = json!({ "started_at": "2026-01-02T00:00:00Z", "finished_at": finished_at });
-        assert_eq!(service.record(&deployed(&times))["duration_seconds"], seconds, "{finished_at}");
+        assert_eq!(service.record(&deployed_with(&times))["duration_seconds"], seconds, "{finished_at}");
     }
 }

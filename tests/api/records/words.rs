@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Service, deployed};
+use crate::harness::{Service, deployed_with};
 
 const WORDS: [(&str, &str); 7] = [
     (
@@ -20,9 +20,9 @@ const WORDS: [(&str, &str); 7] = [
 /// Records every word at once and compares the phases.
 fn assert_phases(words: &[(String, &str)]) {
     let service = Service::start();
-    let lines: Vec<_> = words.iter().map(|(word, _)| deployed(&json!({ "status": word }))).collect();
+    let lines: Vec<_> = words.iter().map(|(word, _)| deployed_with(&json!({ "status": word }))).collect();
     service.import(&lines.join("\n")).expect(201);
-    let records = service.all();
+    let records = service.all_records();
     assert_eq!(records.len(), words.len());
     for (record, (word, phase)) in records.iter().zip(words) {
         assert_eq!((&record["status"], &record["phase"]), (&json!(word), &json!(phase)));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
-use crate::harness::{Database, Service, Session, bound, eventually, lock_waits};
+use crate::harness::{Database, Service, Session, bind_parameters, count_lock_waits, eventually};
 
 /// 2,500 records of a run: a deploy, and a stage that is tried over and over, of which no even number fills a part.
 fn run(component: &str) -> Vec<Value> {
@@ -23,7 +23,7 @@ fn run(component: &str) -> Vec<Value> {
 #[test]
 fn a_long_run_is_deleted_whole_or_retained_whole() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let stays = import(&service, &run("web"));
     import(&service, &run("api"));
     let running = import(&service, &[record("api", "ok", 20, "10:00:00", &json!({}))]);
@@ -41,13 +41,13 @@ fn a_long_run_is_deleted_whole_or_retained_whole() {
 #[test]
 fn no_finish_loses_its_start_between_the_steps_of_deleting_a_long_run() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     import(&service, &run("web"));
     let running = import(&service, &[record("web", "ok", 20, "10:00:00", &json!({}))]);
     recorded_as_they_happened(&database);
     drop(service);
     let step = include_str!("../../../sql/records_forget.sql");
-    let step = bound(step, &["30", "'web'", "'job#1'", "null", "null"]);
+    let step = bind_parameters(step, &["30", "'web'", "'job#1'", "null", "null"]);
     let (mut before, mut parts) = (2500, 0);
     while standing(&database) != running {
         database.sql(&step);
@@ -64,26 +64,26 @@ fn no_finish_loses_its_start_between_the_steps_of_deleting_a_long_run() {
 #[test]
 fn a_long_run_is_deleted_in_three_steps_and_writes_to_its_component_run_in_between() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     import(&service, &run("web"));
     let running = import(&service, &[record("web", "ok", 20, "10:00:00", &json!({}))]);
     recorded_as_they_happened(&database);
     drop(service);
     let url = database.url();
     let mut holder = Session::open(&url);
-    holder.lock(&["web"]);
-    let _service = Service::with(&[("DATABASE_URL", &url), ("DEPLOYLOG_KEEP_DAYS", "30")]);
+    holder.lock_components(&["web"]);
+    let _service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_KEEP_DAYS", "30")]);
     let mut before = standing(&database).len();
     for _ in 0..3 {
-        eventually("the next step waits for the component", || lock_waits(&url) == 1);
+        eventually("the next step waits for the component", || count_lock_waits(&url) == 1);
         // A write that comes meanwhile is next when the step is done.
         holder = std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let writer = Session::open(&url);
-                writer.lock(&["web"]);
+                writer.lock_components(&["web"]);
                 writer
             });
-            eventually("a write waits behind it", || lock_waits(&url) == 2);
+            eventually("a write waits behind it", || count_lock_waits(&url) == 2);
             drop(holder);
             writer.join().unwrap()
         });

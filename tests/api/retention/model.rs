@@ -76,7 +76,7 @@ fn expected(deploy: &[Said], has_start: impl Fn(usize) -> bool) -> (usize, usize
 #[test]
 fn retention_deletes_what_the_rules_say_and_changes_no_retained_duration() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let mut numbers = Numbers(12);
     // Each in the order in which it happened.
     let mut deploys: Vec<Vec<Said>> = (0..150)
@@ -103,7 +103,7 @@ fn retention_deletes_what_the_rules_say_and_changes_no_retained_duration() {
          from (values {ages}) age (id, days) where age.id = r.id"
     ));
     let all = |service: &Service| -> BTreeMap<i64, Value> {
-        service.all().into_iter().map(|record| (record["id"].as_i64().unwrap(), record)).collect()
+        service.all_records().into_iter().map(|record| (record["id"].as_i64().unwrap(), record)).collect()
     };
     let before = all(&service);
     drop(service);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{import, keeping_30_days, record, recorded_as_they_happened, standing};
-use crate::harness::{DEPLOYED, Database, Listener, Service, Session, eventually, lock_waits};
+use crate::harness::{DEPLOYED, Database, Service, Session, Subscriber, count_lock_waits, eventually};
 
 /// A run of a deploy with two stages, and something noted.
 fn run(name: &str, day: i64, last_day: i64) -> Vec<Value> {
@@ -22,7 +22,7 @@ fn run(name: &str, day: i64, last_day: i64) -> Vec<Value> {
 #[test]
 fn a_run_is_deleted_as_a_whole_once_all_its_records_are_old() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     import(&service, &run("job#1", 50, 40));
     let stays = import(&service, &run("job#2", 50, 20));
     let other = json!({"component": "api", "run": "job#2"});
@@ -39,21 +39,21 @@ fn a_run_is_deleted_as_a_whole_once_all_its_records_are_old() {
 #[test]
 fn retention_waits_for_a_write_to_the_component_and_sees_it() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let old = import(&service, &run("job#1", 50, 40));
     // What runs.
     let last = import(&service, &run("job#3", 20, 20));
     recorded_as_they_happened(&database);
     drop(service);
     let session = Session::open(&database.url());
-    session.lock(&["web"]);
+    session.lock_components(&["web"]);
     // A write that has just begun to speak of the run: all of it stays.
-    session.run(&format!("update records set recorded_at = now() where id = {}", old[6]));
+    session.execute(&format!("update records set recorded_at = now() where id = {}", old[6]));
     std::thread::scope(|scope| {
         let forgetting = scope.spawn(|| keeping_30_days(&database));
-        eventually("it waits for the component", || lock_waits(&database.url()) == 1);
+        eventually("it waits for the component", || count_lock_waits(&database.url()) == 1);
         assert_eq!(standing(&database), [old.clone(), last.clone()].concat());
-        session.run("commit");
+        session.execute("commit");
         forgetting.join().unwrap();
     });
     assert_eq!(standing(&database), [old.clone(), last.clone()].concat());
@@ -66,13 +66,13 @@ fn retention_waits_for_a_write_to_the_component_and_sees_it() {
 fn deletions_publish_events_and_a_concurrent_change_succeeds_or_returns_404() {
     let database = Database::new();
     // Other tests' transactions in the same cluster keep listeners waiting.
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
     let ids = import(
         &service,
         &(0..600).map(|n| record(&format!("c{n}"), "started", 40, "10:00:00", &json!({}))).collect::<Vec<_>>(),
     );
     recorded_as_they_happened(&database);
-    let mut listener = Listener::start(&service, "/api/events?component=c7");
+    let mut subscriber = Subscriber::start(&service, "/api/events?component=c7");
     let changed = std::thread::scope(|scope| {
         let changing = scope.spawn(|| {
             let mut connection = service.connect();
@@ -80,9 +80,9 @@ fn deletions_publish_events_and_a_concurrent_change_succeeds_or_returns_404() {
             // From the end, so that they meet.
             let change = |id: &i64| {
                 let target = format!("/api/{id}");
-                let answer = connection.request("PATCH", &target, &headers, Some(br#"{"owner":"bob"}"#));
-                assert!([200, 404].contains(&answer.status), "{answer:?}");
-                answer.status
+                let response = connection.request("PATCH", &target, &headers, Some(br#"{"owner":"bob"}"#));
+                assert!([200, 404].contains(&response.status), "{response:?}");
+                response.status
             };
             ids.iter().rev().map(change).filter(|status| *status == 200).count()
         });
@@ -91,9 +91,9 @@ fn deletions_publish_events_and_a_concurrent_change_succeeds_or_returns_404() {
     });
     assert!(changed > 0, "they did not meet");
     assert_eq!(standing(&database), [0; 0]);
-    let mut told = vec![listener.next()];
+    let mut told = vec![subscriber.next()];
     while told.last().unwrap().name != "deleted" {
-        told.push(listener.next());
+        told.push(subscriber.next());
     }
     assert!(told.iter().all(|event| event.data["id"] == ids[7]), "{told:?}");
     assert_eq!(service.record(DEPLOYED)["id"].as_i64().map(|id| id > ids[599]), Some(true));

@@ -16,7 +16,7 @@ fn utc(time: &str) -> String {
 fn every_record_keeps_what_was_sent_and_when_it_happened() {
     let week = Week::load();
     let instant = |value: &Value| value.as_str().unwrap().parse::<chrono::DateTime<chrono::FixedOffset>>().unwrap();
-    let all = week.service.all();
+    let all = week.service.all_records();
     assert_eq!(all.len(), week.lines.len());
     for (record, line) in all.iter().zip(&week.lines) {
         for (field, sent) in line.as_object().unwrap() {
@@ -131,8 +131,8 @@ fn what_runs_where_runs_since_it_was_deployed() {
 #[test]
 fn prometheus_reads_when_each_last_deploy_finished() {
     let week = Week::load();
-    let answer = week.service.get("/metrics");
-    assert_eq!(answer.status, 200);
+    let response = week.service.get("/metrics");
+    assert_eq!(response.status, 200);
     let last = week.sql(
         "select distinct on (component, environment) component, environment, extract(epoch from at)::double precision,
            (what = 'deployed')::int
@@ -145,7 +145,7 @@ fn prometheus_reads_when_each_last_deploy_finished() {
         for (name, value) in
             [("deploylog_last_deploy_timestamp_seconds", at), ("deploylog_last_deploy_succeeded", succeeded)]
         {
-            let line = answer.body.lines().find_map(|line| line.strip_prefix(&format!("{name}{of} ")));
+            let line = response.body.lines().find_map(|line| line.strip_prefix(&format!("{name}{of} ")));
             let told = line.unwrap_or_else(|| panic!("no {name}{of}")).parse::<f64>().unwrap();
             assert!((told - value.parse::<f64>().unwrap()).abs() < 0.001, "{name}{of} {told} {value}");
         }
@@ -162,7 +162,7 @@ fn who_listens_is_told_of_every_record_at_its_own_times() {
     assert_eq!(connection.head().status, 200);
     let mut told = String::from_utf8(connection.chunk().unwrap()).unwrap();
     service.import(&file).expect(201);
-    let all = service.all();
+    let all = service.all_records();
     let expected: Vec<_> = all.iter().filter(|record| record["component"] == "billing").collect();
     assert!(expected.len() > 100);
     while told.matches("event: recorded\n").count() < expected.len() || !told.ends_with("\n\n") {

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{is_refused, migrate};
-use crate::harness::{Authority, ELLIPTIC, LOCALHOST};
+use crate::harness::{CertificateAuthority, EC_KEY, LOCALHOST};
 
 #[derive(Debug)]
 struct Shown(Arc<CertifiedKey>);
@@ -59,7 +59,7 @@ fn serve(
 
 #[test]
 fn a_server_without_the_key_of_its_certificate_is_rejected_in_every_mode() {
-    let authority = Authority::new(ELLIPTIC);
+    let authority = CertificateAuthority::new(EC_KEY);
     let (certificate, key) = authority.sign(&LOCALHOST);
     let (_, other_key) = authority.sign(&LOCALHOST);
     for version in [&TLS12, &TLS13] {

@@ -1,7 +1,7 @@
 //! `deploylog token`.
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, PROGRAM, PrivateDirectory, Service, run};
+use crate::harness::{DEPLOYED, Database, PROGRAM, Service, TempDirectory, run};
 
 fn token(database: &Database, arguments: &[&str]) -> (i32, String, String) {
     run(&[&["token"], arguments].concat(), &[("DATABASE_URL", &database.url())])
@@ -125,12 +125,12 @@ fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
 
 #[test]
 fn tokens_can_be_created_in_the_embedded_database_with_and_without_a_running_service() {
-    let directory = PrivateDirectory::new();
-    let environment = [("DEPLOYLOG_DATA_DIR", directory.text())];
+    let directory = TempDirectory::new();
+    let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str())];
     let (code, alone, err) = run(&["token", "create", "alone", "--scope=admin"], &environment);
     assert_eq!(code, 0, "{err}");
     assert!(!directory.path().join("cluster/postmaster.pid").exists(), "what it started it has stopped");
-    let service = Service::with(&environment);
+    let service = Service::with_environment(&environment);
     Bearer::new(&service, alone.trim_end()).post(DEPLOYED).expect(201);
     let (code, beside, err) = run(&["token", "create", "beside", "--scope=admin"], &environment);
     assert_eq!(code, 0, "{err}");

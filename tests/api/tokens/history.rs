@@ -8,13 +8,13 @@ use crate::harness::{DEPLOYED, Database, Service, eventually};
 #[test]
 fn a_history_names_the_token_of_each_change_and_deletion() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(DEPLOYED);
-    service.send("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
+    service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
     let (ann, ben) = (create(&database, "ann", "admin", &[]), create(&database, "ben", "admin", &[]));
     let (ann, ben) = (Bearer::new(&service, &ann), Bearer::new(&service, &ben));
     eventually("the tokens are known", || service.get("/api/1").status == 401);
-    ann.send("PUT", "/api/1", DEPLOYED).expect(200);
+    ann.send_json("PUT", "/api/1", DEPLOYED).expect(200);
     assert_eq!(ben.request("DELETE", "/api/1", &[], None).status, 204);
     let history = ann.get("/api/1/history").expect(200);
     let by: Vec<&Value> = history.as_array().unwrap().iter().map(|entry| &entry["by"]).collect();

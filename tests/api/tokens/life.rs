@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, Listener, OwnCluster, Service, eventually, fill, run, signal, sql};
+use crate::harness::{
+    DEPLOYED, Database, PrivateCluster, Service, Subscriber, eventually, insert_large_records, run, signal, sql,
+};
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -16,7 +18,7 @@ fn revoke(url: &str, name: &str) {
 fn a_revocation_and_a_new_token_reach_every_replica_within_five_seconds() {
     let database = Database::new();
     let first = create(&database, "first", "admin", &[]);
-    let replicas = [Service::on(&database), Service::on(&database)];
+    let replicas = [Service::with_database(&database), Service::with_database(&database)];
     let count = |token: &str, status: u16| {
         replicas.iter().filter(|service| Bearer::new(service, token).get("/api/").status == status).count()
     };
@@ -36,7 +38,7 @@ fn a_revocation_and_a_new_token_reach_every_replica_within_five_seconds() {
 fn a_token_is_valid_until_it_expires() {
     let database = Database::new();
     let token = create(&database, "short", "admin", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let short = Bearer::new(&service, &token);
     assert_eq!(short.get("/api/").status, 200);
     database.sql("update tokens set expires_at = now() + interval '3 seconds'");
@@ -49,12 +51,12 @@ fn a_token_is_valid_until_it_expires() {
 #[test]
 fn an_event_stream_ends_when_its_token_becomes_invalid() {
     let database = Database::new();
-    let open = Service::on(&database);
-    let mut nobody = Listener::start(&open, "/api/events");
+    let open = Service::with_database(&database);
+    let mut nobody = Subscriber::start(&open, "/api/events");
     let [revoked, expiring, kept] = ["revoked", "expiring", "kept"].map(|name| create(&database, name, "read", &[]));
     assert!(nobody.try_next().is_err(), "the first token lets nobody in without one");
-    let service = Service::on(&database);
-    let listen = |token: &str| Listener::start_as(&service, "/api/events", token);
+    let service = Service::with_database(&database);
+    let listen = |token: &str| Subscriber::start_with_token(&service, "/api/events", token);
     let (mut revoked, mut expiring, mut kept) = (listen(&revoked), listen(&expiring), listen(&kept));
     revoke(&database.url(), "revoked");
     let began = Instant::now();
@@ -71,7 +73,7 @@ fn an_event_stream_ends_when_its_token_becomes_invalid() {
 fn the_last_use_of_a_token_is_stored_and_null_if_it_was_never_used() {
     let database = Database::new();
     let [used, _] = ["used", "unused"].map(|name| create(&database, name, "write", &[]));
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let last = |name: &str| {
         database.sql(&format!("select last_used_at > now() - interval '10 seconds' from tokens where name = '{name}'"))
     };
@@ -90,7 +92,7 @@ fn the_last_use_of_a_token_is_stored_and_null_if_it_was_never_used() {
 fn the_last_use_before_shutdown_is_stored() {
     let database = Database::new();
     let token = create(&database, "used", "write", &[]);
-    let mut service = Service::on(&database);
+    let mut service = Service::with_database(&database);
     Bearer::new(&service, &token).post(DEPLOYED).expect(201);
     assert!(service.stop().success());
     assert_eq!(database.sql("select last_used_at > created_at from tokens"), [["t"]]);
@@ -98,12 +100,12 @@ fn the_last_use_before_shutdown_is_stored() {
 
 #[test]
 fn known_tokens_stay_valid_while_the_database_is_unreachable() {
-    let mut cluster = OwnCluster::start();
+    let mut cluster = PrivateCluster::start();
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
     let create = |name: &str| run(&["token", "create", name, "--scope=admin"], &environment).1.trim_end().to_owned();
     let [kept, short, away] = ["kept", "short", "away"].map(create);
-    let service = Service::with(&environment);
+    let service = Service::with_environment(&environment);
     let [kept, short, away] = [&kept, &short, &away].map(|token| Bearer::new(&service, token));
     sql(&url, "update tokens set expires_at = now() + interval '6 seconds' where name = 'short'");
     let later = create("later");
@@ -117,7 +119,7 @@ fn known_tokens_stay_valid_while_the_database_is_unreachable() {
     service.get("/api/").problem(401);
     eventually("its time is over by the clock", || short.get("/api/").status == 401);
     assert_eq!(short.get("/api/").problem(401), "the token has expired");
-    cluster.resume();
+    cluster.restart();
     eventually("the database is back", || kept.post(DEPLOYED).status == 201);
     let noted = "select last_used_at is not null from tokens where name = 'away'";
     eventually("the use meanwhile is noted", || sql(&url, noted) == [["t"]]);
@@ -127,11 +129,11 @@ fn known_tokens_stay_valid_while_the_database_is_unreachable() {
 
 #[test]
 fn a_revocation_takes_effect_even_if_all_database_connections_hang() {
-    let cluster = OwnCluster::start();
+    let cluster = PrivateCluster::start();
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
     let token = run(&["token", "create", "ci", "--scope=admin"], &environment).1;
-    let service = Service::with(&environment);
+    let service = Service::with_environment(&environment);
     let ci = Bearer::new(&service, token.trim_end());
     // Refused without a look at the database.
     let ask = || ci.get("/api/?x=1").status;
@@ -155,8 +157,8 @@ fn a_revocation_takes_effect_even_if_all_database_connections_hang() {
 fn an_export_is_cut_when_its_token_is_revoked() {
     let database = Database::new();
     let token = create(&database, "reader", "read", &[]);
-    let service = Service::on(&database);
-    fill(&database, 20_000);
+    let service = Service::with_database(&database);
+    insert_large_records(&database, 20_000);
     let export = || {
         let mut connection = service.connect();
         connection.send(format!(
@@ -164,7 +166,7 @@ fn an_export_is_cut_when_its_token_is_revoked() {
         ));
         connection
     };
-    assert_eq!(export().answer().body.lines().count(), 20_001);
+    assert_eq!(export().response().body.lines().count(), 20_001);
     let mut begun = export();
     assert_eq!(begun.head().status, 200, "it has begun, and waits for who reads it");
     revoke(&database.url(), "reader");
@@ -178,7 +180,7 @@ fn an_export_is_cut_when_its_token_is_revoked() {
 fn a_body_completed_after_its_token_was_revoked_is_not_recorded() {
     let database = Database::new();
     let [kept, revoked] = ["kept", "revoked"].map(|name| create(&database, name, "admin", &[]));
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let kept = Bearer::new(&service, &kept);
     kept.post(DEPLOYED).expect(201);
     let begun = [
@@ -202,7 +204,7 @@ fn a_body_completed_after_its_token_was_revoked_is_not_recorded() {
     eventually("it is refused", || Bearer::new(&service, &revoked).get("/api/").status == 401);
     for mut connection in begun {
         connection.send(DEPLOYED);
-        connection.answer().problem(401);
+        connection.response().problem(401);
     }
     assert_eq!(kept.get("/api/").body, before);
 }

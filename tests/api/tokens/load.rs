@@ -15,13 +15,13 @@ fn load_sends_the_token_of_its_variable_with_every_request() {
     let database = Database::new();
     let admin = create(&database, "load", "admin", &["--component=load-*"]);
     let write = create(&database, "writer", "write", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     for mix in ["record", "lifecycle", "read"] {
         let (code, out, err) = load(&service, Some(&admin), &["--mix", mix, "--verify"]);
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
     }
     assert_eq!(load(&service, Some(&write), &[]).0, 0);
-    let public = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
+    let public = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
     assert_eq!(load(&public, Some(&write), &["--verify"]).0, 0);
 }
 
@@ -31,7 +31,7 @@ fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
     let read = create(&database, "reader", "read", &[]);
     let write = create(&database, "writer", "write", &[]);
     let other = create(&database, "other", "admin", &["--component=web"]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     for (token, flags, says) in [
         (None, &["--duration=600"][..], "401, this needs a token"),
         (Some("nonsense"), &["--duration=600"], "401, the token is not known"),

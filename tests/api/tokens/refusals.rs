@@ -9,7 +9,7 @@ use crate::harness::{DEPLOYED, Database, Service};
 fn an_invalid_authorization_header_returns_401_and_says_why() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let ask = |headers: &[&str]| {
         let headers: Vec<_> = headers.iter().map(|value| ("authorization", *value)).collect();
         service.request("GET", "/api/", &headers, None)
@@ -39,11 +39,11 @@ fn an_invalid_authorization_header_returns_401_and_says_why() {
         (&[&unknown], "the token is not known"),
         (&["Bearer \u{ff}"], "it must be Bearer TOKEN"),
     ] {
-        let answer = ask(headers);
-        let detail = answer.problem(401);
+        let response = ask(headers);
+        let detail = response.problem(401);
         assert!(detail.contains(says), "{headers:?}: {detail}");
-        assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="deploylog", error="invalid_token""#));
-        assert!(!answer.body.contains(&token), "{answer:?}");
+        assert_eq!(response.header("www-authenticate"), Some(r#"Bearer realm="deploylog", error="invalid_token""#));
+        assert!(!response.body.contains(&token), "{response:?}");
     }
 }
 
@@ -61,7 +61,7 @@ fn answer_before_the_body(service: &Service, authorization: &str, more: &str) ->
 fn a_client_that_waits_for_100_continue_is_rejected_without_one() {
     let database = Database::new();
     let token = create(&database, "dashboard", "read", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let expect = "content-length: 1000000000\r\nexpect: 100-continue\r\n";
     let none = answer_before_the_body(&service, "", expect);
     assert!(none.starts_with("HTTP/1.1 401 ") && !none.contains("100 Continue"), "{none}");
@@ -74,7 +74,7 @@ fn a_client_that_waits_for_100_continue_is_rejected_without_one() {
 fn a_client_that_sends_a_large_body_anyway_still_receives_the_401() {
     let database = Database::new();
     create(&database, "ci", "write", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let mut connection = service.connect();
     let body = vec![b' '; 4 << 20];
     let head = format!(
@@ -82,7 +82,7 @@ fn a_client_that_sends_a_large_body_anyway_still_receives_the_401() {
         body.len()
     );
     connection.send([head.as_bytes(), &body].concat());
-    connection.answer().problem(401);
+    connection.response().problem(401);
     let end = connection.stream().read(&mut [0; 1]);
     assert!(end.as_ref().is_ok_and(|read| *read == 0) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
     assert_eq!(database.sql("select count(*) from records"), [["0"]]);
@@ -92,7 +92,7 @@ fn a_client_that_sends_a_large_body_anyway_still_receives_the_401() {
 fn a_connection_stays_usable_after_a_rejected_request_without_a_body() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let mut connection = service.connect();
     connection.request("GET", "/api/", &[], None).problem(401);
     connection.request("DELETE", "/api/1", &[], None).problem(401);

@@ -3,10 +3,10 @@
 use deploylog::route::Route;
 
 use super::{Bearer, JSON, create};
-use crate::harness::{Answer, DEPLOYED, Database, Service};
+use crate::harness::{DEPLOYED, Database, Response, Service};
 
 /// What answers a call, as it is told in [`Route::NAMES`].
-fn call(send: impl Fn(&str, &str, &[(&str, &str)], Option<&str>) -> Answer, name: &str, id: &str) -> Answer {
+fn call(send: impl Fn(&str, &str, &[(&str, &str)], Option<&str>) -> Response, name: &str, id: &str) -> Response {
     let (method, path) = name.split_once(' ').unwrap();
     let path = path.replace("{id}", id).replace("{file}", "page.js");
     let body = matches!(method, "POST" | "PUT" | "PATCH").then_some(DEPLOYED);
@@ -32,25 +32,26 @@ fn needed(name: &str) -> Option<&'static str> {
 fn a_token_permits_exactly_the_calls_of_its_scope() {
     let database = Database::new();
     let tokens = ["read", "write", "admin"].map(|scope| (scope, create(&database, scope, scope, &[])));
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     let admin = Bearer::new(&service, &tokens[2].1);
     for name in Route::NAMES {
         for (scope, token) in &tokens {
             let id = admin.post(DEPLOYED).expect(201)["id"].to_string();
             let bearer = Bearer::new(&service, token);
-            let answer = call(|method, target, headers, body| bearer.request(method, target, headers, body), name, &id);
+            let response =
+                call(|method, target, headers, body| bearer.request(method, target, headers, body), name, &id);
             let is_let_in = needed(name).is_none_or(|needed| *scope == "admin" || *scope == needed);
             if is_let_in {
                 let expected = if name == "GET /api/events" { 400..401 } else { 200..300 };
-                assert!(expected.contains(&answer.status), "{name} with {scope}: {answer:?}");
+                assert!(expected.contains(&response.status), "{name} with {scope}: {response:?}");
                 continue;
             }
             let needed = needed(name).unwrap();
-            let detail = answer.problem(403);
+            let detail = response.problem(403);
             assert!(detail.contains(&format!("the scope {needed}")), "{name} with {scope}: {detail}");
             assert!(detail.ends_with(&format!("{scope} has {scope}")), "{detail}");
             let challenge = format!(r#"Bearer realm="deploylog", error="insufficient_scope", scope="{needed}""#);
-            assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
+            assert_eq!(response.header("www-authenticate"), Some(challenge.as_str()));
         }
     }
 }
@@ -59,14 +60,14 @@ fn a_token_permits_exactly_the_calls_of_its_scope() {
 fn without_a_token_protected_calls_return_401_and_public_calls_work() {
     let database = Database::new();
     create(&database, "ci", "write", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     for name in Route::NAMES {
-        let answer = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
+        let response = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
         if needed(name).is_some() {
-            answer.problem(401);
-            assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="deploylog""#), "{name}");
+            response.problem(401);
+            assert_eq!(response.header("www-authenticate"), Some(r#"Bearer realm="deploylog""#), "{name}");
         } else {
-            assert_eq!(answer.status, 200, "{name}");
+            assert_eq!(response.status, 200, "{name}");
         }
     }
     assert_eq!(service.request("HEAD", "/api/", &[], None).status, 401);
@@ -81,16 +82,16 @@ fn without_a_token_protected_calls_return_401_and_public_calls_work() {
 fn with_public_reads_only_writes_require_a_token() {
     let database = Database::new();
     let token = create(&database, "ci", "write", &[]);
-    let service = Service::with(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_PUBLIC_READS", "true")]);
     Bearer::new(&service, &token).post(DEPLOYED).expect(201);
     for name in Route::NAMES {
-        let answer = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
+        let response = call(|method, target, headers, body| service.request(method, target, headers, body), name, "1");
         let expected = match needed(name) {
             Some("write" | "admin") => 401,
             _ if name == "GET /api/events" => 400,
             _ => 200,
         };
-        assert_eq!(answer.status, expected, "{name}");
+        assert_eq!(response.status, expected, "{name}");
     }
     // None is needed, so none is looked at.
     assert_eq!(Bearer::new(&service, "nonsense").get("/api/").status, 200);
@@ -101,7 +102,7 @@ fn with_public_reads_only_writes_require_a_token() {
 fn a_token_in_a_query_parameter_is_not_accepted() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.get(&format!("/api/?access_token={token}")).problem(401);
     let admin = Bearer::new(&service, &token);
     assert_eq!(admin.get(&format!("/api/?access_token={token}")).bad_fields(400), ["access_token"]);

@@ -31,9 +31,9 @@ fn no_log_contains_a_token_even_at_trace_level() {
             let bearer = format!("Bearer {token}");
             let headers = [("authorization", bearer.as_str()), JSON];
             let mut ask = |method: &str, target: &str, body: Option<&str>| {
-                let answer = Connection::open(address).request(method, target, &headers, body.map(str::as_bytes));
-                assert!(!answer.body.contains(right) && !answer.body.contains(&wrong), "{answer:?}");
-                statuses.push(answer.status);
+                let response = Connection::open(address).request(method, target, &headers, body.map(str::as_bytes));
+                assert!(!response.body.contains(right) && !response.body.contains(&wrong), "{response:?}");
+                statuses.push(response.status);
             };
             ask("GET", "/api/", None);
             ask("GET", &format!("/api/?access_token={right}"), None);

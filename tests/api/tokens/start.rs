@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use super::{Bearer, create};
-use crate::harness::{DEPLOYED, Database, PrivateDirectory, Service, eventually, run, signal};
+use crate::harness::{DEPLOYED, Database, Service, TempDirectory, eventually, run, signal};
 
 const EVERYWHERE: (&str, &str) = ("DEPLOYLOG_LISTEN", "0.0.0.0:0");
 
@@ -33,8 +33,8 @@ fn without_a_token_the_service_refuses_to_listen_on_other_addresses_and_says_wha
         assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
     }
     assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "it ended cleanly");
-    let directory = PrivateDirectory::new();
-    let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.text()), EVERYWHERE]);
+    let directory = TempDirectory::new();
+    let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.as_str()), EVERYWHERE]);
     assert_eq!(code, 64);
     assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL is stopped too");
 }
@@ -63,7 +63,7 @@ fn with_a_token_or_open_the_service_listens_on_any_address() {
 #[test]
 fn loopback_is_open_until_the_first_token_is_created_and_never_again() {
     let database = Database::new();
-    let service = Service::with(&[
+    let service = Service::with_environment(&[
         ("DATABASE_URL", &database.url()),
         ("DEPLOYLOG_LISTEN", "127.9.9.9:0"),
         ("DEPLOYLOG_OPEN", "true"),

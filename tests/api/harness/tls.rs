@@ -1,4 +1,4 @@
-//! A PostgreSQL that is reached by TCP and offers TLS, and the authority that vouches for it.
+//! A PostgreSQL that listens on TCP with TLS, and a certificate authority that signs its certificates.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -10,31 +10,28 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::{OwnCluster, PrivateDirectory, eventually, signal, sql};
+use super::{PrivateCluster, TempDirectory, eventually, signal, sql};
 
-/// Signs what it is asked to.
-pub struct Authority(PrivateDirectory);
+pub struct CertificateAuthority(TempDirectory);
 
-/// A certificate to be signed.
-pub struct Wanted<'a> {
-    /// Its X.509 extensions, a line each.
+pub struct CertificateRequest<'a> {
+    /// X.509 extensions in the syntax of openssl's `-extfile`, one per line.
     pub extensions: &'a str,
-    /// Its validity, as openssl writes times.
+    /// Start and end of its validity, `YYYYMMDDHHMMSSZ`.
     pub times: [&'a str; 2],
-    /// The digest that is signed.
     pub digest: &'a str,
 }
 
-pub const LOCALHOST: Wanted<'static> = Wanted {
+pub const LOCALHOST: CertificateRequest<'static> = CertificateRequest {
     extensions: "subjectAltName=DNS:localhost,IP:127.0.0.1",
     times: ["20200101000000Z", "20990101000000Z"],
     digest: "sha256",
 };
 
-impl Authority {
-    /// One with a key made by this algorithm of openssl's.
+impl CertificateAuthority {
+    /// Creates a root certificate; `algorithm` holds openssl's arguments for the key.
     pub fn new(algorithm: &[&str]) -> Self {
-        let authority = Self(PrivateDirectory::new());
+        let authority = Self(TempDirectory::new());
         let settings = "
             [ca]\ndefault_ca = it\n
             [it]\ndatabase = known\nnew_certs_dir = .\nrand_serial = yes\npolicy = any\nunique_subject = no
@@ -49,40 +46,41 @@ impl Authority {
         authority
     }
 
-    /// The file with its own certificate.
+    /// The path of the root certificate.
     pub fn root(&self) -> String {
-        format!("{}/root.pem", self.0.text())
+        format!("{}/root.pem", self.0.as_str())
     }
 
-    /// A certificate with its key: both as PEM.
-    pub fn sign(&self, wanted: &Wanted) -> (String, String) {
-        let Wanted { extensions, times: [from, till], digest } = wanted;
+    /// Signs a certificate for a new key; returns both in PEM.
+    pub fn sign(&self, request: &CertificateRequest) -> (String, String) {
+        let CertificateRequest { extensions, times: [start, end], digest } = request;
         let new = ["req", "-new", "-nodes", "-subj", "/CN=a server", "-keyout", "new.key", "-out", "new.request"];
-        self.openssl(&new, ELLIPTIC);
+        self.openssl(&new, EC_KEY);
         std::fs::write(self.0.path().join("extensions"), extensions).unwrap();
         let sign = ["ca", "-batch", "-notext", "-config", "settings", "-in", "new.request", "-out", "new.pem"];
-        let how = ["-startdate", from, "-enddate", till, "-md", digest];
-        let with = if extensions.is_empty() { &[][..] } else { &["-extfile", "extensions"] };
-        self.openssl(&sign, &[&how, with].concat());
+        let validity = ["-startdate", start, "-enddate", end, "-md", digest];
+        let extensions = if extensions.is_empty() { &[][..] } else { &["-extfile", "extensions"] };
+        self.openssl(&sign, &[&validity, extensions].concat());
         let read = |name| std::fs::read_to_string(self.0.path().join(name)).unwrap();
         (read("new.pem"), read("new.key"))
     }
 
     fn openssl(&self, arguments: &[&str], more: &[&str]) {
         let mut command = Command::new("openssl");
-        let output = command.args(arguments).args(more).current_dir(self.0.path()).output().expect("openssl is there");
+        let output =
+            command.args(arguments).args(more).current_dir(self.0.path()).output().expect("openssl is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
-/// How openssl makes the common keys.
-pub const ELLIPTIC: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-pub const RSA: &[&str] = &["-newkey", "rsa:2048"];
+/// Arguments of openssl for the common kinds of keys.
+pub const EC_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+pub const RSA_KEY: &[&str] = &["-newkey", "rsa:2048"];
 
-/// PostgreSQL on a port of 127.0.0.1, with a role and database `deploylog`.
-pub struct SecureCluster {
-    /// What made it, and owns its directory: it stays stopped.
-    _made: OwnCluster,
+/// PostgreSQL on a port of 127.0.0.1, with a role and a database named `deploylog`.
+pub struct TlsCluster {
+    /// Created the cluster and owns its directory; it stays stopped.
+    _creator: PrivateCluster,
     dir: PathBuf,
     program: PathBuf,
     postmaster: Option<Child>,
@@ -91,24 +89,24 @@ pub struct SecureCluster {
 
 const PASSWORD: &str = "s3cret";
 
-impl SecureCluster {
-    /// One that lets in over TCP who is on these lines of `pg_hba.conf`.
-    pub fn start(allowed: &str, (certificate, key): (String, String)) -> Self {
-        let mut made = OwnCluster::start();
-        let process = |what| std::fs::read_link(format!("/proc/{}/{what}", made.postmaster())).unwrap();
+impl TlsCluster {
+    /// Starts it with these lines of `pg_hba.conf` for TCP.
+    pub fn start(access_rules: &str, (certificate, key): (String, String)) -> Self {
+        let mut creator = PrivateCluster::start();
+        let process = |what| std::fs::read_link(format!("/proc/{}/{what}", creator.postmaster_pid())).unwrap();
         let (program, dir) = (process("exe"), process("cwd"));
-        made.stop();
+        creator.stop();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut cluster = Self { _made: made, dir, program, postmaster: None, port };
-        cluster.present(&certificate, &key);
-        cluster.allow(allowed);
-        cluster.resume(true);
-        sql(&cluster.local(), &format!("alter role deploylog password '{PASSWORD}'"));
+        let mut cluster = Self { _creator: creator, dir, program, postmaster: None, port };
+        cluster.set_certificate(&certificate, &key);
+        cluster.set_access_rules(access_rules);
+        cluster.restart(true);
+        sql(&cluster.socket_url(), &format!("alter role deploylog password '{PASSWORD}'"));
         cluster
     }
 
     /// Starts it, with or without TLS.
-    pub fn resume(&mut self, tls: bool) {
+    pub fn restart(&mut self, tls: bool) {
         let owner = std::fs::metadata(&self.dir).unwrap();
         let (socket_dir, port) = (format!("unix_socket_directories={}", self.dir.display()), self.port);
         let mut command = Command::new(&self.program);
@@ -129,26 +127,26 @@ impl SecureCluster {
         }
     }
 
-    /// Gives it another certificate, from the next connection on.
-    pub fn present(&self, certificate: &str, key: &str) {
+    /// Replaces the certificate, from the next connection on.
+    pub fn set_certificate(&self, certificate: &str, key: &str) {
         self.write("server.crt", certificate);
         self.write("server.key", key);
         self.reload();
     }
 
-    /// Gives it other lines for who comes by TCP.
-    pub fn allow(&self, lines: &str) {
+    /// Replaces the lines of `pg_hba.conf` for TCP.
+    pub fn set_access_rules(&self, lines: &str) {
         self.write("pg_hba.conf", &format!("local all all trust\n{lines}\n"));
         self.reload();
     }
 
-    /// What was written is in force when the postmaster has read all that stands here.
+    /// Makes the postmaster reload its files and waits until it has.
     fn reload(&self) {
         let Some(postmaster) = &self.postmaster else { return };
-        let loaded = || sql(&self.local(), "select pg_conf_load_time()");
+        let loaded = || sql(&self.socket_url(), "select pg_conf_load_time()");
         let before = loaded();
         signal(postmaster.id(), "HUP");
-        eventually("it has read its settings", || loaded() != before);
+        eventually("the postmaster has reloaded its settings", || loaded() != before);
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -158,18 +156,18 @@ impl SecureCluster {
         chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
     }
 
-    /// By its socket, where there is no TLS.
-    pub fn local(&self) -> String {
+    /// A connection string for the Unix socket, which does not use TLS.
+    pub fn socket_url(&self) -> String {
         format!("host={} port={} user=deploylog dbname=deploylog", self.dir.display(), self.port)
     }
 
-    /// By TCP, in the key=value form.
-    pub fn url(&self, host: &str, more: &str) -> String {
-        format!("host={host} port={} user=deploylog password={PASSWORD} dbname=deploylog {more}", self.port)
+    /// A connection string for TCP in the key=value form, with further parameters.
+    pub fn url(&self, host: &str, parameters: &str) -> String {
+        format!("host={host} port={} user=deploylog password={PASSWORD} dbname=deploylog {parameters}", self.port)
     }
 }
 
-impl Drop for SecureCluster {
+impl Drop for TlsCluster {
     fn drop(&mut self) {
         self.stop();
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Connection, DEPLOYED, Database, Service, fill};
+use crate::harness::{Connection, DEPLOYED, Database, Service, insert_large_records};
 
 const HEAD: &str = "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n";
 
@@ -23,7 +23,7 @@ fn trickle(connection: &Connection, bytes: &[u8]) {
 
 #[test]
 fn a_body_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
-    let service = Service::set(&[("DEPLOYLOG_BODY_TIMEOUT", "0.3")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_BODY_TIMEOUT", "0.3")]);
     let length = DEPLOYED.len();
     for (framing, slow) in [
         (format!("content-length: {length}\r\n\r\n"), &b""[..]),
@@ -36,27 +36,27 @@ fn a_body_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
         let mut connection = service.connect();
         connection.send(format!("{HEAD}{framing}"));
         trickle(&connection, slow);
-        let answer = connection.answer();
-        answer.problem(408);
-        assert_eq!(answer.header("connection"), Some("close"));
+        let response = connection.response();
+        response.problem(408);
+        assert_eq!(response.header("connection"), Some("close"));
         assert!(connection.is_closed());
         assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&began.elapsed()), "{framing}");
     }
-    assert_eq!(service.all().len(), 0);
+    assert_eq!(service.all_records().len(), 0);
 }
 
 #[test]
 fn a_body_that_takes_its_time_within_the_limit_is_read() {
-    let service = Service::set(&[("DEPLOYLOG_BODY_TIMEOUT", "30")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_BODY_TIMEOUT", "30")]);
     let mut connection = service.connect();
     connection.send(format!("{HEAD}content-length: {}\r\n\r\n{}", DEPLOYED.len(), &DEPLOYED[..20]));
     trickle(&connection, &DEPLOYED.as_bytes()[20..]);
-    connection.answer().expect(201);
+    connection.response().expect(201);
 }
 
 #[test]
 fn a_header_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
-    let service = Service::set(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
     let slow = format!("{HEAD}{}", "x: y\r\n".repeat(100));
     for (said, slow) in [("GET /liv", ""), (HEAD, ""), ("", &slow)] {
         for is_kept in [false, true] {
@@ -67,10 +67,10 @@ fn a_header_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
             let began = Instant::now();
             connection.send(said);
             trickle(&connection, slow.as_bytes());
-            let answer = connection.answer();
-            answer.problem(408);
-            assert_eq!(answer.header("connection"), Some("close"));
-            assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT")));
+            let response = connection.response();
+            response.problem(408);
+            assert_eq!(response.header("connection"), Some("close"));
+            assert!(response.header("date").is_some_and(|date| date.ends_with(" GMT")));
             assert!(connection.is_closed());
             assert!((Duration::from_millis(200)..Duration::from_secs(10)).contains(&began.elapsed()), "{said:?}");
         }
@@ -79,7 +79,7 @@ fn a_header_that_comes_too_slowly_is_a_408_and_the_connection_closes() {
 
 #[test]
 fn a_connection_that_says_nothing_is_closed_in_silence() {
-    let service = Service::set(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_HEADER_TIMEOUT", "0.3")]);
     assert!(service.connect().is_closed());
     let mut kept = service.connect();
     kept.request("GET", "/livez", &[], None).expect(200);
@@ -89,12 +89,12 @@ fn a_connection_that_says_nothing_is_closed_in_silence() {
 #[test]
 fn a_reader_that_takes_nothing_is_cut() {
     let database = Database::new();
-    let service = Service::set(&[
+    let service = Service::with_settings(&[
         ("DATABASE_URL", &database.url()),
         ("DEPLOYLOG_WRITE_TIMEOUT", "0.5"),
         ("DEPLOYLOG_MAX_CONNECTIONS", "1"),
     ]);
-    fill(&database, 20_000);
+    insert_large_records(&database, 20_000);
     let mut connection = service.connect();
     connection.send("GET /api/ HTTP/1.1\r\nhost: test\r\naccept: application/x-ndjson\r\n\r\n");
     assert_eq!(connection.head().status, 200);
@@ -111,8 +111,8 @@ fn a_reader_that_takes_nothing_is_cut() {
 #[test]
 fn a_reader_that_takes_a_little_now_and_then_is_not_cut() {
     let database = Database::new();
-    let service = Service::set(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_WRITE_TIMEOUT", "2")]);
-    fill(&database, 10_000);
+    let service = Service::with_settings(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_WRITE_TIMEOUT", "2")]);
+    insert_large_records(&database, 10_000);
     let mut connection = service.connect();
     connection.send("GET /api/ HTTP/1.1\r\nhost: test\r\naccept: application/x-ndjson\r\n\r\n");
     assert_eq!(connection.head().status, 200);

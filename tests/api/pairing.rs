@@ -52,7 +52,7 @@ fn a_duration_is_finish_minus_start_rounded_to_milliseconds() {
 #[test]
 fn the_table_holds_the_duration_the_reason_for_its_absence_and_the_start_id() {
     let database = crate::harness::Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     service.record(&start(&at("10:00:00.0004")));
     service.record(&stop(&at("10:01:30.2509")));
     service.record(&stop(&at("10:02:00")));
@@ -203,8 +203,8 @@ fn noted_and_skipped_records_keep_their_times_and_do_not_affect_pairing() {
 #[test]
 fn finished_at_with_a_status_that_starts_the_clock_is_an_error() {
     let service = Service::start();
-    let answer = service.post(&web(&json!({"status": "deploying", "finished_at": at("10:00:00")})));
-    assert_eq!(answer.bad_fields(400), ["finished_at"]);
+    let response = service.post(&web(&json!({"status": "deploying", "finished_at": at("10:00:00")})));
+    assert_eq!(response.bad_fields(400), ["finished_at"]);
 }
 
 #[test]
@@ -234,12 +234,12 @@ fn a_start_and_its_finish_in_one_ndjson_body_are_paired() {
 #[test]
 fn the_service_and_the_schema_compute_the_same_deploy_digest() {
     let database = Database::new();
-    let service = Service::on(&database);
+    let service = Service::with_database(&database);
     for optional in ["", r#","run":"job#1""#, r#","environment":"ä","stage":"a / b""#, r#","run":"r","stage":"s""#] {
         service.record(&DEPLOYED.replace('}', &format!("{optional}}}")));
     }
     let id = service.record(DEPLOYED)["id"].clone();
-    service.send("PATCH", &format!("/api/{id}"), r#"{"run":"x","version":"other"}"#).expect(200);
+    service.send_json("PATCH", &format!("/api/{id}"), r#"{"run":"x","version":"other"}"#).expect(200);
     let same = "select count(*) from records where deploy = deploy_of(component, environment, run, stage, version)";
     assert_eq!(database.sql(same), [["5"]]);
     assert_eq!(database.sql("select count(distinct deploy) from records"), [["5"]]);

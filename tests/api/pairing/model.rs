@@ -47,9 +47,9 @@ impl Case<'_> {
 
     fn deliver(&mut self, lines: &[Value]) {
         let body: Vec<String> = lines.iter().map(Value::to_string).collect();
-        let answer = self.service.import(&body.join("\n")).expect(201);
+        let response = self.service.import(&body.join("\n")).expect(201);
         let all = self.read();
-        for (line, id) in lines.iter().zip(answer["ids"].as_array().unwrap()) {
+        for (line, id) in lines.iter().zip(response["ids"].as_array().unwrap()) {
             let id = id.as_i64().unwrap();
             let recorded_at = all[&id]["recorded_at"].as_str().unwrap();
             self.known.insert(id, Own::new(line.as_object().unwrap(), recorded_at));
@@ -62,9 +62,9 @@ impl Case<'_> {
         let line = body.clone();
         let key = body.as_object_mut().unwrap().remove("idempotency_key").unwrap();
         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str().unwrap())];
-        let answer = self.service.request("POST", "/api/", &headers, Some(&body.to_string())).expect(201);
-        let id = answer["id"].as_i64().unwrap();
-        let recorded_at = answer["recorded_at"].as_str().unwrap();
+        let response = self.service.request("POST", "/api/", &headers, Some(&body.to_string())).expect(201);
+        let id = response["id"].as_i64().unwrap();
+        let recorded_at = response["recorded_at"].as_str().unwrap();
         self.known.insert(id, Own::new(body.as_object().unwrap(), recorded_at));
         self.deliveries.push((line, id));
     }
@@ -82,8 +82,8 @@ impl Case<'_> {
             }
             Step::Repeat(at) => {
                 let Some((line, id)) = self.deliveries.get(at % self.deliveries.len().max(1)) else { return };
-                let answer = self.service.import(&line.to_string()).expect(201);
-                assert_eq!((&answer["ids"][0], &answer["replayed"]), (&json!(id), &json!(1)));
+                let response = self.service.import(&line.to_string()).expect(201);
+                assert_eq!((&response["ids"][0], &response["replayed"]), (&json!(id), &json!(1)));
             }
             Step::Put(at, record) | Step::Patch(at, record) if place(at, self).is_none() => drop(record),
             Step::Put(at, record) => self.change("PUT", place(at, self).unwrap(), record),
@@ -99,14 +99,14 @@ impl Case<'_> {
 
     fn change(&mut self, method: &str, id: i64, record: Value) {
         let body = self.own_component(record);
-        let answer = self.service.send(method, &format!("/api/{id}"), &body.to_string());
+        let response = self.service.send_json(method, &format!("/api/{id}"), &body.to_string());
         let body = body.as_object().unwrap();
         let changed = |stamp: &str| self.known[&id].changed(body, method == "PATCH", stamp);
         if changed("").is_none() {
-            assert_eq!(answer.status, 400, "{answer:?}");
+            assert_eq!(response.status, 400, "{response:?}");
             return;
         }
-        let own = changed(answer.expect(200)["updated_at"].as_str().unwrap()).unwrap();
+        let own = changed(response.expect(200)["updated_at"].as_str().unwrap()).unwrap();
         if own.sent["component"] != self.known[&id].sent["component"] {
             self.deliveries.retain(|(_, delivered)| *delivered != id);
         }
@@ -117,8 +117,8 @@ impl Case<'_> {
         let mut all = BTreeMap::new();
         for component in &self.components {
             let target = format!("/api/?component={component}");
-            let answer = self.service.request("GET", &target, &[("accept", "application/x-ndjson")], None);
-            for line in answer.body.lines() {
+            let response = self.service.request("GET", &target, &[("accept", "application/x-ndjson")], None);
+            for line in response.body.lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 all.insert(record["id"].as_i64().unwrap(), record);
             }
