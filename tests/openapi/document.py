@@ -1,10 +1,10 @@
-"""The OpenAPI document as the tests here read it."""
+"""Helpers that read the OpenAPI document."""
 
 import json
 
 
 def resolved(document, value):
-    """The value, or what its reference leads to."""
+    """Follows the references of a value."""
     while isinstance(value, dict) and "$ref" in value:
         target = document
         for name in value["$ref"].removeprefix("#/").split("/"):
@@ -14,27 +14,27 @@ def resolved(document, value):
 
 
 def parse(media_type, text):
-    """What a text of this type says, where it is JSON."""
+    """Parses JSON and NDJSON; returns any other text unchanged."""
     if media_type == "application/x-ndjson":
         return [json.loads(line) for line in text.split("\n") if line]
     return json.loads(text) if media_type.endswith("json") else text
 
 
-def untold(document, schema, value, at=""):
-    """The fields of a value that its schema does not name: a schema allows them, the service has none."""
+def undocumented(document, schema, value, at=""):
+    """Lists the fields of a value that its schema does not name. The schemas allow them, but the service must not send any."""
     schemas = list(_parts(document, schema))
     if isinstance(value, list):
         items = [schema["items"] for schema in schemas if "items" in schema]
-        return [name for each in value for item in items for name in untold(document, item, each, at)]
+        return [name for element in value for item in items for name in undocumented(document, item, element, at)]
     properties = {}
     for schema in schemas:
         properties |= schema.get("properties", {})
     if not isinstance(value, dict) or not properties:
         return []
     names = []
-    for name, each in value.items():
+    for name, field in value.items():
         path = f"{at}/{name}"
-        names += untold(document, properties[name], each, path) if name in properties else [path]
+        names += undocumented(document, properties[name], field, path) if name in properties else [path]
     return names
 
 

@@ -1,4 +1,4 @@
-"""What schemathesis does not know: NDJSON, in and out; the forms of a list; that a field which is not told is wrong."""
+"""Extends schemathesis: NDJSON bodies, the formats of a list, event streams, and a check for undocumented fields."""
 
 import itertools
 import json
@@ -6,12 +6,12 @@ import re
 
 import schemathesis
 
-from document import parse, resolved, untold
+from document import parse, resolved, undocumented
 
-FORMS = itertools.cycle([None, "text/csv", "application/x-ndjson"])
+FORMATS = itertools.cycle([None, "text/csv", "application/x-ndjson"])
 HAS_KEY = itertools.cycle([True, False, False])
 HAS_FILTER = itertools.cycle([True, False])
-FIRST = told = "1-0"
+FIRST = last_event_id = "1-0"
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -21,26 +21,26 @@ def to_lines(ctx, value):
 
 
 @schemathesis.deserializer("application/x-ndjson")
-def of_lines(ctx, response):
+def from_lines(ctx, response):
     return parse("application/x-ndjson", response.content.decode())
 
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
     is_positive = case.meta and case.meta.generation.mode.is_positive
-    if case.operation.label == "GET /api/" and (form := next(FORMS)):
-        case.headers["Accept"] = form
-    # A stream that has nothing to tell does not end: let there be more after what was told last, or a reset.
+    if case.operation.label == "GET /api/" and (media_type := next(FORMATS)):
+        case.headers["Accept"] = media_type
+    # A stream without events does not end: continue after a known event, or provoke a reset.
     if case.operation.label == "GET /api/events" and "Last-Event-ID" not in case.headers:
         if is_positive:
             case.query = {}
-            case.headers["Last-Event-ID"] = told
+            case.headers["Last-Event-ID"] = last_event_id
         else:
             case.headers["Last-Event-ID"] = "none"
-    # What is filtered by made-up names is empty.
+    # Filters with generated names match nothing, so half of the reads have no filter.
     if is_positive and case.method == "GET" and not next(HAS_FILTER):
         case.query = {}
-    # A key that was used or a tag that is none hides what comes of the body.
+    # A used key or an invalid tag fails before the body is processed, so most writes have neither.
     if is_positive and not next(HAS_KEY):
         for name in ("Idempotency-Key", "If-Match"):
             case.headers.pop(name, None)
@@ -48,18 +48,18 @@ def before_call(ctx, case, kwargs):
 
 @schemathesis.hook
 def after_call(ctx, case, response):
-    global told
+    global last_event_id
     if response.headers.get("content-type") == ["text/event-stream"] and b"event: reset" not in response.content:
-        told = next(iter(re.findall("^id: (.+)\ndata", response.content.decode(), re.MULTILINE)), FIRST)
+        last_event_id = next(iter(re.findall("^id: (.+)\ndata", response.content.decode(), re.MULTILINE)), FIRST)
 
 
 @schemathesis.check
-def every_field_is_told(ctx, response, case):
+def every_field_is_documented(ctx, response, case):
     document = case.operation.schema.raw_schema
     responses = document["paths"][case.operation.path][case.operation.method]["responses"]
-    answer = resolved(document, responses.get(str(response.status_code), {}))
+    documented = resolved(document, responses.get(str(response.status_code), {}))
     media_type = response.headers.get("content-type", [""])[0].split(";")[0]
-    content = answer.get("content", {}).get(media_type)
+    content = documented.get("content", {}).get(media_type)
     if content is not None:
-        fields = untold(document, content["schema"], parse(media_type, response.content.decode()))
-        assert not fields, f"not told: {', '.join(fields)}"
+        fields = undocumented(document, content["schema"], parse(media_type, response.content.decode()))
+        assert not fields, f"undocumented: {', '.join(fields)}"
