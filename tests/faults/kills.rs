@@ -1,90 +1,90 @@
-//! Processes that are killed: the service, and PostgreSQL's.
+//! Kills and stops processes of the service and of PostgreSQL.
 
 use std::time::Instant;
 
 use crate::{
-    Lab,
+    Context,
     postgres::Postgres,
-    scene::{ANSWER, BACK},
+    scenario::{RECOVERY_LIMIT, WRITE_LIMIT},
     table::Row,
 };
 
-pub fn service(lab: &mut Lab) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    for _ in 0..lab.often() {
-        lab.pause(100..900);
-        let killed = scene.services.remove(0);
+pub fn service(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    for _ in 0..context.repetitions() {
+        context.pause(100..900);
+        let killed = scenario.services.remove(0);
         let address = killed.address;
         killed.signal("KILL");
         drop(killed);
-        scene.comes_back(address);
+        scenario.restart_service(address);
     }
-    scene.end()
+    scenario.finish()
 }
 
-pub fn backend(lab: &mut Lab) -> Row {
-    kill(lab, |lab| vec![*lab.random.one_of(&lab.postgres.backends())])
+pub fn backend(context: &mut Context) -> Row {
+    kill(context, |context| vec![*context.random.one_of(&context.postgres.backends())])
 }
 
-pub fn checkpointer(lab: &mut Lab) -> Row {
-    kill(lab, |lab| vec![lab.postgres.checkpointer()])
+pub fn checkpointer(context: &mut Context) -> Row {
+    kill(context, |context| vec![context.postgres.checkpointer()])
 }
 
-pub fn postmaster(lab: &mut Lab) -> Row {
-    kill(lab, |lab| lab.postgres.postmaster().into_iter().collect())
+pub fn postmaster(context: &mut Context) -> Row {
+    kill(context, |context| context.postgres.postmaster().into_iter().collect())
 }
 
-pub fn all_of_it(lab: &mut Lab) -> Row {
-    kill(lab, |lab| lab.postgres.all())
+pub fn all_processes(context: &mut Context) -> Row {
+    kill(context, |context| context.postgres.all())
 }
 
-fn kill(lab: &mut Lab, whom: impl Fn(&mut Lab) -> Vec<u32>) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    for _ in 0..lab.often() {
-        lab.pause(100..900);
-        let pids = whom(lab);
-        let accepts = lab.postgres.kill(&pids);
-        scene.struck(1);
-        scene.recovers(accepts, BACK);
+fn kill(context: &mut Context, choose: impl Fn(&mut Context) -> Vec<u32>) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    for _ in 0..context.repetitions() {
+        context.pause(100..900);
+        let pids = choose(context);
+        let accepts_since = context.postgres.kill(&pids);
+        scenario.count_faults(1);
+        scenario.check_recovery(accepts_since, RECOVERY_LIMIT);
     }
-    scene.end()
+    scenario.finish()
 }
 
-/// All its processes are stopped, then go on.
-pub fn stopped(lab: &mut Lab) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    lab.pause(100..900);
-    let pids = lab.postgres.all();
-    let began = Instant::now();
+/// Stops all processes of PostgreSQL, then continues them.
+pub fn stopped(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    context.pause(100..900);
+    let pids = context.postgres.all();
+    let stopped = Instant::now();
     Postgres::signal(&pids, "STOP");
-    std::thread::sleep(lab.seconds(30, 4));
+    std::thread::sleep(context.seconds(30, 4));
     Postgres::signal(&pids, "CONT");
-    let accepts = Instant::now();
-    scene.struck(1);
-    scene.recovers(accepts, BACK);
-    scene.answered_within(began, ANSWER);
-    scene.end()
+    let continued = Instant::now();
+    scenario.count_faults(1);
+    scenario.check_recovery(continued, RECOVERY_LIMIT);
+    scenario.check_responses_within(stopped, WRITE_LIMIT);
+    scenario.finish()
 }
 
-/// A second replica is killed, or asked to end, and comes again, under load of its own.
-pub fn replica(lab: &mut Lab) -> Row {
-    let mut scene = lab.scene();
-    scene.add_service();
-    scene.begin();
-    for round in 0..lab.often() {
-        lab.pause(100..900);
-        let mut gone = scene.services.remove(1);
-        let address = gone.address;
+/// Kills a second replica, or stops it gracefully, and restarts it, under load.
+pub fn replica(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.add_service();
+    scenario.start_load();
+    for round in 0..context.repetitions() {
+        context.pause(100..900);
+        let mut replica = scenario.services.remove(1);
+        let address = replica.address;
         if round % 2 == 0 {
-            gone.signal("KILL");
-            gone.wait();
-        } else if !gone.stop().success() {
-            scene.complain("a replica that is asked to end does so with a failure".to_owned());
+            replica.signal("KILL");
+            replica.wait();
+        } else if !replica.stop().success() {
+            scenario.fail("a replica fails to stop gracefully".to_owned());
         }
-        scene.comes_back(address);
+        scenario.restart_service(address);
     }
-    scene.end()
+    scenario.finish()
 }

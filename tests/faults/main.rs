@@ -1,34 +1,35 @@
-//! Faults under load, one after the other, each checked: `tests/faults/run` says how it is called.
+//! Injects faults under load, one after the other, and checks that nothing acknowledged is lost, duplicated or wrong.
+//! `tests/faults/run` shows the usage.
 //!
-//! - [`scene`]: a service, load on it, and what is looked at afterwards; [`witness`] sees it from a sender's side.
-//! - [`kills`], [`network`], [`locks`], [`shortages`], [`replication`], [`front`], [`clock`]: the faults.
-//! - [`sweep`]: every database message of every call.
-//! - [`postgres`] and [`proxy`], which reads the [`protocol`]: what is broken.
-//! - [`table`]: what came of it. [`random`]: when.
+//! - [`scenario`]: a service under load and the checks afterwards; [`probe`]: one client that records every response.
+//! - [`kills`], [`network`], [`locks`], [`shortages`], [`replication`], [`load_balancer`], [`clock`]: the faults.
+//! - [`sweep`]: a fault at each database message of each call.
+//! - [`postgres`], [`proxy`] and [`protocol`]: the tools that cause the faults.
+//! - [`table`]: the results. [`random`]: repeatable random numbers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::must_use_candidate, missing_docs, reason = "tests")]
 
 #[path = "../api"]
 mod api {
-    #[allow(dead_code, unused_imports, reason = "shared with the tests of the interface, which use it all")]
+    #[allow(dead_code, unused_imports, reason = "shared with the API tests")]
     pub mod harness;
 }
 
 mod clock;
-mod front;
 mod kills;
+mod load_balancer;
 mod locks;
 mod network;
 mod postgres;
+mod probe;
 mod protocol;
 mod proxy;
 mod random;
 mod replication;
-mod scene;
+mod scenario;
 mod shortages;
 mod sweep;
 mod table;
-mod witness;
 
 use std::{
     ops::Range,
@@ -40,89 +41,88 @@ use api::harness::TempDirectory;
 use postgres::Postgres;
 use proxy::Proxy;
 use random::Random;
-use scene::Scene;
+use scenario::Scenario;
 use table::{Row, Table};
 
-type Fault = fn(&mut Lab) -> Row;
+type Fault = fn(&mut Context) -> Row;
 
-/// Each with how often it is tried in a round of a long run; those with 0 are tried in the first round only.
+/// Each fault with its number of attempts per round of a long run; 0 means once, in the first round only.
 const FAULTS: [(&str, usize, Fault); 27] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
-    ("its checkpointer is killed", 1, kills::checkpointer),
-    ("its postmaster is killed", 1, kills::postmaster),
-    ("all of PostgreSQL is killed", 1, kills::all_of_it),
-    ("PostgreSQL is stopped for a while", 1, kills::stopped),
-    ("the network stands still, then goes on", 1, network::still),
-    ("the network swallows everything", 1, network::swallowing),
-    ("the network is cut", 1, network::cut),
-    ("the network is 2 s late", 1, network::late),
-    ("the network resets amid a message", 1, network::reset),
-    ("a write is cut off and carried out later", 1, network::given_up),
-    ("PostgreSQL's disk is full", 1, shortages::disk),
-    ("its table is locked", 1, shortages::table_lock),
-    ("its rows are locked", 1, shortages::row_locks),
-    ("the service's clock jumps by a day", 1, clock::jumps),
-    ("the service has no more memory", 1, shortages::memory_of_service),
-    ("PostgreSQL has no more memory", 1, shortages::memory_of_postgres),
-    ("a second replica comes and goes", 1, kills::replica),
+    ("the checkpointer is killed", 1, kills::checkpointer),
+    ("the postmaster is killed", 1, kills::postmaster),
+    ("all PostgreSQL processes are killed", 1, kills::all_processes),
+    ("PostgreSQL is stopped and continued", 1, kills::stopped),
+    ("the network stalls, then delivers all data", 1, network::stalled),
+    ("the network drops all data silently", 1, network::dropping),
+    ("the network closes all connections", 1, network::closed),
+    ("the network delays all data by 2 s", 1, network::delayed),
+    ("a connection is reset within a message", 1, network::reset),
+    ("a write is cut off and executed later", 1, network::executed_later),
+    ("the disk of PostgreSQL is full", 1, shortages::disk),
+    ("the table is locked", 1, shortages::table_lock),
+    ("the rows are locked", 1, shortages::row_locks),
+    ("the clock of the service jumps by a day", 1, clock::jumps),
+    ("the service runs out of memory", 1, shortages::memory_of_service),
+    ("PostgreSQL runs out of memory", 1, shortages::memory_of_postgres),
+    ("a second replica is killed or stopped", 1, kills::replica),
     ("a replica is killed while it holds locks", 1, locks::replica_killed),
     ("a connection is cut between lock and commit", 1, locks::connection_cut),
-    ("a backend is stopped before it has its lock", 1, locks::stopped_before),
-    ("a backend is stopped while it holds locks", 1, locks::stopped_after),
+    ("a backend is stopped while it awaits a lock", 1, locks::stopped_while_waiting),
+    ("a backend is stopped while it holds locks", 1, locks::stopped_while_holding),
     ("the lock table is full", 1, shortages::lock_table),
-    ("the synchronous standby is away", 1, replication::standby_away),
-    ("a replica behind haproxy is killed", 1, front::replica),
-    ("any message of any call fails", 0, sweep::all),
+    ("the synchronous standby is down", 1, replication::standby_down),
+    ("a replica behind haproxy is killed", 1, load_balancer::replica),
+    ("each database message of each call fails", 0, sweep::all),
 ];
 
-/// What the faults share.
-pub struct Lab<'a> {
+/// Shared by all faults.
+pub struct Context<'a> {
     pub postgres: &'a Postgres,
     pub random: Random,
-    /// Whether each fault lasts as long as it should.
+    /// A long run repeats faults more often and lets them last longer.
     is_long: bool,
 }
 
-impl<'a> Lab<'a> {
-    /// One service on a schema of its own.
-    pub fn scene(&self) -> Scene<'a> {
-        let mut scene = Scene::new(self.postgres, None);
-        scene.add_service();
-        scene
+impl<'a> Context<'a> {
+    /// One service on its own schema.
+    pub fn scenario(&self) -> Scenario<'a> {
+        let mut scenario = Scenario::new(self.postgres, None);
+        scenario.add_service();
+        scenario
     }
 
-    /// The same, with a network in between.
-    pub fn scene_behind(&self, proxy: &Proxy) -> Scene<'a> {
-        let mut scene = Scene::new(self.postgres, Some(proxy.address));
-        scene.add_service();
-        // All that it asks by itself it asks at once, and then again and again.
+    /// One service that reaches PostgreSQL through a proxy.
+    pub fn scenario_through(&self, proxy: &Proxy) -> Scenario<'a> {
+        let mut scenario = Scenario::new(self.postgres, Some(proxy.address));
+        scenario.add_service();
+        // The service sends each of its background queries soon after startup.
         std::thread::sleep(Duration::from_millis(300));
-        proxy.knows_own_questions();
-        scene
+        proxy.mark_background_queries();
+        scenario
     }
 
-    /// How often something short strikes.
-    pub fn often(&self) -> u64 {
+    /// The number of times a short fault strikes.
+    pub fn repetitions(&self) -> u64 {
         if self.is_long { 5 } else { 2 }
     }
 
-    /// How long something long lasts.
+    /// The duration of a lasting fault.
     pub fn seconds(&self, long: u64, short: u64) -> Duration {
         Duration::from_secs(if self.is_long { long } else { short })
     }
 
-    /// Lets the load run for some milliseconds: nobody knows where it is then.
+    /// Lets the load run for a random time, so that the fault strikes at a random point.
     pub fn pause(&mut self, millis: Range<u64>) {
         std::thread::sleep(Duration::from_millis(self.random.within(millis)));
     }
 }
 
-/// What the command line asks for.
 struct Options {
     seed: u64,
     minutes: Option<u64>,
-    /// Part of the name of those that are tried.
+    /// Runs only the faults whose name contains this.
     only: String,
 }
 
@@ -149,18 +149,20 @@ fn main() -> ExitCode {
     };
     println!("seed {seed}");
     let postgres = Postgres::start(TempDirectory::new());
-    let began = Instant::now();
-    let is_over = || began.elapsed() >= Duration::from_secs(60 * minutes.unwrap_or_default());
+    let start = Instant::now();
+    let is_over = || start.elapsed() >= Duration::from_secs(60 * minutes.unwrap_or_default());
     let mut table = Table::default();
     for round in 1.. {
-        for (number, (name, often, fault)) in FAULTS.iter().enumerate().filter(|(_, (name, ..))| name.contains(&only)) {
-            let times = if minutes.is_none() || round == 1 && *often == 0 { 1 } else { *often };
+        for (number, (name, repetitions, fault)) in
+            FAULTS.iter().enumerate().filter(|(_, (name, ..))| name.contains(&only))
+        {
+            let times = if minutes.is_none() || round == 1 && *repetitions == 0 { 1 } else { *repetitions };
             for time in 0..times {
-                // Each has chances of its own, so that it is the same by itself.
+                // A seed per attempt: --only repeats exactly the same fault.
                 let random = Random::new(seed.wrapping_mul(1 << 16) + round * 1000 + number as u64 * 10 + time as u64);
-                let mut lab = Lab { postgres: &postgres, random, is_long: minutes.is_some() };
-                let row = fault(&mut lab);
-                println!("{:>6} s, round {round}: {name}: {row}", began.elapsed().as_secs());
+                let mut context = Context { postgres: &postgres, random, is_long: minutes.is_some() };
+                let row = fault(&mut context);
+                println!("{:>6} s, round {round}: {name}: {row}", start.elapsed().as_secs());
                 table.add(number, name, row);
             }
         }
@@ -168,6 +170,6 @@ fn main() -> ExitCode {
             break;
         }
     }
-    print!("\n{table}\nseed {seed}, {} s\n", began.elapsed().as_secs());
+    print!("\n{table}\nseed {seed}, {} s\n", start.elapsed().as_secs());
     if table.total().is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

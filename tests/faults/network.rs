@@ -1,98 +1,98 @@
-//! The network between the service and PostgreSQL breaks.
+//! Network faults between the service and PostgreSQL.
 
 use std::time::{Duration, Instant};
 
 use crate::{
-    Lab,
+    Context,
     api::harness::{Session, blocked_backend},
-    locks::{Sent, lonely_component},
+    locks::{PendingWrite, component_with_own_lock},
     protocol::Side,
-    proxy::{Act, Network, Proxy},
-    scene::{ANSWER, BACK},
+    proxy::{Action, Network, Proxy},
+    scenario::{RECOVERY_LIMIT, WRITE_LIMIT},
     table::Row,
 };
 
-/// Within which the service is back once the network is, where nobody tells it that connections are dead.
-const BACK_FROM_SILENCE: Duration = Duration::from_secs(10);
+/// The recovery limit if the service receives no notice that its connections are dead.
+const SILENT_RECOVERY_LIMIT: Duration = Duration::from_secs(10);
 
-pub fn still(lab: &mut Lab) -> Row {
-    let lasts = lab.seconds(10, 3);
-    during(lab, Network::Still, lasts, BACK_FROM_SILENCE)
+pub fn stalled(context: &mut Context) -> Row {
+    let duration = context.seconds(10, 3);
+    during(context, Network::Stalled, duration, SILENT_RECOVERY_LIMIT)
 }
 
-pub fn swallowing(lab: &mut Lab) -> Row {
-    let lasts = lab.seconds(20, 4);
-    during(lab, Network::Swallowing, lasts, BACK_FROM_SILENCE)
+pub fn dropping(context: &mut Context) -> Row {
+    let duration = context.seconds(20, 4);
+    during(context, Network::Dropping, duration, SILENT_RECOVERY_LIMIT)
 }
 
-pub fn cut(lab: &mut Lab) -> Row {
-    let lasts = lab.seconds(5, 1);
-    during(lab, Network::Cut, lasts, BACK)
+pub fn closed(context: &mut Context) -> Row {
+    let duration = context.seconds(5, 1);
+    during(context, Network::Closed, duration, RECOVERY_LIMIT)
 }
 
-pub fn late(lab: &mut Lab) -> Row {
-    let lasts = lab.seconds(10, 3);
-    during(lab, Network::Late(Duration::from_secs(2)), lasts, BACK_FROM_SILENCE)
+pub fn delayed(context: &mut Context) -> Row {
+    let duration = context.seconds(10, 3);
+    during(context, Network::Delayed(Duration::from_secs(2)), duration, SILENT_RECOVERY_LIMIT)
 }
 
-fn during(lab: &mut Lab, network: Network, lasts: Duration, back: Duration) -> Row {
-    let proxy = Proxy::start(lab.postgres.socket());
-    let mut scene = lab.scene_behind(&proxy);
-    scene.begin();
-    lab.pause(100..900);
-    let began = Instant::now();
-    proxy.is_now(network);
-    std::thread::sleep(lasts);
-    proxy.is_now(Network::Whole);
-    let ended = Instant::now();
-    scene.struck(1);
-    scene.recovers(ended, back);
-    scene.answered_within(began, ANSWER);
-    scene.end()
+fn during(context: &mut Context, network: Network, duration: Duration, limit: Duration) -> Row {
+    let proxy = Proxy::start(context.postgres.socket());
+    let mut scenario = context.scenario_through(&proxy);
+    scenario.start_load();
+    context.pause(100..900);
+    let start = Instant::now();
+    proxy.set_network(network);
+    std::thread::sleep(duration);
+    proxy.set_network(Network::Up);
+    let end = Instant::now();
+    scenario.count_faults(1);
+    scenario.check_recovery(end, limit);
+    scenario.check_responses_within(start, WRITE_LIMIT);
+    scenario.finish()
 }
 
-/// Again and again, at any message of either side.
-pub fn reset(lab: &mut Lab) -> Row {
-    let proxy = Proxy::start(lab.postgres.socket());
-    let mut scene = lab.scene_behind(&proxy);
-    scene.begin();
-    for _ in 0..lab.often() * 10 {
-        let n = usize::try_from(lab.random.within(1..200)).unwrap();
-        let side = *lab.random.one_of(&[Side::Service, Side::PostgreSql]);
-        proxy.at(side, n, if lab.random.within(0..2) == 0 { Act::Reset } else { Act::Cut });
-        lab.pause(20..200);
-        if !proxy.forget() {
-            scene.struck(1);
+/// Resets or closes connections repeatedly, each time at a random message of a random side.
+pub fn reset(context: &mut Context) -> Row {
+    let proxy = Proxy::start(context.postgres.socket());
+    let mut scenario = context.scenario_through(&proxy);
+    scenario.start_load();
+    for _ in 0..context.repetitions() * 10 {
+        let n = usize::try_from(context.random.within(1..200)).unwrap();
+        let side = *context.random.one_of(&[Side::Service, Side::PostgreSql]);
+        proxy.arm(side, n, if context.random.within(0..2) == 0 { Action::Reset } else { Action::Cut });
+        context.pause(20..200);
+        if !proxy.disarm() {
+            scenario.count_faults(1);
         }
     }
-    scene.recovers(Instant::now(), BACK);
-    scene.end()
+    scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
+    scenario.finish()
 }
 
-/// A start whose connection is cut while it waits for its lock is carried out although nobody waits for it, and before
-/// its finish, which waits behind it.
-pub fn given_up(lab: &mut Lab) -> Row {
-    let proxy = Proxy::start(lab.postgres.socket());
-    let mut scene = lab.scene_behind(&proxy);
-    scene.begin();
-    for _ in 0..lab.often() {
-        lab.pause(100..900);
-        let (service, component) = (scene.services[0].address, lonely_component(&scene));
-        let session = Session::open(&scene.url());
+/// PostgreSQL executes a start whose connection was cut while it waited for its lock. Its finish waits for the same
+/// lock and still pairs with it.
+pub fn executed_later(context: &mut Context) -> Row {
+    let proxy = Proxy::start(context.postgres.socket());
+    let mut scenario = context.scenario_through(&proxy);
+    scenario.start_load();
+    for _ in 0..context.repetitions() {
+        context.pause(100..900);
+        let (service, component) = (scenario.services[0].address, component_with_own_lock(&scenario));
+        let session = Session::open(&scenario.url());
         session.execute(&format!("begin; select lock_components(array['{component}'])"));
-        let start = Sent::post(service, &component, "started", None);
-        blocked_backend(&scene.url(), &session);
+        let start = PendingWrite::post(service, &component, "started", None);
+        blocked_backend(&scenario.url(), &session);
         proxy.cut();
-        scene.is_answered(start, &[503]);
-        let finish = Sent::post(service, &component, "deployed", None);
+        scenario.check_response(start, &[503]);
+        let finish = PendingWrite::post(service, &component, "deployed", None);
         session.execute("rollback");
-        if let Some(finish) = scene.is_answered(finish, &[201])
+        if let Some(finish) = scenario.check_response(finish, &[201])
             && finish["start_id"].is_null()
         {
-            scene.complain(format!("the finish has not its start: {finish}"));
+            scenario.fail(format!("the finish is not paired with its start: {finish}"));
         }
-        scene.struck(1);
+        scenario.count_faults(1);
     }
-    scene.recovers(Instant::now(), BACK);
-    scene.end()
+    scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
+    scenario.finish()
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL's messages, as they pass by.
+//! Reads the messages of the PostgreSQL protocol.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,17 +8,17 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
 
-/// Who sends a message.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Service,
     PostgreSql,
 }
 
-/// Messages of one side, whole.
+/// Splits the byte stream of one side into messages.
 pub struct Messages<R> {
     reader: BufReader<R>,
-    /// The first of the service's has no type.
+    /// The first message of the service has no type byte.
     is_typed: bool,
 }
 
@@ -27,12 +27,12 @@ impl<R: AsyncRead + Unpin> Messages<R> {
         Self { reader: BufReader::new(reader), is_typed: side == Side::PostgreSql }
     }
 
-    /// Whether the next one has arrived together with the last.
+    /// Whether the next message arrived together with the previous one.
     pub fn has_more(&self) -> bool {
         !self.reader.buffer().is_empty()
     }
 
-    /// The next one; fails where the side has ended.
+    /// Reads the next message; fails at the end of the stream.
     pub async fn next(&mut self) -> io::Result<Vec<u8>> {
         let mut message = vec![0; if self.is_typed { 5 } else { 4 }];
         self.reader.read_exact(&mut message).await?;
@@ -46,53 +46,53 @@ impl<R: AsyncRead + Unpin> Messages<R> {
     }
 }
 
-/// What the service asks by itself, whoever calls.
+/// The texts of the queries that the service sends without a request.
 #[derive(Default)]
-pub struct OwnQuestions(Mutex<Own>);
+pub struct BackgroundQueries(Mutex<Known>);
 
 #[derive(Default)]
-struct Own {
+struct Known {
     texts: HashSet<Vec<u8>>,
-    is_known: bool,
+    is_complete: bool,
 }
 
-impl OwnQuestions {
-    /// From now on what is asked and was not asked before is asked for a call.
-    pub fn are_known(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_known = true;
+impl BackgroundQueries {
+    /// From now on a new query text belongs to a request.
+    pub fn mark_complete(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_complete = true;
     }
 
-    fn has(&self, text: &[u8]) -> bool {
-        let mut own = self.0.lock().unwrap();
-        if !own.is_known {
-            own.texts.insert(text.to_owned());
+    fn contains(&self, text: &[u8]) -> bool {
+        let mut known = self.0.lock().unwrap();
+        if !known.is_complete {
+            known.texts.insert(text.to_owned());
         }
-        own.texts.contains(text)
+        known.texts.contains(text)
     }
 }
 
-/// Which statement a connection is at.
+/// Follows which statement a connection executes.
 #[derive(Default)]
-pub struct Conversation {
+pub struct StatementTracker {
     statements: HashMap<Vec<u8>, bool>,
-    pub is_own: bool,
+    pub is_background: bool,
 }
 
-impl Conversation {
-    /// Follows what the service sends.
-    pub fn hear(&mut self, message: &[u8], own: &OwnQuestions) {
+impl StatementTracker {
+    /// Processes a message of the service.
+    pub fn observe(&mut self, message: &[u8], background: &BackgroundQueries) {
         let mut texts = message.get(5..).unwrap_or_default().split(|byte| *byte == 0);
         match message[0] {
             b'P' => {
                 let (name, sql) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
-                self.is_own = own.has(sql);
-                self.statements.insert(name.to_owned(), self.is_own);
+                self.is_background = background.contains(sql);
+                self.statements.insert(name.to_owned(), self.is_background);
             }
             b'B' => {
                 let name = texts.nth(1).unwrap_or_default();
-                self.is_own = self.statements.get(name).copied().unwrap_or_default();
+                self.is_background = self.statements.get(name).copied().unwrap_or_default();
             }
-            b'Q' => self.is_own = false,
+            b'Q' => self.is_background = false,
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The network between the service and PostgreSQL: one that can break, as a whole or at one message.
+//! A proxy between the service and PostgreSQL that breaks connections, all of them or one at a chosen message.
 
 use std::{
     io,
@@ -16,183 +16,183 @@ use tokio::{
     time::sleep,
 };
 
-use crate::protocol::{Conversation, Messages, OwnQuestions, Side};
+use crate::protocol::{BackgroundQueries, Messages, Side, StatementTracker};
 
-/// How the network is.
+/// The state of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    Whole,
-    /// Nothing arrives until it is whole again; then all of it does.
-    Still,
-    /// Nothing arrives, ever, and nobody says so: connections of that time are of no more use.
-    Swallowing,
-    /// Connections are cut, and new ones too.
-    Cut,
-    /// Everything arrives so much later.
-    Late(Duration),
+    Up,
+    /// Nothing arrives until the network is up again; then everything does.
+    Stalled,
+    /// Data disappears without an error, and affected connections never recover.
+    Dropping,
+    /// Existing and new connections are closed.
+    Closed,
+    /// All data arrives later by this duration.
+    Delayed(Duration),
 }
 
-/// What happens at a message.
-pub enum Act {
-    /// The connection is reset amid it.
+/// What happens at the chosen message.
+pub enum Action {
+    /// The connection is reset in the middle of the message.
     Reset,
-    /// The connection ends before it.
+    /// The connection ends before the message.
     Cut,
-    /// It arrives so much later.
+    /// The message arrives later by this duration.
     Delay(Duration),
-    /// It waits: who is told of it says when it goes on.
+    /// The sender reports that the message has arrived; the message waits for the notification.
     Hold(mpsc::Sender<()>, Arc<Notify>),
 }
 
 struct Rule {
     side: Side,
-    /// Messages until then, of a call.
+    /// The number of messages up to the chosen one, without those of background queries.
     left: usize,
-    act: Act,
+    action: Action,
 }
 
-struct Line {
+struct Link {
     socket: PathBuf,
     network: watch::Sender<Network>,
     cut: Notify,
     rule: Mutex<Option<Rule>>,
-    own: OwnQuestions,
+    background: BackgroundQueries,
 }
 
 pub struct Proxy {
     pub address: SocketAddr,
-    line: Arc<Line>,
+    link: Arc<Link>,
     _runtime: Runtime,
 }
 
 impl Proxy {
-    /// To PostgreSQL's socket.
+    /// Forwards to the Unix socket of PostgreSQL.
     pub fn start(socket: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let network = watch::channel(Network::Whole).0;
-        let line = Arc::new(Line {
+        let network = watch::channel(Network::Up).0;
+        let link = Arc::new(Link {
             socket,
             network,
             cut: Notify::new(),
             rule: Mutex::default(),
-            own: OwnQuestions::default(),
+            background: BackgroundQueries::default(),
         });
-        let accepting = line.clone();
+        let accepting = link.clone();
         runtime.spawn(async move {
             loop {
                 let (service, _) = listener.accept().await.unwrap();
-                let line = accepting.clone();
-                tokio::spawn(async move { line.carry(service).await });
+                let link = accepting.clone();
+                tokio::spawn(async move { link.forward(service).await });
             }
         });
-        Self { address, line, _runtime: runtime }
+        Self { address, link, _runtime: runtime }
     }
 
-    pub fn is_now(&self, network: Network) {
-        self.line.network.send_replace(network);
+    pub fn set_network(&self, network: Network) {
+        self.link.network.send_replace(network);
     }
 
-    /// Cuts all connections, once.
+    /// Resets all current connections.
     pub fn cut(&self) {
-        self.line.cut.notify_waiters();
+        self.link.cut.notify_waiters();
     }
 
-    /// What the service has asked by itself until now is no part of any call.
-    pub fn knows_own_questions(&self) {
-        self.line.own.are_known();
+    /// Treats the queries sent so far as background queries, which never count as messages of a request.
+    pub fn mark_background_queries(&self) {
+        self.link.background.mark_complete();
     }
 
-    /// Does this at the n-th message from that side that is part of a call, once.
-    pub fn at(&self, side: Side, n: usize, act: Act) {
-        *self.line.rule.lock().unwrap() = Some(Rule { side, left: n, act });
+    /// Performs the action once, at the n-th message of a request from this side.
+    pub fn arm(&self, side: Side, n: usize, action: Action) {
+        *self.link.rule.lock().unwrap() = Some(Rule { side, left: n, action });
     }
 
-    /// Forgets what was to be done; whether it still was.
-    pub fn forget(&self) -> bool {
-        self.line.rule.lock().unwrap().take().is_some()
+    /// Removes the armed action; returns whether it was still pending.
+    pub fn disarm(&self) -> bool {
+        self.link.rule.lock().unwrap().take().is_some()
     }
 }
 
-impl Line {
-    async fn carry(&self, service: TcpStream) {
+impl Link {
+    async fn forward(&self, service: TcpStream) {
         let mut network = self.network.subscribe();
-        let broken = async {
+        let cut = async {
             tokio::select! {
-                _ = network.wait_for(|now| *now == Network::Cut) => {}
+                _ = network.wait_for(|now| *now == Network::Closed) => {}
                 () = self.cut.notified() => {}
             }
         };
         let Ok(server) = UnixStream::connect(&self.socket).await else { return };
         let _ = service.set_nodelay(true);
-        let conversation = Mutex::new(Conversation::default());
+        let tracker = Mutex::new(StatementTracker::default());
         let (from_service, to_service) = service.into_split();
         let (from_server, to_server) = server.into_split();
         let (to_service, to_server) = (tokio::sync::Mutex::new(to_service), tokio::sync::Mutex::new(to_server));
-        let asked = async {
+        let requests = async {
             let mut messages = Messages::new(from_service, Side::Service);
             loop {
                 let is_burst = messages.has_more();
                 let message = messages.next().await?;
-                conversation.lock().unwrap().hear(&message, &self.own);
-                let act = self.pass(Side::Service, is_burst, &conversation).await;
-                to_server.lock().await.write_all(until(&message, act)).await?;
-                if act.is_some() {
-                    return Ok::<_, io::Error>(act);
+                tracker.lock().unwrap().observe(&message, &self.background);
+                let end = self.pass(Side::Service, is_burst, &tracker).await;
+                to_server.lock().await.write_all(delivered(&message, end)).await?;
+                if end.is_some() {
+                    return Ok::<_, io::Error>(end);
                 }
             }
         };
-        let answered = async {
+        let responses = async {
             let mut messages = Messages::new(from_server, Side::PostgreSql);
             loop {
                 let is_burst = messages.has_more();
                 let message = messages.next().await?;
-                let act = self.pass(Side::PostgreSql, is_burst, &conversation).await;
-                to_service.lock().await.write_all(until(&message, act)).await?;
-                if act.is_some() {
-                    return Ok::<_, io::Error>(act);
+                let end = self.pass(Side::PostgreSql, is_burst, &tracker).await;
+                to_service.lock().await.write_all(delivered(&message, end)).await?;
+                if end.is_some() {
+                    return Ok::<_, io::Error>(end);
                 }
             }
         };
         let end = tokio::select! {
-            end = asked => end,
-            end = answered => end,
-            () = broken => Ok(Some(End::Reset)),
+            end = requests => end,
+            end = responses => end,
+            () = cut => Ok(Some(End::Reset)),
         };
         if let Ok(Some(End::Reset)) = end {
             let _ = to_service.lock().await.as_ref().set_zero_linger();
         }
     }
 
-    /// Waits until a message may pass; or says how the connection ends at it.
-    async fn pass(&self, side: Side, is_burst: bool, conversation: &Mutex<Conversation>) -> Option<End> {
+    /// Waits until the message can pass. Returns how the connection ends at this message, if it does.
+    async fn pass(&self, side: Side, is_burst: bool, tracker: &Mutex<StatementTracker>) -> Option<End> {
         let network = *self.network.borrow();
         match network {
-            Network::Late(delay) if !is_burst => sleep(delay).await,
-            Network::Still => drop(self.network.subscribe().wait_for(|now| *now != Network::Still).await),
-            Network::Swallowing => std::future::pending().await,
+            Network::Delayed(delay) if !is_burst => sleep(delay).await,
+            Network::Stalled => drop(self.network.subscribe().wait_for(|now| *now != Network::Stalled).await),
+            Network::Dropping => std::future::pending().await,
             _ => {}
         }
-        if conversation.lock().unwrap().is_own {
+        if tracker.lock().unwrap().is_background {
             return None;
         }
-        let act = {
-            let mut standing = self.rule.lock().unwrap();
-            let rule = standing.as_mut().filter(|rule| rule.side == side)?;
+        let action = {
+            let mut armed = self.rule.lock().unwrap();
+            let rule = armed.as_mut().filter(|rule| rule.side == side)?;
             rule.left -= 1;
             if rule.left > 0 {
                 return None;
             }
-            standing.take()?.act
+            armed.take()?.action
         };
-        match act {
-            Act::Reset => return Some(End::Reset),
-            Act::Cut => return Some(End::Cut),
-            Act::Delay(delay) => sleep(delay).await,
-            Act::Hold(reached, goes_on) => {
+        match action {
+            Action::Reset => return Some(End::Reset),
+            Action::Cut => return Some(End::Cut),
+            Action::Delay(delay) => sleep(delay).await,
+            Action::Hold(reached, resume) => {
                 let _ = reached.send(());
-                goes_on.notified().await;
+                resume.notified().await;
             }
         }
         None
@@ -205,8 +205,8 @@ enum End {
     Cut,
 }
 
-/// What of a message arrives.
-fn until(message: &[u8], end: Option<End>) -> &[u8] {
+/// The part of a message that is delivered.
+fn delivered(message: &[u8], end: Option<End>) -> &[u8] {
     match end {
         None => message,
         Some(End::Reset) => &message[..message.len() / 2],

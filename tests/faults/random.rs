@@ -1,8 +1,8 @@
-//! Chances that are the same again for the same seed.
+//! Random numbers that are the same for the same seed.
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
-/// `SplitMix64`.
+/// The `SplitMix64` generator.
 pub struct Random(u64);
 
 impl Random {
@@ -20,10 +20,6 @@ impl Random {
 
     pub fn within(&mut self, range: Range<u64>) -> u64 {
         range.start + self.next() % (range.end - range.start)
-    }
-
-    pub fn millis(&mut self, range: Range<u64>) -> Duration {
-        Duration::from_millis(self.within(range))
     }
 
     pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {

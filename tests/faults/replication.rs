@@ -1,54 +1,59 @@
-//! A synchronous standby that goes and comes back.
+//! A synchronous standby that stops and returns.
 
 use std::time::{Duration, Instant};
 
 use crate::{
-    Lab,
+    Context,
     api::harness::{ReplicatedCluster, STANDBY_NAME, eventually},
     postgres::Postgres,
-    scene::{ANSWER, BACK, Scene},
+    scenario::{RECOVERY_LIMIT, Scenario, WRITE_LIMIT},
     table::Row,
 };
 
-/// How often somebody cancels what waits for the standby.
-const CANCEL: Duration = Duration::from_millis(200);
+/// The interval at which the test cancels commits that wait for the standby.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Nobody is told of a record that the standby does not have, even if the wait for it is cancelled: by somebody in every
-/// second round, by the service at its deadline otherwise.
-pub fn standby_away(lab: &mut Lab) -> Row {
+/// No record is acknowledged that the standby lacks, even if the wait for the standby is cancelled: by the test in
+/// every second round, otherwise by the service at its deadline.
+pub fn standby_down(context: &mut Context) -> Row {
     let mut cluster = ReplicatedCluster::start();
     cluster.add_standby();
     cluster.set_synchronous_standby(STANDBY_NAME);
-    let postgres = Postgres::of(cluster.url(), cluster.primary.clone(), &cluster.primary);
-    let mut scene = Scene::new(&postgres, None);
-    scene.add_service();
-    scene.begin();
-    for round in 0..lab.often() {
-        lab.pause(100..900);
-        let began = Instant::now();
+    let postgres = Postgres::existing(cluster.url(), cluster.primary.clone(), &cluster.primary);
+    let mut scenario = Scenario::new(&postgres, None);
+    scenario.add_service();
+    scenario.start_load();
+    for round in 0..context.repetitions() {
+        context.pause(100..900);
+        let start = Instant::now();
         cluster.stop_standby();
-        let away = Instant::now();
-        while away.elapsed() < lab.seconds(20, 5) {
+        let stopped = Instant::now();
+        while stopped.elapsed() < context.seconds(20, 5) {
             if round % 2 == 0 {
-                scene.sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+                scenario.sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
             }
-            scene.reads_until(Instant::now() + CANCEL);
+            scenario.check_reads_until(Instant::now() + CANCEL_INTERVAL);
         }
-        scene.answered_within(began, ANSWER);
-        let acknowledged = scene.witness().acknowledged();
-        if scene.witness().sights(away).iter().any(|sight| sight.began > away && sight.is_success()) {
-            scene.complain("a write is acknowledged while the standby is away".to_owned());
+        scenario.check_responses_within(start, WRITE_LIMIT);
+        let acknowledged = scenario.probe().acknowledged();
+        if scenario
+            .probe()
+            .observations(stopped)
+            .iter()
+            .any(|observation| observation.sent > stopped && observation.is_success())
+        {
+            scenario.fail("a write was acknowledged while the standby was down".to_owned());
         }
         cluster.start_standby_alone();
-        scene.has_copy(&cluster.standby_url(), &acknowledged);
+        scenario.check_copy(&cluster.standby_url(), &acknowledged);
         cluster.stop_standby();
         cluster.start_standby();
-        eventually("the standby confirms", || {
-            !scene.sql("select from pg_stat_replication where sync_state = 'sync'").is_empty()
+        eventually("the standby confirms commits", || {
+            !scenario.sql("select from pg_stat_replication where sync_state = 'sync'").is_empty()
         });
-        let follows = Instant::now();
-        scene.struck(1);
-        scene.recovers(follows, BACK);
+        let caught_up = Instant::now();
+        scenario.count_faults(1);
+        scenario.check_recovery(caught_up, RECOVERY_LIMIT);
     }
-    scene.end()
+    scenario.finish()
 }

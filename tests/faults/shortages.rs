@@ -1,4 +1,4 @@
-//! What the service or PostgreSQL needs is short: room on the disk, memory, locks.
+//! Shortages of locks, disk space and memory.
 
 use std::{
     fs::{self, File},
@@ -10,48 +10,48 @@ use std::{
 };
 
 use crate::{
-    Lab,
+    Context,
     api::harness::{Connection, DEPLOYED, Service, Session, TempDirectory},
-    locks::Sent,
+    locks::PendingWrite,
     postgres::Postgres,
-    scene::{ANSWER, BACK, Scene},
+    scenario::{RECOVERY_LIMIT, Scenario, WRITE_LIMIT},
     table::Row,
 };
 
-/// Somebody has the table for himself.
-pub fn table_lock(lab: &mut Lab) -> Row {
-    held(lab, "lock table records in access exclusive mode")
+/// Another session holds an exclusive lock on the table.
+pub fn table_lock(context: &mut Context) -> Row {
+    with_locks(context, "lock table records in access exclusive mode")
 }
 
-/// Somebody has every row that is there.
-pub fn row_locks(lab: &mut Lab) -> Row {
-    held(lab, "select from records for update; select from open_starts for update")
+/// Another session holds a lock on every row.
+pub fn row_locks(context: &mut Context) -> Row {
+    with_locks(context, "select from records for update; select from open_starts for update")
 }
 
-fn held(lab: &mut Lab, locks: &str) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    lab.pause(100..900);
-    let session = Session::open(&scene.url());
+fn with_locks(context: &mut Context, locks: &str) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    context.pause(100..900);
+    let session = Session::open(&scenario.url());
     session.execute(&format!("begin; {locks}"));
-    std::thread::sleep(lab.seconds(10, 3));
+    std::thread::sleep(context.seconds(10, 3));
     session.execute("rollback");
-    scene.struck(1);
-    scene.recovers(Instant::now(), BACK);
-    scene.end()
+    scenario.count_faults(1);
+    scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
+    scenario.finish()
 }
 
-/// Somebody has as many locks as PostgreSQL has room for.
-pub fn lock_table(lab: &mut Lab) -> Row {
-    /// More than there is room for.
+/// Another session takes all entries of PostgreSQL's lock table.
+pub fn lock_table(context: &mut Context) -> Row {
+    /// More than the lock table can hold.
     const LOCKS: u64 = 50_000;
-    let mut scene = lab.scene();
-    scene.begin();
-    lab.pause(100..900);
-    let session = Session::open(&scene.url());
-    let began = Instant::now();
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    context.pause(100..900);
+    let session = Session::open(&scenario.url());
+    let start = Instant::now();
     let mut next = 0;
-    // Those of a session outlive the statement that fails. Each write that ends makes room for some more.
+    // Session locks survive the failed statement. Each finished write frees entries, so fill again.
     let mut fill = || {
         session.execute(&format!(
             "do $$ begin perform pg_advisory_lock(n) from generate_series({next}, {next} + {LOCKS}) n;
@@ -59,135 +59,136 @@ pub fn lock_table(lab: &mut Lab) -> Row {
         ));
         next += LOCKS;
     };
-    let is_felt = |scene: &Scene| scene.witness().sights(began).iter().any(|sight| !sight.is_success());
-    while !is_felt(&scene) && began.elapsed() < Duration::from_secs(60) {
+    let has_effect =
+        |scenario: &Scenario| scenario.probe().observations(start).iter().any(|observation| !observation.is_success());
+    while !has_effect(&scenario) && start.elapsed() < Duration::from_secs(60) {
         fill();
     }
-    if !is_felt(&scene) {
-        scene.complain("nobody felt that the lock table is full".to_owned());
+    if !has_effect(&scenario) {
+        scenario.fail("the full lock table caused no failed write".to_owned());
     }
-    let felt = Instant::now();
-    while felt.elapsed() < lab.seconds(10, 2) {
+    let full_since = Instant::now();
+    while full_since.elapsed() < context.seconds(10, 2) {
         fill();
-        let sent = Sent::post(scene.services[0].address, "unlocked", "deployed", None);
-        scene.is_answered(sent, &[201, 503]);
+        let write = PendingWrite::post(scenario.services[0].address, "unlocked", "deployed", None);
+        scenario.check_response(write, &[201, 503]);
     }
     drop(session);
-    scene.struck(1);
-    scene.recovers(Instant::now(), BACK);
-    scene.answered_within(began, ANSWER);
-    scene.end()
+    scenario.count_faults(1);
+    scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
+    scenario.check_responses_within(start, WRITE_LIMIT);
+    scenario.finish()
 }
 
-/// PostgreSQL's disk is full, until there is room again.
-pub fn disk(lab: &mut Lab) -> Row {
+/// Fills the disk of PostgreSQL, then frees space.
+pub fn disk(context: &mut Context) -> Row {
     let directory = TempDirectory::new();
     let mount =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", directory.as_str()]).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("SKIPPED: only root may mount the small disk that is to be filled");
+        println!("SKIPPED: only root can mount the small disk that this fault fills");
         return Row { skipped: 1, ..Row::default() };
     }
     let path = directory.path().to_owned();
     let postgres = Postgres::start(directory);
-    let row = fill_up(lab, &postgres, &path);
+    let row = with_full_disk(context, &postgres, &path);
     let _ = Command::new("umount").args(["--lazy".as_ref(), path.as_os_str()]).status();
     row
 }
 
-fn fill_up(lab: &mut Lab, postgres: &Postgres, disk: &Path) -> Row {
-    let mut scene = Scene::new(postgres, None);
-    scene.add_service();
-    scene.begin();
-    lab.pause(100..900);
+fn with_full_disk(context: &mut Context, postgres: &Postgres, disk: &Path) -> Row {
+    let mut scenario = Scenario::new(postgres, None);
+    scenario.add_service();
+    scenario.start_load();
+    context.pause(100..900);
     let ballast = disk.join("ballast");
     let mut file = File::create(&ballast).unwrap();
     while file.write_all(&[0; 1 << 13]).is_ok() {}
     drop(file);
-    let began = Instant::now();
-    let is_felt = || scene.witness().sights(began).iter().any(|sight| !sight.is_success());
-    while !is_felt() && began.elapsed() < Duration::from_secs(60) {
+    let start = Instant::now();
+    let has_effect = || scenario.probe().observations(start).iter().any(|observation| !observation.is_success());
+    while !has_effect() && start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
-    if !is_felt() {
-        scene.complain("nobody felt that the disk is full".to_owned());
+    if !has_effect() {
+        scenario.fail("the full disk caused no failed write".to_owned());
     }
-    std::thread::sleep(lab.seconds(5, 1));
+    std::thread::sleep(context.seconds(5, 1));
     fs::remove_file(ballast).unwrap();
     while !postgres.accepts() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    scene.struck(1);
-    scene.recovers(Instant::now(), BACK);
-    scene.end()
+    scenario.count_faults(1);
+    scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
+    scenario.finish()
 }
 
-/// The service gets no more memory than it has, and ends when an import needs some.
-pub fn memory_of_service(lab: &mut Lab) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    for _ in 0..lab.often() {
-        lab.pause(100..900);
-        let starved = scene.services.remove(0);
+/// Limits the memory of the service to its current use. It ends when an import needs more.
+pub fn memory_of_service(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    for _ in 0..context.repetitions() {
+        context.pause(100..900);
+        let starved = scenario.services.remove(0);
         limit_memory(starved.pid(), true);
-        let patience = Instant::now() + Duration::from_secs(10);
-        while listens(&starved) && Instant::now() < patience {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while listens(&starved) && Instant::now() < deadline {
             import(&starved);
         }
         if listens(&starved) {
-            scene.complain("nobody felt that memory is short".to_owned());
+            scenario.fail("the service survived its memory limit".to_owned());
         }
         let address = starved.address;
         drop(starved);
-        scene.comes_back(address);
+        scenario.restart_service(address);
     }
-    scene.end()
+    scenario.finish()
 }
 
-/// PostgreSQL's backends get no more memory than they have, while imports ask for it.
-pub fn memory_of_postgres(lab: &mut Lab) -> Row {
-    let mut scene = lab.scene();
-    scene.begin();
-    for _ in 0..lab.often() {
-        lab.pause(100..900);
-        // Imports have a connection of their own.
-        scene.services[0].import(DEPLOYED).expect(201);
-        let backends = lab.postgres.backends();
+/// Limits the memory of PostgreSQL's backends to their current use while imports need more.
+pub fn memory_of_postgres(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    for _ in 0..context.repetitions() {
+        context.pause(100..900);
+        // Opens the connection for imports before the limit applies.
+        scenario.services[0].import(DEPLOYED).expect(201);
+        let backends = context.postgres.backends();
         for backend in &backends {
             limit_memory(*backend, true);
         }
-        let responses: Vec<_> = (0..3).map(|_| import(&scene.services[0])).collect();
-        if !responses.contains(&Some(503)) {
-            scene.complain(format!("nobody felt that memory is short: {responses:?}"));
+        let statuses: Vec<_> = (0..3).map(|_| import(&scenario.services[0])).collect();
+        if !statuses.contains(&Some(503)) {
+            scenario.fail(format!("no import failed under the memory limit: {statuses:?}"));
         }
-        for backend in lab.postgres.backends() {
+        for backend in context.postgres.backends() {
             limit_memory(backend, false);
         }
-        scene.struck(1);
-        scene.recovers(Instant::now(), BACK);
+        scenario.count_faults(1);
+        scenario.check_recovery(Instant::now(), RECOVERY_LIMIT);
     }
-    scene.end()
+    scenario.finish()
 }
 
 fn listens(service: &Service) -> bool {
     Connection::try_open(service.address).is_ok()
 }
 
-/// To what the process has now, or no more.
-fn limit_memory(pid: u32, is_short: bool) {
+/// Limits a process to its current memory, or removes the limit.
+fn limit_memory(pid: u32, is_limited: bool) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let number =
         |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
-    // It may have ended.
+    // The process may have ended.
     let (Some(uid), Some(gid), Some(kilobytes)) = (number("Uid:"), number("Gid:"), number("VmData:")) else { return };
-    let limit = if is_short { format!("{kilobytes}000") } else { "unlimited".to_owned() };
-    // As its own user, who may do that to no other.
+    let limit = if is_limited { format!("{kilobytes}000") } else { "unlimited".to_owned() };
+    // As the user of the process: prlimit without privileges changes only processes of the same user.
     let mut command = Command::new("prlimit");
     command.uid(uid).gid(gid).args(["--pid", &pid.to_string(), &format!("--data={limit}:unlimited")]);
     assert!(command.status().unwrap().success());
 }
 
-/// As many records as one may hold: what is answered. The service may end at it.
+/// Imports as many records as one body can hold. Returns no status if the service ends.
 fn import(service: &Service) -> Option<u16> {
     let line = format!(
         "{{\"component\":\"heavy\",\"version\":\"{}\",\"owner\":\"ann\",\"status\":\"deployed\"}}\n",

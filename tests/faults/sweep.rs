@@ -1,5 +1,6 @@
-//! Every database message of every call, from either side: the connection is reset amid it, cut before it, it comes 2 s
-//! late, or the client has gone by then. For all n, until the call needs no n-th message.
+//! For each call and each of its database messages, in both directions: the connection is reset within the message or
+//! closed before it, the message is delayed by 2 s, or the client disconnects. Afterwards the same request must
+//! succeed.
 
 mod calls;
 
@@ -12,42 +13,41 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    Lab,
+    Context,
     api::harness::{Connection, Response},
     protocol::Side,
-    proxy::{Act, Proxy},
+    proxy::{Action, Proxy},
     random::Random,
-    scene::Scene,
+    scenario::Scenario,
     table::Row,
 };
 use calls::{CALLS, Call};
 
-/// In which the next request succeeds.
-const NEXT: Duration = Duration::from_secs(1);
+/// The time in which the next request must succeed.
+const RETRY_LIMIT: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_secs(2);
-/// So many calls are swept side by side, each with a service of its own.
-const AT_ONCE: usize = 6;
-/// A call that needs more messages than this is broken.
-const MOST: usize = 200;
+/// The number of calls tested in parallel, each with its own service.
+const CONCURRENCY: usize = 6;
+/// More messages than any call needs.
+const MAX_MESSAGES: usize = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Reset,
     Cut,
     Delay,
-    Gone,
+    Disconnect,
 }
 
-/// All calls.
-pub fn all(lab: &mut Lab) -> Row {
-    let todo = Mutex::new(CALLS.iter().map(|call| (call, Random::new(lab.random.next()))).collect::<Vec<_>>());
+pub fn all(context: &mut Context) -> Row {
+    let todo = Mutex::new(CALLS.iter().map(|call| (call, Random::new(context.random.next()))).collect::<Vec<_>>());
     let done = Mutex::new(Row::default());
-    let lab = &*lab;
+    let context = &*context;
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENCY {
             scope.spawn(|| {
                 while let Some((call, random)) = { todo.lock().unwrap().pop() } {
-                    let row = Sweep::new(lab, call).all(lab.is_long, random);
+                    let row = Sweep::new(context, call).run(context.is_long, random);
                     done.lock().unwrap().add(row);
                 }
             });
@@ -58,36 +58,37 @@ pub fn all(lab: &mut Lab) -> Row {
 
 struct Sweep<'a> {
     call: &'a Call,
-    scene: Scene<'a>,
+    scenario: Scenario<'a>,
     proxy: Proxy,
     trial: usize,
-    /// How many records there are, at least and at most.
-    least: i64,
-    most: i64,
+    /// The number of stored records is within these bounds.
+    min: i64,
+    max: i64,
     row: Row,
 }
 
 impl<'a> Sweep<'a> {
-    fn new(lab: &'a Lab, call: &'a Call) -> Self {
-        let proxy = Proxy::start(lab.postgres.socket());
-        let scene = lab.scene_behind(&proxy);
-        Self { call, scene, proxy, trial: 0, least: 0, most: 0, row: Row::default() }
+    fn new(context: &'a Context, call: &'a Call) -> Self {
+        let proxy = Proxy::start(context.postgres.socket());
+        let scenario = context.scenario_through(&proxy);
+        Self { call, scenario, proxy, trial: 0, min: 0, max: 0, row: Row::default() }
     }
 
-    fn all(mut self, is_long: bool, mut random: Random) -> Row {
+    fn run(mut self, is_long: bool, mut random: Random) -> Row {
         let mut counts = Vec::new();
-        // On new connections, too.
+        // A long run also tests new connections.
         for is_cold in if is_long { &[false, true][..] } else { &[false] } {
             for side in [Side::Service, Side::PostgreSql] {
-                for fault in [Fault::Reset, Fault::Cut, Fault::Delay, Fault::Gone] {
+                for fault in [Fault::Reset, Fault::Cut, Fault::Delay, Fault::Disconnect] {
+                    // A short run tests the other faults at one random message.
                     if fault != Fault::Reset && !is_long {
                         let n = usize::try_from(random.within(1..4)).unwrap();
-                        self.try_out(side, n, fault, *is_cold);
+                        self.run_trial(side, n, fault, *is_cold);
                         continue;
                     }
-                    let messages = (1..MOST).take_while(|n| self.try_out(side, *n, fault, *is_cold)).count();
-                    if messages == 0 || messages == MOST - 1 {
-                        self.complain(&format!("{side:?} sends {messages} messages"));
+                    let messages = (1..MAX_MESSAGES).take_while(|n| self.run_trial(side, *n, fault, *is_cold)).count();
+                    if messages == 0 || messages == MAX_MESSAGES - 1 {
+                        self.fail(&format!("{side:?} sent {messages} messages"));
                     }
                     if fault == Fault::Reset {
                         counts.push(messages);
@@ -95,12 +96,12 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
-        println!("          {}: {counts:?} messages to and from, {} trials", self.call.name, self.trial);
-        self.end()
+        println!("          {}: {counts:?} messages to and from PostgreSQL, {} trials", self.call.name, self.trial);
+        self.finish()
     }
 
-    /// One trial; whether there was an n-th message.
-    fn try_out(&mut self, side: Side, n: usize, fault: Fault, is_cold: bool) -> bool {
+    /// Returns whether there was an n-th message.
+    fn run_trial(&mut self, side: Side, n: usize, fault: Fault, is_cold: bool) -> bool {
         self.trial += 1;
         let id = self.prepare();
         let request = self.call.request(self.trial, id);
@@ -108,45 +109,46 @@ impl<'a> Sweep<'a> {
             self.proxy.cut();
             std::thread::sleep(Duration::from_millis(20));
         }
-        let response = if fault == Fault::Gone {
-            self.leave_at(side, n, &request)
+        let response = if fault == Fault::Disconnect {
+            self.disconnect_at(side, n, &request)
         } else {
             let act = match fault {
-                Fault::Reset => Act::Reset,
-                Fault::Cut => Act::Cut,
-                _ => Act::Delay(DELAY),
+                Fault::Reset => Action::Reset,
+                Fault::Cut => Action::Cut,
+                _ => Action::Delay(DELAY),
             };
-            self.proxy.at(side, n, act);
+            self.proxy.arm(side, n, act);
             Some(self.send(&request))
         };
-        let was_reached = !self.proxy.forget();
-        let what = format!("{fault:?} at message {n} of {side:?}{}", if is_cold { ", new connections" } else { "" });
+        let was_reached = !self.proxy.disarm();
+        let description =
+            format!("{fault:?} at message {n} of {side:?}{}", if is_cold { ", new connections" } else { "" });
         let is_done = match response {
-            Some(Ok(response)) if response.status / 100 == 2 && self.is_whole(&response) => true,
+            Some(Ok(response)) if response.status / 100 == 2 && self.is_complete(&response) => true,
             Some(Ok(response)) if response.status == 503 => false,
-            // A stream that breaks off; or who asked has gone.
+            // A CSV stream can break off, and a client that disconnected has no response.
             Some(Err(_)) if self.call.accept == "text/csv" => false,
             None => false,
             other => {
-                self.complain(&format!("{what}: {other:?}"));
+                self.fail(&format!("{description}: {other:?}"));
                 false
             }
         };
         if was_reached {
             self.row.times += 1;
         }
-        self.again(&request, is_done, &what);
-        self.scene.has_clean_pool();
+        self.retry(&request, is_done, &description);
+        self.scenario.check_clean_connections();
         was_reached
     }
 
-    /// What the call is about.
+    /// Creates the record that the call needs and returns its id.
     fn prepare(&mut self) -> i64 {
         let mut id = 0;
         if let Some(status) = self.call.needs {
             let record =
                 format!(r#"{{"component":"sweep","version":"{}","owner":"ann","status":"{status}"}}"#, self.trial);
-            id = self.scene.services[0].record(&record)["id"].as_i64().unwrap();
+            id = self.scenario.services[0].record(&record)["id"].as_i64().unwrap();
             self.count(1, true);
         }
         if self.call.is_repeated {
@@ -156,69 +158,72 @@ impl<'a> Sweep<'a> {
         id
     }
 
-    /// The same request once more, which succeeds: a safe one then is carried out once, another one once more.
-    fn again(&mut self, request: &[u8], was_done: bool, what: &str) {
-        let began = Instant::now();
+    /// Sends the same request again, which must succeed. Counts one execution of a repeatable request, else two.
+    fn retry(&mut self, request: &[u8], was_done: bool, description: &str) {
+        let start = Instant::now();
         let response = self.send(request);
         let is_success = response
             .as_ref()
             .is_ok_and(|response| response.status / 100 == 2 || response.status == 404 && self.call.method == "DELETE");
-        if !is_success || began.elapsed() > NEXT {
-            self.complain(&format!("{what}: the next took {:.2} s: {response:?}", began.elapsed().as_secs_f64()));
+        if !is_success || start.elapsed() > RETRY_LIMIT {
+            self.fail(&format!(
+                "{description}: the next request took {:.2} s: {response:?}",
+                start.elapsed().as_secs_f64()
+            ));
         }
         self.count(self.call.adds, is_success);
-        if !self.call.is_safe() {
+        if !self.call.is_repeatable() {
             self.count(self.call.adds, was_done);
         }
     }
 
-    /// A stream that ends has every row.
-    fn is_whole(&self, response: &Response) -> bool {
+    /// Whether a completed CSV stream has every row.
+    fn is_complete(&self, response: &Response) -> bool {
         self.call.accept != "text/csv" || response.body.lines().count() == 1 + self.trial.min(5)
     }
 
     fn count(&mut self, records: i64, is_certain: bool) {
-        self.most += records;
+        self.max += records;
         if is_certain {
-            self.least += records;
+            self.min += records;
             self.row.acknowledged += records.unsigned_abs();
         }
     }
 
     fn send(&mut self, request: &[u8]) -> io::Result<Response> {
         self.row.requests += 1;
-        let mut connection = Connection::try_open(self.scene.services[0].address)?;
+        let mut connection = Connection::try_open(self.scenario.services[0].address)?;
         connection.stream().write_all(request)?;
         connection.try_response()
     }
 
-    /// Closes the client's connection when the n-th message is on its way; none: it was never sent.
-    fn leave_at(&mut self, side: Side, n: usize, request: &[u8]) -> Option<io::Result<Response>> {
+    /// Closes the connection of the client at the n-th message. Returns the response if there is no such message.
+    fn disconnect_at(&mut self, side: Side, n: usize, request: &[u8]) -> Option<io::Result<Response>> {
         let (reached, is_reached) = mpsc::channel();
-        let goes_on = Arc::new(Notify::new());
-        self.proxy.at(side, n, Act::Hold(reached, goes_on.clone()));
+        let resume = Arc::new(Notify::new());
+        self.proxy.arm(side, n, Action::Hold(reached, resume.clone()));
         self.row.requests += 1;
-        let mut connection = Connection::open(self.scene.services[0].address);
+        let mut connection = Connection::open(self.scenario.services[0].address);
         connection.send(request);
         if is_reached.recv_timeout(Duration::from_millis(500)).is_err() {
             return Some(connection.try_response());
         }
         drop(connection);
-        // It is seen by then, most likely; where not, that is another place at which a client may go.
+        // Usually enough for the service to notice. If not, the client disconnects at a later point, which is fine too.
         std::thread::sleep(Duration::from_millis(5));
-        goes_on.notify_one();
+        resume.notify_one();
         None
     }
 
-    fn complain(&mut self, complaint: &str) {
-        self.row.complaints.push(format!("{}: {complaint}", self.call.name));
+    fn fail(&mut self, failure: &str) {
+        self.row.failures.push(format!("{}: {failure}", self.call.name));
     }
 
-    fn end(mut self) -> Row {
-        let stored: i64 = self.scene.sql("select count(*) from records")[0][0].parse().unwrap();
-        self.row.lost += u64::try_from(self.least - stored).unwrap_or_default();
-        self.row.doubled += u64::try_from(stored - self.most).unwrap_or_default();
-        self.row.add(self.scene.leave());
+    fn finish(mut self) -> Row {
+        let stored: i64 = self.scenario.sql("select count(*) from records")[0][0].parse().unwrap();
+        self.row.lost += u64::try_from(self.min - stored).unwrap_or_default();
+        self.row.duplicated += u64::try_from(stored - self.max).unwrap_or_default();
+        self.row.add(self.scenario.check_and_stop());
         self.row
     }
 }

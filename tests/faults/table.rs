@@ -1,30 +1,29 @@
-//! What came of the faults, a line each.
+//! The results: one row per fault.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-/// Of one fault.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// How often it struck.
+    /// The number of times the fault struck.
     pub times: u64,
     pub requests: u64,
-    /// Records that a sender was told are there.
+    /// Records whose write a client saw acknowledged.
     pub acknowledged: u64,
     pub lost: u64,
-    pub doubled: u64,
-    /// Not as they were sent, or with a duration that the rules of measuring do not give.
+    pub duplicated: u64,
+    /// Records that differ from what was sent, or whose pairing breaks the rules.
     pub wrong: u64,
-    /// The longest from the fault's end to the first request that succeeded.
+    /// The longest time from the end of a fault to the first successful request.
     pub recovery: Option<Duration>,
-    /// How often it could not be tried here.
+    /// Attempts that this machine does not support.
     pub skipped: u64,
-    /// What else was not as promised.
-    pub complaints: Vec<String>,
+    /// Every other broken promise.
+    pub failures: Vec<String>,
 }
 
 impl Row {
     pub fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.wrong == 0 && self.complaints.is_empty()
+        self.lost + self.duplicated + self.wrong == 0 && self.failures.is_empty()
     }
 
     pub fn add(&mut self, other: Self) {
@@ -32,31 +31,31 @@ impl Row {
         self.requests += other.requests;
         self.acknowledged += other.acknowledged;
         self.lost += other.lost;
-        self.doubled += other.doubled;
+        self.duplicated += other.duplicated;
         self.wrong += other.wrong;
         self.recovery = self.recovery.max(other.recovery);
         self.skipped += other.skipped;
-        self.complaints.extend(other.complaints);
+        self.failures.extend(other.failures);
     }
 }
 
 impl fmt::Display for Row {
-    /// For those who wait.
+    /// One line of progress, and the failures.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { times, acknowledged, lost, doubled, wrong, .. } = self;
-        write!(f, "{times} times, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {wrong} wrong")?;
-        self.complaints.iter().try_for_each(|complaint| write!(f, "\n          {complaint}"))
+        let Self { times, acknowledged, lost, duplicated, wrong, .. } = self;
+        write!(f, "{times} times, {acknowledged} acknowledged, {lost} lost, {duplicated} duplicated, {wrong} wrong")?;
+        self.failures.iter().try_for_each(|failure| write!(f, "\n          {failure}"))
     }
 }
 
-/// The faults in the order of their numbers.
+/// The rows by the number and name of the fault.
 #[derive(Default)]
 pub struct Table(BTreeMap<(usize, &'static str), Row>);
 
 impl Table {
     pub fn add(&mut self, number: usize, fault: &'static str, mut row: Row) {
-        for complaint in &mut row.complaints {
-            *complaint = format!("{fault}: {complaint}");
+        for failure in &mut row.failures {
+            *failure = format!("{fault}: {failure}");
         }
         self.0.entry((number, fault)).or_default().add(row);
     }
@@ -74,20 +73,18 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(
             f,
-            "{:<44} {:>6} {:>9} {:>12} {:>5} {:>8} {:>6} {:>10}",
-            "fault", "times", "requests", "acknowledged", "lost", "doubled", "wrong", "recovered"
+            "{:<44} {:>6} {:>9} {:>12} {:>5} {:>10} {:>6} {:>10}",
+            "fault", "times", "requests", "acknowledged", "lost", "duplicated", "wrong", "recovered"
         )?;
         let total = self.total();
         let rows = self.0.iter().map(|((_, fault), row)| (*fault, row));
-        for (fault, row) in rows.chain([("in all", &total)]) {
-            let Row { times, requests, acknowledged, lost, doubled, wrong, .. } = row;
+        for (fault, row) in rows.chain([("total", &total)]) {
+            let Row { times, requests, acknowledged, lost, duplicated, wrong, .. } = row;
             let recovered = row.recovery.map(|took| format!("{:.2} s", took.as_secs_f64())).unwrap_or_default();
-            write!(
-                f,
-                "{fault:<44} {times:>6} {requests:>9} {acknowledged:>12} {lost:>5} {doubled:>8} {wrong:>6} {recovered:>10}"
-            )?;
+            write!(f, "{fault:<44} {times:>6} {requests:>9} {acknowledged:>12} ")?;
+            write!(f, "{lost:>5} {duplicated:>10} {wrong:>6} {recovered:>10}")?;
             writeln!(f, "{}", if row.skipped > 0 { "  SKIPPED" } else { "" })?;
         }
-        total.complaints.iter().try_for_each(|complaint| writeln!(f, "{complaint}"))
+        total.failures.iter().try_for_each(|failure| writeln!(f, "{failure}"))
     }
 }

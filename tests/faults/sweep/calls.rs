@@ -1,6 +1,6 @@
-//! The calls that are swept, each a request that may be sent again.
+//! The calls under test. Each request can be sent again.
 
-/// One request. `{n}` is the trial's number, `{id}` that of the record it is about.
+/// One request. `{n}` is the number of the trial, `{id}` the id of the prepared record.
 pub struct Call {
     pub name: &'static str,
     pub method: &'static str,
@@ -8,15 +8,15 @@ pub struct Call {
     pub accept: &'static str,
     pub body: &'static str,
     pub has_key: bool,
-    /// The status of a record of the same deploy that must be there before.
+    /// The status of the record to prepare, which belongs to the same deploy.
     pub needs: Option<&'static str>,
-    /// Whether it has been sent once before.
+    /// Whether the preparation sends the request once.
     pub is_repeated: bool,
-    /// Records that there are more once it is carried out.
+    /// The number of records that the call adds.
     pub adds: i64,
 }
 
-const NOTHING: Call = Call {
+const BASE: Call = Call {
     name: "",
     method: "GET",
     target: "",
@@ -30,11 +30,10 @@ const NOTHING: Call = Call {
 
 const START: &str = r#"{"component":"sweep","version":"{n}","owner":"ann","status":"started"}"#;
 const FINISH: &str = r#"{"component":"sweep","version":"{n}","owner":"ann","status":"deployed"}"#;
-const POST: Call = Call { method: "POST", target: "/api/", needs: None, adds: 1, ..NOTHING };
-const READ: Call = Call { name: "GET by id", target: "/api/{id}", ..NOTHING };
+const POST: Call = Call { method: "POST", target: "/api/", needs: None, adds: 1, ..BASE };
+const READ: Call = Call { name: "GET by id", target: "/api/{id}", ..BASE };
 
-/// How many lines an import has.
-pub const LINES: usize = 20;
+pub const IMPORT_LINES: usize = 20;
 
 pub const CALLS: [Call; 17] = [
     Call { name: "POST start", body: START, has_key: true, ..POST },
@@ -62,8 +61,8 @@ pub const CALLS: [Call; 17] = [
 ];
 
 impl Call {
-    /// Whether it is one record, however often it is sent.
-    pub fn is_safe(&self) -> bool {
+    /// Whether sending the request twice has the same effect as sending it once.
+    pub fn is_repeatable(&self) -> bool {
         self.adds <= 0 || self.has_key || self.body.contains("idempotency_key")
     }
 
@@ -71,17 +70,17 @@ impl Call {
         self.body.contains("{line}")
     }
 
-    /// As it is sent.
-    pub fn request(&self, n: usize, id: i64) -> Vec<u8> {
+    /// The bytes of the request.
+    pub fn request(&self, trial: usize, id: i64) -> Vec<u8> {
         let body = if self.is_import() {
-            (0..LINES).map(|line| self.body.replace("{line}", &line.to_string()) + "\n").collect()
+            (0..IMPORT_LINES).map(|line| self.body.replace("{line}", &line.to_string()) + "\n").collect()
         } else {
             self.body.to_owned()
         };
-        let body = body.replace("{n}", &n.to_string());
+        let body = body.replace("{n}", &trial.to_string());
         let content = if self.is_import() { "application/x-ndjson" } else { "application/json" };
         let key = if self.has_key {
-            format!("idempotency-key: {}-{n}\r\n", self.name.replace(' ', "-"))
+            format!("idempotency-key: {}-{trial}\r\n", self.name.replace(' ', "-"))
         } else {
             String::new()
         };

@@ -1,4 +1,4 @@
-//! haproxy in front of several services.
+//! Several replicas behind haproxy.
 
 use std::{
     fmt::Write as _,
@@ -9,48 +9,49 @@ use std::{
 };
 
 use crate::{
-    Lab,
+    Context,
     api::harness::{Connection, TempDirectory, eventually},
-    scene::{BACK, Scene},
+    scenario::{RECOVERY_LIMIT, Scenario},
     table::Row,
 };
 
-/// Where Debian has it; an ordinary user's PATH does not.
+/// The path on Debian, which is not on the PATH of an ordinary user.
 const PROGRAM: &str = "/usr/sbin/haproxy";
 const REPLICAS: usize = 4;
 
-/// One of four replicas is killed halfway, and those that go on make up for it.
-pub fn replica(lab: &mut Lab) -> Row {
+/// Kills one of four replicas halfway through; the others take over its load.
+pub fn replica(context: &mut Context) -> Row {
     if !fs::exists(PROGRAM).unwrap() {
         println!("SKIPPED: haproxy is not installed (Debian: haproxy)");
         return Row { skipped: 1, ..Row::default() };
     }
-    let mut scene = Scene::new(lab.postgres, None);
-    (0..REPLICAS).for_each(|_| scene.add_service());
-    let front = Front::start(&scene.services.iter().map(|service| service.address).collect::<Vec<_>>());
-    scene.stands_behind(front.address);
-    scene.begin();
-    let half = lab.seconds(20, 3);
+    let mut scenario = Scenario::new(context.postgres, None);
+    (0..REPLICAS).for_each(|_| scenario.add_service());
+    let load_balancer =
+        LoadBalancer::start(&scenario.services.iter().map(|service| service.address).collect::<Vec<_>>());
+    scenario.use_load_balancer(load_balancer.address);
+    scenario.start_load();
+    let half = context.seconds(20, 3);
     std::thread::sleep(half);
-    let index = usize::try_from(lab.random.within(0..REPLICAS as u64)).unwrap();
-    let mut killed = scene.services.remove(index);
+    let index = usize::try_from(context.random.within(0..REPLICAS as u64)).unwrap();
+    let mut killed = scenario.services.remove(index);
     killed.signal("KILL");
     killed.wait();
-    let gone = Instant::now();
-    scene.struck(1);
-    scene.recovers(gone, BACK);
+    let killed_at = Instant::now();
+    scenario.count_faults(1);
+    scenario.check_recovery(killed_at, RECOVERY_LIMIT);
     std::thread::sleep(half);
-    scene.end()
+    scenario.finish()
 }
 
-struct Front {
+struct LoadBalancer {
     process: Child,
     address: SocketAddr,
     _directory: TempDirectory,
 }
 
-impl Front {
-    /// Each request goes to the next service. One that does not accept is passed over.
+impl LoadBalancer {
+    /// Sends each request to the next service and skips services that refuse connections.
     fn start(services: &[SocketAddr]) -> Self {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let mut config = format!(
@@ -72,7 +73,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for LoadBalancer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
