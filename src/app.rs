@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::FutureExt as _;
 use hyper::{
-    HeaderMap, Request, Uri,
     body::Incoming,
     header::{self, HeaderValue},
+    http::request::Parts,
 };
 use tokio::sync::watch;
 
@@ -23,7 +23,7 @@ use crate::{
     handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
     prometheus::RequestCounters,
     reply::{self, Reply},
-    request::{self, Memory, Payload},
+    request::{BodyBudget, Payload, Query, Request, validate_head},
     route::{self, Miss, Route},
     store::Store,
 };
@@ -31,127 +31,108 @@ use crate::{
 /// The first step of the start.
 pub const WAITING_FOR_DATABASE: &str = "waiting for the database";
 
-/// What every handler may use.
+/// What handlers use.
 pub struct App {
-    /// What is there once the database answers.
+    /// Set once the database answers.
     pub ready: OnceLock<Ready>,
     /// The current step of the start, until the service is ready.
     pub startup: watch::Sender<String>,
-    /// How long a body may take to arrive.
-    pub body_timeout: Duration,
-    /// What bodies may take together.
-    pub body_memory: Memory,
-    /// Who may read events at the same time.
-    pub event_readers: events::Readers,
-    pub requests: RequestCounters,
+    body_timeout: Duration,
+    body_budget: BodyBudget,
+    event_subscribers: events::Subscribers,
+    requests: RequestCounters,
 }
 
-/// The records, and who may use them.
 pub struct Ready {
-    /// The records.
     pub store: Store,
-    /// Who may use them.
     pub guard: Arc<Guard>,
 }
 
 impl App {
-    /// One that is not ready yet.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             ready: OnceLock::new(),
             startup: watch::Sender::new(WAITING_FOR_DATABASE.to_owned()),
             body_timeout: limits.body,
-            body_memory: Memory::new(limits.body_memory),
-            event_readers: events::Readers::new(limits.event_readers),
+            body_budget: BodyBudget::new(limits.body_memory),
+            event_subscribers: events::Subscribers::new(limits.event_readers),
             requests: RequestCounters::default(),
         }
     }
 
-    /// Answers a request, whatever happens: a handler that fails or panics becomes a problem.
-    pub async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    /// Answers every request. A handler that fails or panics becomes a problem document.
+    pub async fn respond(self: Arc<Self>, request: hyper::Request<Incoming>) -> Result<Reply, Infallible> {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
-        let found = route::find(&head.method, head.uri.path());
-        let called = found.as_ref().ok().copied();
-        let may_go_on = || {
-            let guarded = called.zip(self.ready.get());
-            guarded.map_or(Ok(()), |(route, ready)| ready.guard.admit(route, &head.headers).map(drop))
-        };
-        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &self.body_memory, &may_go_on);
-        let conforms = request::conforms(&head);
-        let is_doubtful = conforms.is_err();
-        let result = match conforms.map(|()| found) {
+        let (method, path) = (&head.method, head.uri.path());
+        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, self.body_budget.clone());
+        let found = route::find(method, path);
+        let route = found.as_ref().ok().copied();
+        let valid = validate_head(&head);
+        let is_doubtful = valid.is_err();
+        let result = match valid.map(|()| found) {
             Err(error) => Err(error),
-            Ok(Ok(route)) => unless_it_panics(self.handle(route, &head.uri, &head.headers, &mut payload)).await,
+            Ok(Ok(route)) => unless_it_panics(self.handle(route, &head, &mut payload)).await,
             Ok(Err(Miss::Options(allow))) => Ok(options(&allow)),
             Ok(Err(Miss::NotFound)) => Err(Error::NotFound),
             Ok(Err(Miss::MethodNotAllowed(allow))) => Err(Error::MethodNotAllowed(allow)),
             Ok(Err(Miss::UnknownMethod)) => Err(Error::UnknownMethod),
         };
         let mut reply = result.unwrap_or_else(|error| {
-            let (method, path) = (&head.method, head.uri.path());
             match error {
-                Error::Internal(_) => tracing::error!(%method, path, %error, "failed"),
-                Error::Unavailable(_) => tracing::warn!(%method, path, %error, "turned away"),
+                Error::Internal(_) => tracing::error!(%method, path, %error, "request failed"),
+                Error::Unavailable(_) => tracing::warn!(%method, path, %error, "request refused"),
                 _ => {}
             }
             reply::problem(&error)
         });
         let headers = reply.headers_mut();
-        // What is left of a body would be read over, or taken for the next request.
+        // On an open connection, hyper would read the rest of the body, or take it for the next request.
         if payload.is_left() || is_doubtful {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // Nothing here may be answered from a cache that did not ask: a 404 could be, if nothing were said.
+        // Without this header, caches can store some answers, for example a 404.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-        self.requests.count(called, reply.status(), began.elapsed());
-        tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status().as_u16(),
-            ms = began.elapsed().as_secs_f64() * 1000.0, "answered");
+        self.requests.count(route, reply.status(), began.elapsed());
+        tracing::debug!(%method, path, status = reply.status().as_u16(), ms = began.elapsed().as_secs_f64() * 1000.0,
+            "request answered");
         Ok(reply)
     }
 
-    async fn handle(
-        &self,
-        route: Route,
-        uri: &Uri,
-        headers: &HeaderMap,
-        payload: &mut Payload<'_>,
-    ) -> Result<Reply, Error> {
+    async fn handle(&self, route: Route, head: &Parts, payload: &mut Payload) -> Result<Reply, Error> {
+        let query = Query::parse(head.uri.query());
         let Ready { store, guard } = match self.ready.get() {
             Some(ready) => ready,
-            None if route == Route::Live => return health::live(uri.query()),
+            None if route == Route::Live => return health::live(&mut { query }),
             None => return Err(Error::Starting(self.startup.borrow().clone())),
         };
-        let caller = &guard.admit(route, headers).map_err(Error::Refused)?;
+        let admit = || guard.admit(route, &head.headers).map_err(Error::Refused);
+        let caller = admit()?;
+        let readmit = || admit().map(drop);
+        let request = &mut Request { head, query, caller: caller.clone(), payload, readmit: &readmit };
         let reply = match route {
-            Route::ListRecords => records::list(store, uri.query(), headers).await,
-            Route::CreateRecords => records::create(store, caller, uri.query(), headers, payload).await,
-            Route::ReadRecord(id) => records::read(store, id, uri.query(), headers).await,
-            Route::ReplaceRecord(id) => {
-                records::change(store, caller, id, Origin::Put, uri.query(), headers, payload).await
-            }
-            Route::PatchRecord(id) => {
-                records::change(store, caller, id, Origin::Patch, uri.query(), headers, payload).await
-            }
-            Route::RemoveRecord(id) => records::remove(store, caller, id, uri.query(), headers).await,
-            Route::ListHistory(id) => history::list(store, id, uri.query(), headers).await,
-            Route::ListDeploys => deploys::list(store, uri.query(), headers).await,
-            Route::ListCurrent => current::list(store, uri.query(), headers).await,
-            Route::ReadDurations => reports::durations(store, uri.query(), headers).await,
-            Route::ReadDora => reports::dora(store, uri.query(), headers).await,
-            Route::ReadEvents => events::listen(store, &self.event_readers, uri.query(), headers).await,
-            Route::Live => health::live(uri.query()),
-            Route::Ready => health::ready(store, uri.query()).await,
-            Route::Metrics => {
-                metrics::read(&self.requests, self.event_readers.count(), store, uri.query(), headers).await
-            }
-            Route::Openapi => openapi::read(uri.query(), headers),
-            Route::Page | Route::PageFile => page::read(uri.path(), headers),
+            Route::ListRecords => records::list(store, request).await,
+            Route::CreateRecords => records::create(store, request).await,
+            Route::ReadRecord(id) => records::read(store, id, request).await,
+            Route::ReplaceRecord(id) => records::change(store, id, Origin::Put, request).await,
+            Route::PatchRecord(id) => records::change(store, id, Origin::Patch, request).await,
+            Route::RemoveRecord(id) => records::remove(store, id, request).await,
+            Route::ListHistory(id) => history::list(store, id, request).await,
+            Route::ListDeploys => deploys::list(store, request).await,
+            Route::ListCurrent => current::list(store, request).await,
+            Route::ReadDurations => reports::durations(store, request).await,
+            Route::ReadDora => reports::dora(store, request).await,
+            Route::ReadEvents => events::subscribe(store, &self.event_subscribers, request).await,
+            Route::Live => health::live(&mut request.query),
+            Route::Ready => health::ready(store, &mut request.query).await,
+            Route::Metrics => metrics::read(store, &self.requests, self.event_subscribers.count(), request).await,
+            Route::Openapi => openapi::read(request),
+            Route::Page | Route::PageFile => page::read(request),
         };
-        // What takes long is cut when the token counts no more.
-        reply.map(|reply| reply::cut_when(reply, || guard.until_refused(route, caller)))
+        // A stream ends when its token is no longer valid.
+        reply.map(|reply| reply::cut_when(reply, || guard.until_refused(route, &caller)))
     }
 }
 

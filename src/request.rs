@@ -1,89 +1,52 @@
-//! What comes in: the body within its limits, the query string, the headers that choose.
+//! Reads requests: the head, the query, the headers that select, the body within its limits.
 
 mod accept;
 mod body;
 mod head;
+mod headers;
+mod page;
 mod query;
 
-use hyper::{HeaderMap, header};
+use hyper::{HeaderMap, http::request::Parts};
 
 pub use accept::preferred;
-pub use body::{Memory, Payload};
-pub use head::conforms;
+pub use body::{BodyBudget, Payload};
+pub use head::validate_head;
+pub use headers::{MediaType, delivery_key, if_none_match, may_change, media_type};
+pub use page::{ESCAPED, Page, encode, encode_filter, number_up_to};
 pub use query::Query;
 
-use crate::{
-    domain::record::{FieldError, KEY_RULE, Record, idempotency_key},
-    error::Error,
-};
+use crate::{domain::caller::Caller, error::Error};
 
-/// The bodies that senders send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaType {
-    /// `application/json`
-    Json,
-    /// `application/x-ndjson`
-    Ndjson,
-    /// `application/merge-patch+json`
-    MergePatch,
+/// What every handler receives.
+pub struct Request<'a> {
+    pub head: &'a Parts,
+    pub query: Query,
+    pub caller: Caller,
+    pub payload: &'a mut Payload,
+    /// Fails if the caller's token is no longer valid.
+    pub readmit: &'a (dyn Fn() -> Result<(), Error> + Sync),
 }
 
-/// The body's type, one of those `wanted` names. Anything but UTF-8, and any coding, is refused.
-pub fn media_type(headers: &HeaderMap, wanted: &'static [&'static str]) -> Result<MediaType, Error> {
-    let refused = || Error::UnsupportedMediaType(wanted);
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Error::UnsupportedCoding);
+impl Request<'_> {
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
     }
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(refused()) };
-    let mut parts = value.to_str().map_err(|_| refused())?.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let is_utf8 = |parameter: &str| {
-        parameter.is_empty()
-            || parameter.split_once('=').is_some_and(|(name, value)| {
-                name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            })
-    };
-    if !parts.all(is_utf8) || !wanted.contains(&essence.as_str()) {
-        return Err(refused());
+
+    /// The index of the media type in `offers` that `Accept` prefers.
+    pub fn negotiate(&self, offers: &[&str]) -> Result<usize, Error> {
+        preferred(self.headers(), offers).ok_or_else(|| Error::NotAcceptable(offers.join(", ")))
     }
-    match essence.as_str() {
-        "application/json" => Ok(MediaType::Json),
-        "application/x-ndjson" => Ok(MediaType::Ndjson),
-        "application/merge-patch+json" => Ok(MediaType::MergePatch),
-        _ => Err(refused()),
+
+    pub fn accepts_json(&self) -> Result<(), Error> {
+        self.negotiate(&["application/json"]).map(drop)
     }
-}
 
-/// The request's `Idempotency-Key`.
-pub fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let bad = |reason: &'static str| Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]);
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(bad("is given twice"));
+    /// Reads the body. A token that was revoked meanwhile is refused.
+    pub async fn body(&mut self, max_bytes: usize) -> Result<Vec<u8>, Error> {
+        let body = self.payload.read(max_bytes).await?;
+        (self.readmit)()?;
+        Ok(body)
     }
-    let key = value.to_str().ok().and_then(idempotency_key);
-    Ok(Some(key.ok_or_else(|| bad(KEY_RULE))?.to_owned()))
-}
-
-/// Whether `If-Match` and `If-None-Match` let a change of the record pass.
-#[must_use]
-pub fn may_change(headers: &HeaderMap, record: &Record) -> bool {
-    let etag = record.etag();
-    let matches = !headers.contains_key(header::IF_MATCH) || names(headers, header::IF_MATCH, |tag| tag == etag);
-    matches && !if_none_match(headers, &etag)
-}
-
-/// Whether `If-None-Match` names this entity tag: a reader has what it stands for already.
-#[must_use]
-pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
-    names(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-fn names(headers: &HeaderMap, header: header::HeaderName, is_it: impl Fn(&str) -> bool) -> bool {
-    let lists = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
-    // No tag of ours has a comma in it.
-    lists.flat_map(|list| list.split(',')).map(str::trim).any(|tag| tag == "*" || is_it(tag))
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use events::{Events, Hearing};
 pub use heartbeat::Heartbeat;
-pub use read::{CurrentPage, DeployPage, HistoryPage, LastDeploy, MAX_PLACES, Page, Reads};
+pub use read::{LastDeploy, MAX_PLACES, Reads};
 pub use retention::Retention;
 pub use tokens::{Tokens, watch_tokens};
 pub use write::{Delivered, Delivery, Imported, Reused, Writes};

@@ -1,4 +1,4 @@
-//! `GET /api/events`: what happens, as server-sent events.
+//! `GET /api/events`: events as they are published, as server-sent events.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -8,7 +8,6 @@ use std::{
 
 use futures_util::{Stream, stream};
 use hyper::{
-    HeaderMap,
     body::Bytes,
     header::{self, HeaderName, HeaderValue},
 };
@@ -20,133 +19,123 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::records;
 use crate::{
-    domain::event::Batch,
-    domain::event::Position,
-    domain::filter::Filter,
+    domain::{
+        event::{Batch, Position},
+        filter::Filter,
+    },
     error::{Cause, Error},
     reply::{self, Reply},
-    request::{Query, preferred},
+    request::Request,
     store::Store,
 };
 
-/// After so long without an event the reader is told that all is well, and how far it is.
+/// Without an event for this long, the subscriber gets a comment and its position.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// When a reader may come back, in milliseconds: not all at once.
-const RETRY: std::ops::Range<u64> = 1_000..5_000;
+/// When a subscriber reconnects. The spread keeps all of them from reconnecting at once.
+const RETRY_MILLIS: std::ops::Range<u64> = 1_000..5_000;
 
-/// Who may read at the same time.
-pub struct Readers {
-    most: usize,
-    places: Arc<Semaphore>,
+/// Limits the number of subscribers.
+pub struct Subscribers {
+    max: usize,
+    permits: Arc<Semaphore>,
 }
 
-impl Readers {
-    /// So many.
+impl Subscribers {
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self { most, places: Arc::new(Semaphore::new(most)) }
+    pub fn new(max: usize) -> Self {
+        Self { max, permits: Arc::new(Semaphore::new(max)) }
     }
 
-    /// How many there are at this moment.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.most - self.places.available_permits()
+        self.max - self.permits.available_permits()
     }
 }
 
-/// Answers what happens from now on, or behind `Last-Event-ID`, to records that the filter lets pass.
-pub async fn listen(
-    store: &Store,
-    readers: &Readers,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Reply, Error> {
-    let mut query = Query::parse(query);
-    let filter = records::filter(&mut query);
-    query.finish()?;
-    if preferred(headers, &["text/event-stream"]).is_none() {
-        return Err(Error::NotAcceptable("text/event-stream".to_owned()));
-    }
-    let place = readers.places.clone().try_acquire_owned().map_err(|_| Error::TooManySubscribers)?;
-    let hearing = store.events.listen().await?;
-    let jitter = RandomState::new().hash_one(()) % (RETRY.end - RETRY.start);
-    let mut greeting = format!("retry: {}\n", RETRY.start + jitter);
-    let position = match headers.get("last-event-id").map(|id| id.to_str().ok().and_then(Position::parse)) {
-        None => hearing.told,
+/// Streams events of records that match the filter, from now on or after `Last-Event-ID`.
+pub async fn subscribe(store: &Store, subscribers: &Subscribers, request: &mut Request<'_>) -> Result<Reply, Error> {
+    let filter = request.query.filter();
+    request.query.finish()?;
+    request.negotiate(&["text/event-stream"])?;
+    let permit = subscribers.permits.clone().try_acquire_owned().map_err(|_| Error::TooManySubscribers)?;
+    let subscription = store.events.listen().await?;
+    let jitter = RandomState::new().hash_one(()) % (RETRY_MILLIS.end - RETRY_MILLIS.start);
+    let mut greeting = format!("retry: {}\n", RETRY_MILLIS.start + jitter);
+    let position = match request.headers().get("last-event-id").map(|id| id.to_str().ok().and_then(Position::parse)) {
+        None => subscription.told,
         Some(Some(position)) if store.events.is_retained(position).await? => position,
-        // What lies between is not known: the reader begins anew.
+        // Events after that position may be deleted: the subscriber must read the lists again.
         Some(_) => {
             greeting += "event: reset\ndata: {}\n";
-            hearing.told
+            subscription.told
         }
     };
     greeting += &format!("id: {position}\n\n");
-    let is_behind = position < hearing.told;
-    let reader = Reader {
+    let is_behind = position < subscription.told;
+    let subscriber = Subscriber {
         store: store.clone(),
         filter,
         position,
-        batches: (!is_behind).then_some(hearing.batches),
+        batches: (!is_behind).then_some(subscription.batches),
         greeting: Some(greeting.into()),
-        silent_until: Instant::now() + HEARTBEAT,
-        _place: place,
+        heartbeat_at: Instant::now() + HEARTBEAT,
+        _permit: permit,
     };
-    let mut reply = reply::streamed("text/event-stream", reader.into_stream());
+    let mut reply = reply::streamed("text/event-stream", subscriber.into_stream());
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Else nginx keeps events until it has a page of them.
+    // nginx buffers responses by default.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(reply)
 }
 
-/// One who reads, and how far it is.
-struct Reader {
+/// A client that receives events.
+struct Subscriber {
     store: Store,
     filter: Filter,
     position: Position,
-    /// What comes; nothing while it is still behind what has been told.
+    /// New events; `None` while the subscriber still catches up with what is published.
     batches: Option<Receiver<Arc<Batch>>>,
     greeting: Option<Bytes>,
-    silent_until: Instant,
-    _place: OwnedSemaphorePermit,
+    heartbeat_at: Instant,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Reader {
+impl Subscriber {
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, Cause>> + Send {
-        stream::unfold(self, |mut reader| async move {
-            let text = reader.next().await?;
-            reader.silent_until = Instant::now() + HEARTBEAT;
-            Some((Ok(text), reader))
+        stream::unfold(self, |mut subscriber| async move {
+            let text = subscriber.next().await?;
+            subscriber.heartbeat_at = Instant::now() + HEARTBEAT;
+            Some((Ok(text), subscriber))
         })
     }
 
-    /// What is to be written next. Nothing where this comes to an end: the reader may come back with its position.
+    /// The next text to send. `None` ends the stream; the client can reconnect with its position.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
         }
         loop {
             let text = match &mut self.batches {
-                Some(batches) => match timeout_at(self.silent_until, batches.recv()).await {
-                    Ok(Ok(batch)) => self.hear(&batch),
+                Some(batches) => match timeout_at(self.heartbeat_at, batches.recv()).await {
+                    Ok(Ok(batch)) => self.receive(&batch),
                     Ok(Err(RecvError::Closed)) => return None,
                     Ok(Err(RecvError::Lagged(_))) => {
-                        tracing::debug!("a reader of events is too slow");
+                        tracing::debug!("an event subscriber is too slow");
                         return None;
                     }
                     Err(_) => self.heartbeat(),
                 },
-                // Boxed: few who read for hours are ever behind.
+                // Boxed, because it is large and most subscribers never need it.
                 None => match Box::pin(self.catch_up()).await {
                     Ok(Some(text)) => text,
                     Ok(None) => {
-                        tracing::debug!("a reader of events is further behind than they are kept");
+                        tracing::debug!("an event subscriber missed events that are deleted");
                         return None;
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a reader of events cannot go on");
+                        tracing::warn!(%error, "an event subscriber cannot continue");
                         return None;
                     }
                 },
@@ -154,8 +143,8 @@ impl Reader {
             if !text.is_empty() {
                 return Some(text);
             }
-            // Also who catches up with what its filter does not let pass.
-            if Instant::now() >= self.silent_until {
+            // The filter can exclude all events for a long time.
+            if Instant::now() >= self.heartbeat_at {
                 return Some(self.heartbeat());
             }
         }
@@ -165,22 +154,22 @@ impl Reader {
         format!(":\nid: {}\n\n", self.position).into()
     }
 
-    fn hear(&mut self, batch: &Batch) -> Bytes {
+    fn receive(&mut self, batch: &Batch) -> Bytes {
         let text = batch.text(&self.filter, self.position);
         self.position = batch.last().map_or(self.position, |last| last.max(self.position));
         text
     }
 
-    /// Reads a page of what others have been told, or listens with them from then on. Nothing where some of it is
-    /// forgotten by now: the reader is told so when it comes back.
+    /// Reads a page of published events, or subscribes to new ones after the last. `None` if some are deleted: the client
+    /// gets a `reset` when it reconnects.
     async fn catch_up(&mut self) -> Result<Option<Bytes>, Error> {
-        let hearing = self.store.events.listen().await?;
-        if hearing.told <= self.position {
-            self.batches = Some(hearing.batches);
+        let subscription = self.store.events.listen().await?;
+        if subscription.told <= self.position {
+            self.batches = Some(subscription.batches);
             return Ok(Some(Bytes::new()));
         }
-        drop(hearing.batches);
-        let Some((batches, reached)) = self.store.events.happened(self.position, hearing.told).await? else {
+        drop(subscription.batches);
+        let Some((batches, reached)) = self.store.events.happened(self.position, subscription.told).await? else {
             return Ok(None);
         };
         let text = batches.iter().flat_map(|batch| batch.text(&self.filter, self.position)).collect();

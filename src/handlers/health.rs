@@ -1,4 +1,4 @@
-//! Whether the process is up, and whether it can do its work.
+//! `GET /livez` and `GET /readyz`.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -10,15 +10,15 @@ use crate::{
     store::Store,
 };
 
-/// `GET /livez`: the process is up.
-pub fn live(query: Option<&str>) -> Result<Reply, Error> {
-    Query::parse(query).finish()?;
+/// The process is up.
+pub fn live(query: &mut Query) -> Result<Reply, Error> {
+    query.finish()?;
     reply::json(StatusCode::OK, &json!({ "status": "alive" }))
 }
 
-/// `GET /readyz`: the database answers and the schema is there; else 503.
-pub async fn ready(store: &Store, query: Option<&str>) -> Result<Reply, Error> {
-    Query::parse(query).finish()?;
+/// The database answers and its schema is current.
+pub async fn ready(store: &Store, query: &mut Query) -> Result<Reply, Error> {
+    query.finish()?;
     store.ping().await?;
     reply::json(StatusCode::OK, &json!({ "status": "ready" }))
 }

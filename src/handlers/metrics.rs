@@ -1,33 +1,30 @@
-//! `GET /metrics`: the service and the deploys, for Prometheus.
+//! `GET /metrics`: metrics of the service and of deploys, for Prometheus.
 
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 
 use crate::{
     domain::record::Phase,
     error::Error,
     prometheus::{Exposition, RequestCounters},
     reply::{self, Reply},
-    request::{self, Query},
+    request::Request,
     store::{LastDeploy, MAX_PLACES, Store},
 };
 
-/// Answers also while the database does not, then without what only it knows.
+/// Also answers without the database, then without the metrics that come from it.
 pub async fn read(
-    requests: &RequestCounters,
-    event_readers: usize,
     store: &Store,
-    query: Option<&str>,
-    headers: &HeaderMap,
+    requests: &RequestCounters,
+    event_subscribers: usize,
+    request: &mut Request<'_>,
 ) -> Result<Reply, Error> {
-    Query::parse(query).finish()?;
-    if request::preferred(headers, &["text/plain"]).is_none() {
-        return Err(Error::NotAcceptable("text/plain".to_owned()));
-    }
+    request.query.finish()?;
+    request.negotiate(&["text/plain"])?;
     let mut out = Exposition::default();
     out.family("deploylog_build_info", "gauge", "The version of the running service.");
     out.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     requests.write(&mut out);
-    out.single("deploylog_event_readers", "gauge", "Current subscribers of the event stream.", event_readers);
+    out.single("deploylog_event_readers", "gauge", "Current subscribers of the event stream.", event_subscribers);
     write_store(store, &mut out);
     write_deploys(store, &mut out).await;
     Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.into_text().into_bytes()))

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use hyper::{HeaderMap, StatusCode, body::Bytes, header};
+use hyper::{StatusCode, body::Bytes, header};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::Error,
     reply::{self, Reply},
-    request::{self, Query},
+    request::{Request, if_none_match},
 };
 
 struct Document {
@@ -31,13 +31,11 @@ fn document() -> String {
         .replace("\"{schemas}\"", include_str!("../openapi/schemas.json").trim_end())
 }
 
-pub fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
-    Query::parse(query).finish()?;
-    if request::preferred(headers, &["application/json"]).is_none() {
-        return Err(Error::NotAcceptable("application/json".to_owned()));
-    }
+pub fn read(request: &mut Request<'_>) -> Result<Reply, Error> {
+    request.query.finish()?;
+    request.accepts_json()?;
     let Document { text, etag } = &*DOCUMENT;
-    if request::if_none_match(headers, etag) {
+    if if_none_match(request.headers(), etag) {
         return Ok(reply::not_modified(etag));
     }
     let mut reply = reply::whole(StatusCode::OK, "application/json", text.clone());

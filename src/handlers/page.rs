@@ -1,7 +1,7 @@
-//! `/` and what the page loads from `page/`.
+//! `GET /` and `GET /page/{file}`: the files of the web page.
 
 use hyper::{
-    HeaderMap, StatusCode,
+    StatusCode,
     header::{self, HeaderName},
 };
 
@@ -9,23 +9,20 @@ use crate::{
     error::Error,
     page,
     reply::{self, Reply},
-    request,
+    request::{Request, if_none_match},
 };
 
-/// The page is its own and nothing else's: it loads from its origin only, runs no inline script, sends no form, is in
-/// no frame.
+/// The page loads from its own origin only, runs no inline script, sends no form and is in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// One of the page's files. The query is the page's own; a file is asked for anew each time, so that a newer binary is
-/// seen at once.
-pub fn read(path: &str, headers: &HeaderMap) -> Result<Reply, Error> {
-    let file = page::find(path).ok_or(Error::NotFound)?;
-    let essence = file.content_type.split(';').next().unwrap_or(file.content_type);
-    if request::preferred(headers, &[essence]).is_none() {
-        return Err(Error::NotAcceptable(essence.to_owned()));
-    }
-    let mut reply = if request::if_none_match(headers, &file.etag) {
+/// The query belongs to the page itself. `no-cache` makes browsers revalidate each file, so that a newer binary takes
+/// effect at once.
+pub fn read(request: &Request<'_>) -> Result<Reply, Error> {
+    let file = page::find(request.head.uri.path()).ok_or(Error::NotFound)?;
+    let media_type = file.content_type.split(';').next().unwrap_or(file.content_type);
+    request.negotiate(&[media_type])?;
+    let mut reply = if if_none_match(request.headers(), &file.etag) {
         reply::not_modified(&file.etag)
     } else {
         reply::whole(StatusCode::OK, file.content_type, file.text.clone())

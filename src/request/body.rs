@@ -1,6 +1,6 @@
-//! The request's body, read once and never beyond its limit.
+//! Reads a request body within its limits of size, time and memory.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt as _;
 use hyper::{
@@ -9,111 +9,103 @@ use hyper::{
     header,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
-use crate::{auth::Refusal, error::Error};
+use crate::error::Error;
 
-/// What each body may take without asking for room: about as much as its connection takes anyway.
+/// Each body can use this much outside the budget. A connection takes about as much anyway.
 const FREE_BYTES: usize = 8 << 10;
 
-/// What all bodies together may take, in KiB.
-pub struct Memory(Semaphore);
+/// The memory that all request bodies share. A permit is a KiB.
+#[derive(Clone)]
+pub struct BodyBudget(Arc<Semaphore>);
 
-impl Memory {
-    /// So many MiB.
+impl BodyBudget {
     #[must_use]
     pub fn new(mebibytes: usize) -> Self {
-        Self(Semaphore::new(mebibytes << 10))
+        Self(Arc::new(Semaphore::new(mebibytes << 10)))
     }
 }
 
-/// A body still to be read, and the time it may take.
-pub struct Payload<'a> {
+/// The body of a request, not read yet.
+pub struct Payload {
     incoming: Incoming,
-    deadline: Duration,
-    memory: &'a Memory,
-    /// Given back when the request is answered: till then what was made of the body is there.
-    held: Option<SemaphorePermit<'a>>,
-    may_go_on: &'a (dyn Fn() -> Result<(), Refusal> + Sync),
+    timeout: Duration,
+    budget: BodyBudget,
+    /// Held until the request is answered, because until then its parsed content is in memory.
+    permit: Option<OwnedSemaphorePermit>,
     is_announced: bool,
-    is_over: bool,
+    is_complete: bool,
 }
 
-impl<'a> Payload<'a> {
-    /// The body of a request with these headers. Whether its sender is still let in is asked again when it is there.
+impl Payload {
     #[must_use]
-    pub fn new(
-        headers: &HeaderMap,
-        incoming: Incoming,
-        deadline: Duration,
-        memory: &'a Memory,
-        may_go_on: &'a (dyn Fn() -> Result<(), Refusal> + Sync),
-    ) -> Self {
+    pub fn new(headers: &HeaderMap, incoming: Incoming, timeout: Duration, budget: BodyBudget) -> Self {
         let has = |name| headers.contains_key(name);
         Self {
             is_announced: has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
-            is_over: incoming.is_end_stream(),
+            is_complete: incoming.is_end_stream(),
             incoming,
-            deadline,
-            memory,
-            held: None,
-            may_go_on,
+            timeout,
+            budget,
+            permit: None,
         }
     }
 
-    /// All of it: 411 where none was announced, 413 over `limit` bytes, 408 where it comes too slowly, 503 where
-    /// there is no room for it, 401 where the token counts no more by then.
-    pub async fn read(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
+    /// Reads the whole body. Fails with 411 without a body, 413 over `max_bytes`, 408 after the timeout and 503 over
+    /// the budget.
+    pub async fn read(&mut self, max_bytes: usize) -> Result<Vec<u8>, Error> {
         if !self.is_announced {
             return Err(Error::LengthRequired);
         }
-        let too_large = || Error::TooLarge(format!("{} KiB", limit >> 10).into());
-        if self.incoming.size_hint().lower() > limit as u64 {
-            return Err(too_large());
+        if self.incoming.size_hint().lower() > max_bytes as u64 {
+            return Err(too_large(max_bytes));
         }
-        let body =
-            timeout(self.deadline, self.read_frames(limit, too_large)).await.unwrap_or(Err(Error::RequestTimeout))?;
-        (self.may_go_on)().map_err(Error::Refused)?;
-        Ok(body)
+        timeout(self.timeout, self.read_frames(max_bytes)).await.unwrap_or(Err(Error::RequestTimeout))
     }
 
-    async fn read_frames(&mut self, limit: usize, too_large: impl Fn() -> Error) -> Result<Vec<u8>, Error> {
+    async fn read_frames(&mut self, max_bytes: usize) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
         while let Some(frame) = self.incoming.frame().await {
-            let frame = frame.map_err(|_| Error::Malformed("the body broke off".to_owned()))?;
+            let frame = frame.map_err(|_| Error::Malformed("the body is incomplete".to_owned()))?;
             if let Some(data) = frame.data_ref() {
                 let length = body.len() + data.len();
-                if length > limit {
-                    return Err(too_large());
+                if length > max_bytes {
+                    return Err(too_large(max_bytes));
                 }
-                self.make_room(length)?;
+                self.reserve(length)?;
                 body.extend_from_slice(data);
             }
         }
-        self.is_over = true;
+        self.is_complete = true;
         Ok(body)
     }
 
-    fn make_room(&mut self, length: usize) -> Result<(), Error> {
-        let wanted = length.saturating_sub(FREE_BYTES).div_ceil(1024);
-        let more = wanted - self.held.as_ref().map_or(0, SemaphorePermit::num_permits).min(wanted);
-        if more == 0 {
+    fn reserve(&mut self, length: usize) -> Result<(), Error> {
+        let needed = length.saturating_sub(FREE_BYTES).div_ceil(1024);
+        let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if needed <= held {
             return Ok(());
         }
-        let more = u32::try_from(more).ok().and_then(|more| self.memory.0.try_acquire_many(more).ok());
+        let more = u32::try_from(needed - held).ok();
+        let more = more.and_then(|more| self.budget.0.clone().try_acquire_many_owned(more).ok());
         let more = more.ok_or(Error::TooManyBodies)?;
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            held => *held = Some(more),
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            permit => *permit = Some(more),
         }
         Ok(())
     }
 
-    /// Whether there is more of it than was read.
+    /// Whether a part of the body was not read.
     #[must_use]
     pub fn is_left(&self) -> bool {
-        !self.is_over
+        !self.is_complete
     }
+}
+
+fn too_large(max_bytes: usize) -> Error {
+    Error::TooLarge(format!("{} KiB", max_bytes >> 10).into())
 }

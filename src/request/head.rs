@@ -13,7 +13,7 @@ const MAX_TARGET_BYTES: usize = 32 << 10;
 
 /// Fails where the head cannot be answered as it is. Who sends such a thing may mean another end of its request than
 /// is found here: the connection should close then.
-pub fn conforms(head: &Parts) -> Result<(), Error> {
+pub fn validate_head(head: &Parts) -> Result<(), Error> {
     // What follows CONNECT is no request.
     if head.method == Method::CONNECT {
         return Err(Error::UnknownMethod);

@@ -1,23 +1,26 @@
-//! The query string: every parameter known, and given once.
+//! The query string. A parameter that is unknown, repeated or invalid is an error that names it.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    domain::record::{FieldError, parse_time, text},
+    domain::{
+        filter::Filter,
+        record::{FieldError, Phase, parse_time, text},
+    },
     error::Error,
 };
 
-/// Parameters that are taken out one by one; what is left at the end is an error, as is all that was wrong on the way.
+/// Parameters not taken yet, and the errors found so far.
 pub struct Query {
     parameters: Vec<(String, String)>,
     errors: Vec<FieldError>,
 }
 
 impl Query {
-    /// Splits and decodes the part of a target behind its `?`.
+    /// Splits and decodes the part of a target after `?`.
     #[must_use]
     pub fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self { parameters: Vec::new(), errors: Vec::new() };
@@ -36,36 +39,54 @@ impl Query {
         parsed
     }
 
-    /// Takes a parameter out and reads it; a failure names it and goes on with `reason`.
-    pub fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    /// Takes a parameter and converts its value. The error of `convert` continues a sentence that begins with the name.
+    pub fn take<T>(&mut self, name: &'static str, convert: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let index = self.parameters.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.parameters.swap_remove(index);
-        let result = if value.trim().is_empty() { Err("is empty".to_owned()) } else { read(&value) };
+        let result = if value.trim().is_empty() { Err("is empty".to_owned()) } else { convert(&value) };
         result.map_err(|reason| self.refuse(name.to_owned(), reason)).ok()
     }
 
-    /// A text of at most `limit` characters.
-    pub fn text(&mut self, name: &'static str, limit: usize) -> Option<String> {
-        self.take(name, |value| text(value, limit).map(str::to_owned).map_err(Into::into))
+    pub fn text(&mut self, name: &'static str, max_characters: usize) -> Option<String> {
+        self.take(name, |value| text(value, max_characters).map(str::to_owned).map_err(Into::into))
     }
 
-    /// An RFC 3339 time.
     pub fn time(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
         self.take(name, |value| {
-            let rule = "must be an RFC 3339 time such as 2026-11-24T07:30:00Z (in a query + is written %2B)";
+            let rule = "must be an RFC 3339 time such as 2026-11-24T07:30:00Z (write + as %2B)";
             parse_time(value).ok_or_else(|| rule.to_owned())
         })
     }
 
-    /// Fails where anything was wrong, or is left.
-    pub fn finish(mut self) -> Result<(), Error> {
-        let unknown = self.parameters.into_iter().map(|(name, _)| FieldError::new(name, "is not a parameter here"));
-        self.errors.extend(unknown);
-        if self.errors.is_empty() { Ok(()) } else { Err(Error::Fields(self.errors)) }
+    /// Takes the fields of a record, `since` and `until`.
+    pub fn filter(&mut self) -> Filter {
+        Filter {
+            component: self.text("component", 200),
+            version: self.text("version", 200),
+            owner: self.text("owner", 200),
+            status: self.text("status", 200),
+            phase: self.take("phase", |name| {
+                let rule = "must be started, succeeded, failed, aborted, finished, skipped or noted";
+                Phase::named(name).ok_or_else(|| rule.to_owned())
+            }),
+            environment: self.text("environment", 200),
+            run: self.text("run", 1_000),
+            stage: self.text("stage", 1_000),
+            since: self.time("since"),
+            until: self.time("until"),
+        }
     }
 
-    /// Notes that a parameter cannot be as it is, for what shows only beside others.
-    pub fn refuse(&mut self, name: String, reason: impl Into<std::borrow::Cow<'static, str>>) {
+    /// Fails if a parameter was invalid or is left.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let unknown =
+            self.parameters.drain(..).map(|(name, _)| FieldError::new(name, "is not a parameter of this call"));
+        self.errors.extend(unknown);
+        if self.errors.is_empty() { Ok(()) } else { Err(Error::Fields(std::mem::take(&mut self.errors))) }
+    }
+
+    /// Adds an error.
+    pub fn refuse(&mut self, name: String, reason: impl Into<Cow<'static, str>>) {
         self.errors.push(FieldError::new(name, reason));
     }
 }

@@ -12,11 +12,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-pub use current::CurrentPage;
-pub use deploys::DeployPage;
 pub use gauges::{LastDeploy, MAX_PLACES};
-pub use history::HistoryPage;
-pub use records::Page;
 
 use super::rows;
 use crate::{

@@ -1,15 +1,14 @@
-//! `POST /api/` with NDJSON: every line recorded, or none.
+//! `POST /api/` with NDJSON: records all lines or none.
 
 use chrono::Utc;
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 use serde_json::json;
 
 use crate::{
-    domain::caller::Caller,
     domain::record::{Draft, FieldError, NewRecord, Origin},
     error::{Error, LineError},
     reply::{self, Reply},
-    request::Payload,
+    request::Request,
     store::{Delivery, Imported, Store},
 };
 
@@ -17,26 +16,21 @@ const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_LINES: usize = 10_000;
 const MAX_ERRORS: usize = 100;
 
-/// Answers how many lines were recorded and how many replayed, and the ids in the order of the lines.
-pub async fn create(
-    store: &Store,
-    caller: &Caller,
-    headers: &HeaderMap,
-    payload: &mut Payload<'_>,
-) -> Result<Reply, Error> {
-    if headers.contains_key("idempotency-key") {
-        let reason = "goes with one record: here each line has its idempotency_key";
+/// Returns the number of lines recorded and replayed, and the ids in the order of the lines.
+pub async fn create(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {
+    if request.headers().contains_key("idempotency-key") {
+        let reason = "is for a single record: in NDJSON each line has its own idempotency_key";
         return Err(Error::Fields(vec![FieldError::new("Idempotency-Key", reason)]));
     }
-    let body = payload.read(MAX_BODY_BYTES).await?;
+    let body = request.body(MAX_BODY_BYTES).await?;
     let (lines, deliveries) = read_lines(&body)?;
-    let out_of_bounds = lines.iter().zip(&deliveries).filter_map(|(line, delivery)| {
-        let refused = caller.may_write(&delivery.record.component).err();
-        refused.map(|error| LineError { line: *line, error })
+    let forbidden = lines.iter().zip(&deliveries).filter_map(|(line, delivery)| {
+        let error = request.caller.may_write(&delivery.record.component).err();
+        error.map(|error| LineError { line: *line, error })
     });
-    let out_of_bounds: Vec<_> = out_of_bounds.take(MAX_ERRORS).collect();
-    if !out_of_bounds.is_empty() {
-        return Err(Error::LinesRefused(out_of_bounds));
+    let forbidden: Vec<_> = forbidden.take(MAX_ERRORS).collect();
+    if !forbidden.is_empty() {
+        return Err(Error::LinesRefused(forbidden));
     }
     match store.writes.import(deliveries).await? {
         Ok(Imported { ids, replayed }) => {
@@ -54,7 +48,7 @@ pub async fn create(
     }
 }
 
-/// The deliveries, and the line of each, counted from 1.
+/// The deliveries, and the line number of each, counted from 1.
 pub fn read_lines(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
     let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
     let lines = || body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !is_blank(line));

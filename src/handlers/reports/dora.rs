@@ -1,22 +1,20 @@
-//! `GET /api/dora`
+//! `GET /api/dora`: the five DORA metrics of every component.
 
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 use serde::Serialize;
 
-use super::{Place, bounds, link_next, wants_json, window};
+use super::{bounds, encode_report, window};
 use crate::{
     domain::{
-        dora::{Metrics, ZonedSpan},
+        cursor::NameCursor,
+        dora::{DeployFigures, Metrics, ZonedSpan},
         record::format_time,
     },
     error::Error,
     reply::{self, Reply},
-    request::Query,
+    request::{Page, Request},
     store::Store,
 };
-
-const ENVIRONMENT: &str = "production";
-const ZONE: &str = "UTC";
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -24,40 +22,36 @@ struct Report<'a> {
     components: Vec<Metrics<'a>>,
 }
 
-/// The five metrics of every component.
-pub async fn dora(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
-    wants_json(headers)?;
-    let mut query = Query::parse(query);
+pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {
+    request.accepts_json()?;
+    let query = &mut request.query;
     let (component, environment) = (query.text("component", 200), query.text("environment", 200));
     let zone = query.text("tz", 200);
-    let place = Place::take(&mut query);
-    let mut bounds = bounds(&mut query, ZONE.to_owned());
+    let page = Page::<NameCursor>::take(query);
+    let mut bounds = bounds(query, "UTC".to_owned());
     if let Some(zone) = zone {
         match store.reads.time_zone(&zone).await? {
             Some(zone) => zone.clone_into(&mut bounds.zone),
-            None => query.refuse("tz".to_owned(), "must be a time zone's IANA name such as Europe/Lisbon"),
+            None => query.refuse("tz".to_owned(), "must be the IANA name of a time zone such as Europe/Lisbon"),
         }
     }
     query.finish()?;
     let window = window(store, &bounds).await?;
-    let environment = environment.unwrap_or_else(|| ENVIRONMENT.to_owned());
-    let place_after = place.after.as_deref();
+    let environment = environment.unwrap_or_else(|| "production".to_owned());
     let zoned = (&window, bounds.zone.as_str());
-    let mut all =
-        store.reads.deploy_figures(component.as_deref(), &environment, zoned, place_after, place.limit).await?;
-    let has_more = all.len() > place.limit as usize;
-    all.truncate(place.limit as usize);
+    let after = page.after.as_ref().map(|name| name.0.as_str());
+    let mut figures =
+        store.reads.deploy_figures(component.as_deref(), &environment, zoned, after, page.count()).await?;
+    let next = page.cut(&mut figures, |last: &DeployFigures| Some(NameCursor(last.component.clone())));
     let (since, until) = (format_time(window.since), format_time(window.until));
     let span = ZonedSpan { since, until, tz: bounds.zone.clone() };
-    let components = all.iter().map(|figures| Metrics::of(figures, &environment, &window, &span)).collect();
+    let components = figures.iter().map(|figures| Metrics::of(figures, &environment, &window, &span)).collect();
     let mut reply = reply::json(StatusCode::OK, &Report { environment: &environment, components })?;
-    if let Some(last) = all.last().filter(|_| has_more) {
-        let parameters = [
-            ("component", component.as_deref()),
-            ("environment", Some(environment.as_str())),
-            ("tz", Some(bounds.zone.as_str())),
-        ];
-        link_next(&mut reply, "/api/dora", &parameters, &window, (&last.component, place.limit));
-    }
+    let parameters = [
+        ("component", component.as_deref()),
+        ("environment", Some(environment.as_str())),
+        ("tz", Some(bounds.zone.as_str())),
+    ];
+    page.link(&mut reply, "/api/dora", &encode_report(&parameters, &window), next);
     Ok(reply)
 }

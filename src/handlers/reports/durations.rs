@@ -1,17 +1,19 @@
-//! `GET /api/durations`
+//! `GET /api/durations`: how long succeeded deploys or stages took, in a window and in the window before it.
 
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 use serde::Serialize;
 
-use super::{Place, Span, bounds, link_next, rounded, wants_json, window};
+use super::{Span, bounds, encode_report, window};
 use crate::{
     domain::{
+        cursor::NameCursor,
+        dora::rounded,
         durations::{By, DurationFigures, NamedDurations},
         window::Window,
     },
     error::Error,
     reply::{self, Reply},
-    request::Query,
+    request::{Page, Request},
     store::Store,
 };
 
@@ -41,44 +43,39 @@ struct Figures {
     mean_seconds: Option<f64>,
 }
 
-/// How long succeeded deploys or stages took, and in the window before.
-pub async fn durations(store: &Store, query: Option<&str>, headers: &HeaderMap) -> Result<Reply, Error> {
-    wants_json(headers)?;
-    let mut query = Query::parse(query);
+pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {
+    request.accepts_json()?;
+    let query = &mut request.query;
     let by = query.take("by", |name| {
         By::named(name).ok_or_else(|| "must be component, stage, environment, owner or version".to_owned())
     });
     let by = by.unwrap_or(By::Component);
     let (component, environment) = (query.text("component", 200), query.text("environment", 200));
-    let place = Place::take(&mut query);
-    let bounds = bounds(&mut query, "UTC".to_owned());
+    let page = Page::<NameCursor>::take(query);
+    let bounds = bounds(query, "UTC".to_owned());
     query.finish()?;
     let window = window(store, &bounds).await?;
     let filter = (component.as_deref(), environment.as_deref());
-    let mut groups = store.reads.durations(by, filter, &window, place.after.as_deref(), place.limit).await?;
-    let has_more = groups.len() > place.limit as usize;
-    groups.truncate(place.limit as usize);
-    // One without a name is the last of all.
-    let last = groups.last().filter(|_| has_more).and_then(|group| group.name.clone());
-    let mut reply = answer(by, &window, groups)?;
-    if let Some(last) = last {
-        let parameters = [("by", Some(by.name())), ("component", filter.0), ("environment", filter.1)];
-        link_next(&mut reply, "/api/durations", &parameters, &window, (&last, place.limit));
-    }
+    let after = page.after.as_ref().map(|name| name.0.as_str());
+    let mut groups = store.reads.durations(by, filter, &window, after, page.count()).await?;
+    // The group without a name is the last of all.
+    let next = page.cut(&mut groups, |last: &NamedDurations| last.name.clone().map(NameCursor));
+    let mut reply = reply::json(StatusCode::OK, &report(by, &window, groups))?;
+    let parameters = [("by", Some(by.name())), ("component", filter.0), ("environment", filter.1)];
+    page.link(&mut reply, "/api/durations", &encode_report(&parameters, &window), next);
     Ok(reply)
 }
 
-fn answer(by: By, window: &Window, groups: Vec<NamedDurations>) -> Result<Reply, Error> {
-    let report = Report {
+fn report(by: By, window: &Window, groups: Vec<NamedDurations>) -> Report<'static> {
+    let groups = groups.into_iter();
+    Report {
         by: by.name(),
         window: Span::new(window.since, window.until),
         before: Span::new(window.before(), window.since),
         groups: groups
-            .into_iter()
             .map(|group| Group { name: group.name, window: figures(&group.now), before: figures(&group.before) })
             .collect(),
-    };
-    reply::json(StatusCode::OK, &report)
+    }
 }
 
 fn figures(figures: &DurationFigures) -> Figures {

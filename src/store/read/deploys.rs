@@ -15,70 +15,70 @@ use crate::{
     store::rows,
 };
 
-/// Deploys, newest first, and where the next page begins.
-#[derive(Debug)]
-pub struct DeployPage {
-    /// As many as were asked for, or all that there are.
-    pub deploys: Vec<Deploy>,
-    /// Set where there are more.
-    pub next: Option<DeployCursor>,
-}
-
 /// How many that run are read at once, to find those that are stale, or are not.
 const RUNNING: u32 = 1000;
 /// How often; then the next page goes on.
 const ROUNDS: usize = 20;
 
 impl Reads {
-    /// A page of deploys, newest first by their own moments, which `since` and `until` bound; with their runs' stages
-    /// where asked for.
+    /// Deploys that match the filter, newest first by their own moments, which `since` and `until` bound: up to one more
+    /// than `limit`. After many deploys of another state it stops early and returns where to continue.
     pub async fn deploys(
         &self,
         filter: &Filter,
         state: Option<State>,
-        with_stages: bool,
-        after: Option<DeployCursor>,
+        mut after: Option<DeployCursor>,
         limit: u32,
-    ) -> Result<DeployPage, Error> {
-        let mut page = read(&self.lists, &self.usual, filter, state, after, limit).await?;
-        if with_stages {
-            add_stages(&self.lists, &mut page.deploys).await?;
+    ) -> Result<(Vec<Deploy>, Option<DeployCursor>), Error> {
+        let mut found: Vec<Attempt> = Vec::new();
+        // The database does not know which running deploys are stale: the typical duration is read once per component,
+        // and only if it matters.
+        let count = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
+        let mut is_last = false;
+        for _ in 0..ROUNDS {
+            let (mut attempts, now) = attempts(&self.lists, filter, state, after, count).await?;
+            is_last = attempts.len() < count as usize;
+            after = attempts.last().and_then(DeployCursor::of);
+            mark_stale(&self.lists, &mut attempts, now, &self.usual).await?;
+            found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
+            if is_last || found.len() > limit as usize {
+                break;
+            }
         }
-        Ok(page)
+        let deploys = found.into_iter().map(|attempt| Deploy { attempt, stages: None }).collect();
+        Ok((deploys, after.filter(|_| !is_last)))
     }
-}
 
-/// Reads one deploy more than asked for, to know whether there is a next page.
-async fn read(
-    lists: &Pool,
-    usual: &Usual,
-    filter: &Filter,
-    state: Option<State>,
-    mut after: Option<DeployCursor>,
-    limit: u32,
-) -> Result<DeployPage, Error> {
-    let mut found: Vec<Attempt> = Vec::new();
-    // Which of those that run are stale the database is not asked: what is usual is asked for once a component, and
-    // only where it matters.
-    let at_once = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
-    let mut is_last = false;
-    for _ in 0..ROUNDS {
-        let (mut attempts, now) = attempts(lists, filter, state, after, at_once).await?;
-        is_last = attempts.len() < at_once as usize;
-        after = attempts.last().and_then(DeployCursor::of);
-        mark_stale(lists, &mut attempts, now, usual).await?;
-        found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
-        if is_last || found.len() > limit as usize {
-            break;
+    /// Adds to every deploy the attempts at the stages of its run, ordered by their starts.
+    pub async fn add_stages(&self, deploys: &mut [Deploy]) -> Result<(), Error> {
+        let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (place, deploy) in deploys.iter_mut().enumerate() {
+            deploy.stages = Some(Vec::new());
+            let fields = &deploy.attempt.record.fields;
+            if let Some(run) = &fields.run {
+                components.push(fields.component.clone());
+                environments.push(fields.environment.clone());
+                runs.push(run.clone());
+                places.push(place);
+            }
         }
+        let sql = include_str!("../../../sql/stages_of_runs.sql");
+        let stages = self.lists.read(sql, &[&components, &environments, &runs]).await?;
+        for row in &stages {
+            let read = || Ok((Attempt::new(rows::record(row)?, rows::column(row, 18)?), rows::column::<i64>(row, 19)?));
+            let (attempt, line) = read().map_err(Error::Internal)?;
+            let place = usize::try_from(line - 1).ok().and_then(|line| places.get(line));
+            if let Some(stages) = place.and_then(|place| deploys[*place].stages.as_mut()) {
+                stages.push(attempt);
+            }
+        }
+        for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
+            stages.sort_by_key(|stage| {
+                (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id)
+            });
+        }
+        Ok(())
     }
-    let next = if found.len() > limit as usize {
-        found.truncate(limit as usize);
-        found.last().and_then(DeployCursor::of)
-    } else {
-        after.filter(|_| !is_last)
-    };
-    Ok(DeployPage { deploys: found.into_iter().map(|attempt| Deploy { attempt, stages: None }).collect(), next })
 }
 
 /// The deploys behind `after`, and the database's time. None is stale yet.
@@ -143,36 +143,6 @@ async fn mark_stale(
         if age(attempt).is_some_and(|age| age > patience(usual)) {
             attempt.state = State::Stale;
         }
-    }
-    Ok(())
-}
-
-/// Adds to every deploy the attempts at its run's stages, by their starts.
-async fn add_stages(lists: &Pool, deploys: &mut [Deploy]) -> Result<(), Error> {
-    let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (place, deploy) in deploys.iter_mut().enumerate() {
-        deploy.stages = Some(Vec::new());
-        let fields = &deploy.attempt.record.fields;
-        if let Some(run) = &fields.run {
-            components.push(fields.component.clone());
-            environments.push(fields.environment.clone());
-            runs.push(run.clone());
-            places.push(place);
-        }
-    }
-    let sql = include_str!("../../../sql/stages_of_runs.sql");
-    let stages = lists.read(sql, &[&components, &environments, &runs]).await?;
-    for row in &stages {
-        let read = || Ok((Attempt::new(rows::record(row)?, rows::column(row, 18)?), rows::column::<i64>(row, 19)?));
-        let (attempt, line) = read().map_err(Error::Internal)?;
-        let place = usize::try_from(line - 1).ok().and_then(|line| places.get(line));
-        if let Some(stages) = place.and_then(|place| deploys[*place].stages.as_mut()) {
-            stages.push(attempt);
-        }
-    }
-    for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
-        stages
-            .sort_by_key(|stage| (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id));
     }
     Ok(())
 }

@@ -1,43 +1,27 @@
-//! What records were, a page at a time.
+//! The history of a record.
+
+use chrono::{DateTime, Utc};
 
 use super::Reads;
 use crate::{
-    domain::cursor::HistoryCursor,
-    domain::event::Kind,
-    domain::history::Entry,
+    domain::{event::Kind, history::Entry},
     error::{Cause, Error},
     store::rows,
 };
 
-/// Entries of one record's history, newest first, and where the next page begins.
-#[derive(Debug)]
-pub struct HistoryPage {
-    /// As many as were asked for, or all that there are.
-    pub entries: Vec<Entry>,
-    /// Set where there are more.
-    pub next: Option<HistoryCursor>,
-}
-
 impl Reads {
-    /// A page of a record's history: also of one that was deleted, and of none that never was.
-    pub async fn history(&self, id: i64, after: Option<HistoryCursor>, limit: u32) -> Result<HistoryPage, Error> {
-        let sql = include_str!("../../../sql/history_page.sql");
-        // One more than asked for, to know whether there is a next page.
-        let count = i64::from(limit) + 1;
-        let rows = self.keys.read(sql, &[&id, &after.map(|cursor| cursor.0), &count]).await?;
+    /// Entries of a record's history before a time, newest first. Deleted records have one, too. Fails with `NotFound`
+    /// if there never was such a record.
+    pub async fn history(&self, id: i64, before: Option<DateTime<Utc>>, count: i64) -> Result<Vec<Entry>, Error> {
+        let rows = self.keys.read(include_str!("../../../sql/history_page.sql"), &[&id, &before, &count]).await?;
         if rows.is_empty() {
             return Err(Error::NotFound);
         }
-        let entries = rows.iter().filter_map(|row| entry(row).transpose()).collect::<Result<Vec<_>, _>>();
-        let mut entries = entries.map_err(Error::Internal)?;
-        let has_more = entries.len() > limit as usize;
-        entries.truncate(limit as usize);
-        let next = entries.last().filter(|_| has_more).map(|entry| HistoryCursor(entry.at));
-        Ok(HistoryPage { entries, next })
+        rows.iter().filter_map(|row| entry(row).transpose()).collect::<Result<_, _>>().map_err(Error::Internal)
     }
 }
 
-/// Nothing where there is none.
+/// `None` for a row of nulls: the record exists, but has no (further) entries.
 fn entry(row: &tokio_postgres::Row) -> Result<Option<Entry>, Cause> {
     let Some(at) = rows::column(row, 18)? else { return Ok(None) };
     let change: &str = rows::column(row, 19)?;

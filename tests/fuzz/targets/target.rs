@@ -2,7 +2,7 @@
 
 use deploylog::{
     domain::{
-        cursor::{Cursor, DeployCursor, Place},
+        cursor::{CurrentCursor, Cursor as _, DeployCursor, HistoryCursor, NameCursor, RecordCursor},
         event::Position,
         record::{FieldError, format_time},
     },
@@ -92,9 +92,11 @@ fn parameters(query: Option<&str>) {
 /// A cursor is read only as it was written.
 fn cursors(text: &str) {
     let read = [
-        Cursor::parse(text).map(|cursor| cursor.to_string()),
+        RecordCursor::parse(text).map(|cursor| cursor.to_string()),
         DeployCursor::parse(text).map(|cursor| cursor.to_string()),
-        Place::parse(text).map(|cursor| cursor.to_string()),
+        CurrentCursor::parse(text).map(|cursor| cursor.to_string()),
+        HistoryCursor::parse(text).map(|cursor| cursor.to_string()),
+        NameCursor::parse(text).map(|cursor| cursor.to_string()),
         Position::parse(text).map(|position| position.to_string()),
     ];
     for read in read.into_iter().flatten() {

@@ -16,22 +16,21 @@ use crate::{
 pub const MAX_UNRECOVERED: i32 = 20;
 
 impl Reads {
-    /// A page of the components that were ever deployed to the environment, by name. Reads one more than asked for, to
-    /// know whether there is a next page.
+    /// A page of the components that were ever deployed to the environment, by name.
     pub async fn deploy_figures(
         &self,
         component: Option<&str>,
         environment: &str,
         (window, zone): (&Window, &str),
         after: Option<&str>,
-        limit: u32,
+        count: i64,
     ) -> Result<Vec<DeployFigures>, Error> {
         let _turn = self.reports.take().await?;
         let sql = include_str!("../../../../sql/dora_page.sql");
-        let (since, until, limit) = (window.since, window.until, i64::from(limit) + 1);
+        let (since, until) = (window.since, window.until);
         let rows = self
             .lists
-            .read(sql, &[&component, &environment, &since, &until, &zone, &after, &limit, &MAX_UNRECOVERED])
+            .read(sql, &[&component, &environment, &since, &until, &zone, &after, &count, &MAX_UNRECOVERED])
             .await?;
         rows.iter().map(figures).collect::<Result<_, _>>().map_err(Error::Internal)
     }

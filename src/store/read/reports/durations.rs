@@ -12,23 +12,21 @@ use crate::{
 };
 
 impl Reads {
-    /// A page of them, by name; those without a name come last. Reads one more than asked for, to know whether there
-    /// is a next page.
+    /// A page of them, by name; those without a name come last.
     pub async fn durations(
         &self,
         by: By,
         (component, environment): (Option<&str>, Option<&str>),
         window: &Window,
         after: Option<&str>,
-        limit: u32,
+        count: i64,
     ) -> Result<Vec<NamedDurations>, Error> {
         let _turn = self.reports.take().await?;
         let sql = include_str!("../../../../sql/durations_page.sql");
         let (since, until, before) = (window.since, window.until, window.before());
-        let limit = i64::from(limit) + 1;
         let rows = self
             .lists
-            .read(sql, &[&by.name(), &component, &environment, &since, &until, &before, &after, &limit])
+            .read(sql, &[&by.name(), &component, &environment, &since, &until, &before, &after, &count])
             .await?;
         rows.iter().map(named).collect::<Result<_, _>>().map_err(Error::Internal)
     }
