@@ -1,4 +1,4 @@
-//! Everything out, and in again elsewhere.
+//! Backup and restore: a restored database returns the same records and continues the same way.
 
 mod refusals;
 
@@ -10,7 +10,7 @@ use crate::harness::{
     DEPLOYED, Database, Event, PROGRAM, PrivateCluster, Service, Subscriber, TempDirectory, deployed_with, migrate_to,
 };
 
-/// Texts that something on the way might take for its own.
+/// Texts that COPY, SQL, CSV or the backup format could mistake for their own syntax.
 const HOSTILE: [&str; 12] = [
     "\\N",
     "\\.",
@@ -26,7 +26,7 @@ const HOSTILE: [&str; 12] = [
     "end 1 0",
 ];
 
-/// Lines that are hostile, with what is optional left out of every other one, and a key in every tenth.
+/// NDJSON with hostile texts: every second line has the optional fields, every tenth an idempotency key.
 fn lines(from: usize, count: usize) -> String {
     let line = |n: usize| {
         let text = HOSTILE[n % HOSTILE.len()];
@@ -39,8 +39,8 @@ fn lines(from: usize, count: usize) -> String {
         });
         if n.is_multiple_of(2) {
             let run = format!("run {}", n / 8);
-            let more = json!({ "environment": format!("{text}!"), "run": run, "url": "https://ci/?a=%5C&b=\\" });
-            line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let optional = json!({ "environment": format!("{text}!"), "run": run, "url": "https://ci/?a=%5C&b=\\" });
+            line.as_object_mut().unwrap().extend(optional.as_object().unwrap().clone());
         }
         if n.is_multiple_of(10) {
             line["idempotency_key"] = format!("key-{n}\\").into();
@@ -50,52 +50,52 @@ fn lines(from: usize, count: usize) -> String {
     (from..from + count).map(line).collect()
 }
 
-/// All that its readers get: CSV and NDJSON.
+/// All records as CSV and as NDJSON.
 fn exports(service: &Service) -> [String; 2] {
-    ["text/csv", "application/x-ndjson"].map(|form| {
-        let response = service.request("GET", "/api/", &[("accept", form)], None);
+    ["text/csv", "application/x-ndjson"].map(|media_type| {
+        let response = service.request("GET", "/api/", &[("accept", media_type)], None);
         assert_eq!(response.status, 200);
         response.body
     })
 }
 
-/// Where a command works.
-fn there(url: &str) -> [(&str, &str); 1] {
+/// The environment of a command that works on this database.
+fn environment(url: &str) -> [(&str, &str); 1] {
     [("DATABASE_URL", url)]
 }
 
 #[track_caller]
-fn succeed(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let (code, said) = Service::run_to_end(arguments, environment);
-    assert_eq!(code, 0, "{said}");
-    said
+fn run_successfully(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let (code, output) = Service::run_to_end(arguments, environment);
+    assert_eq!(code, 0, "{output}");
+    output
 }
 
-/// A small backup in a directory of its own.
+/// A backup of 60 records in a new directory.
 fn small_backup() -> (TempDirectory, String) {
     let directory = TempDirectory::new();
     let file = format!("{}/small", directory.as_str());
     let database = Database::new();
     let service = Service::with_database(&database);
     service.import(&lines(0, 60)).expect(201);
-    succeed(&["backup", &file], &there(&database.url()));
+    run_successfully(&["backup", &file], &environment(&database.url()));
     (directory, file)
 }
 
-/// What a backup holds, without what every backup has of its own: its first line, and from the sequences on its last ones.
-fn body(file: &str) -> String {
+/// A backup without its header, last sequence and digest, which differ between two backups of the same records.
+fn table_lines(file: &str) -> String {
     let text = std::fs::read_to_string(file).unwrap();
-    let body = text.split_once('\n').unwrap().1;
-    body.rsplit_once("\nsequence ").unwrap().0.to_owned()
+    let rest = text.split_once('\n').unwrap().1;
+    rest.rsplit_once("\nsequence ").unwrap().0.to_owned()
 }
 
 #[test]
-fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_same() {
+fn a_hundred_thousand_records_survive_a_move_to_an_external_database_and_back() {
     const COUNT: usize = 100_000;
     let directory = TempDirectory::new();
     let path = |name: &str| format!("{}/{name}", directory.as_str());
-    let (here, back) = (path("here"), path("back"));
-    let embedded = [("DEPLOYLOG_DATA_DIR", here.as_str())];
+    let (original, copy) = (path("original"), path("copy"));
+    let embedded = [("DEPLOYLOG_DATA_DIR", original.as_str())];
     let mut service = Service::with_environment(&embedded);
     for from in (0..COUNT).step_by(10_000) {
         service.import(&lines(from, 10_000)).expect(201);
@@ -111,20 +111,22 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
     let deploys = service.get("/api/deploys?limit=1000&state=running").body;
 
     let first = path("first");
-    let said = succeed(&["backup", &first], &embedded);
-    assert!(said.starts_with(&format!("backed up 99,947 records to {first}, as of 20")), "{said}");
+    let output = run_successfully(&["backup", &first], &embedded);
+    assert!(output.starts_with(&format!("backed up 99,947 records to {first}, as of 20")), "{output}");
     assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(service.stop().success());
 
     let external = PrivateCluster::start();
     let url = external.url();
-    assert!(succeed(&["restore", &first], &there(&url)).starts_with("restored 99,947 records, as of 20"));
-    let service = Service::with_environment(&there(&url));
+    assert!(
+        run_successfully(&["restore", &first], &environment(&url)).starts_with("restored 99,947 records, as of 20")
+    );
+    let service = Service::with_environment(&environment(&url));
     assert!(exports(&service) == exported, "the exports differ");
     let second = path("second");
-    succeed(&["backup", &second], &there(&url));
-    assert!(body(&first) == body(&second), "the backups differ");
-    // What goes on, goes on as it would have there.
+    run_successfully(&["backup", &second], &environment(&url));
+    assert!(table_lines(&first) == table_lines(&second), "the backups differ");
+    // Running deploys, ids, idempotency keys and entity tags continue as they would have in the first database.
     assert_eq!(service.get("/api/deploys?limit=1000&state=running").body, deploys);
     assert_eq!(service.record(DEPLOYED)["id"], COUNT + 1_000_001);
     let first_line: Value = serde_json::from_str(lines(60, 1).trim_end()).unwrap();
@@ -134,29 +136,29 @@ fn a_hundred_thousand_records_go_to_an_external_database_and_back_and_are_the_sa
     service.request("PATCH", "/api/7", &headers, Some(r#"{"owner":"bob"}"#)).expect(200);
     drop(service);
 
-    let back = [("DEPLOYLOG_DATA_DIR", back.as_str())];
-    succeed(&["restore", &second], &back);
-    let service = Service::with_environment(&back);
+    let embedded_copy = [("DEPLOYLOG_DATA_DIR", copy.as_str())];
+    run_successfully(&["restore", &second], &embedded_copy);
+    let service = Service::with_environment(&embedded_copy);
     assert!(exports(&service) == exported, "the exports differ");
     assert_eq!(service.record(DEPLOYED)["id"], COUNT + 2_000_001);
 }
 
 #[test]
-fn a_backup_holds_every_table_but_those_of_one_database() {
+fn a_backup_contains_every_table_except_those_that_belong_to_one_database() {
     let (_directory, file) = small_backup();
     let text = std::fs::read_to_string(file).unwrap();
-    let held = text.lines().filter_map(|line| line.strip_prefix("table ")?.split(' ').next());
-    let mut held: Vec<_> =
-        held.chain(["events", "heartbeats", "migrations"]).map(|name| vec![name.to_owned()]).collect();
-    held.sort();
+    let tables_in_backup = text.lines().filter_map(|line| line.strip_prefix("table ")?.split(' ').next());
+    let mut tables_in_backup: Vec<_> =
+        tables_in_backup.chain(["events", "heartbeats", "migrations"]).map(|name| vec![name.to_owned()]).collect();
+    tables_in_backup.sort();
     let database = Database::new();
-    succeed(&["migrate"], &there(&database.url()));
+    run_successfully(&["migrate"], &environment(&database.url()));
     let tables = "select relname from pg_class where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace order by 1";
-    assert_eq!(database.sql(tables), held);
+    assert_eq!(database.sql(tables), tables_in_backup);
 }
 
 #[test]
-fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanwhile() {
+fn a_backup_is_a_snapshot_even_if_records_are_written_while_it_runs() {
     use std::io::Read as _;
     let database = Database::new();
     let service = Service::with_database(&database);
@@ -171,7 +173,7 @@ fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanw
     let mut stdout = backup.stdout.take().unwrap();
     let mut text = vec![0; 100];
     stdout.read_exact(&mut text).unwrap();
-    // Most of it is yet to come: no pipe holds so much.
+    // The backup is larger than a pipe's buffer, so most of it is not read from the database yet.
     database.sql("delete from records");
     service.import(&lines(20_000, 500)).expect(201);
     stdout.read_to_end(&mut text).unwrap();
@@ -191,7 +193,7 @@ fn a_backup_is_of_one_moment_however_long_it_takes_and_whatever_is_written_meanw
 }
 
 #[test]
-fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
+fn an_event_id_of_the_original_database_leads_to_a_reset_in_the_restored_one() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let mut subscriber = Subscriber::start(&service, "/api/events");
@@ -199,16 +201,16 @@ fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
     let Event { id, .. } = subscriber.next();
     let directory = TempDirectory::new();
     let file = format!("{}/file", directory.as_str());
-    succeed(&["backup", &file], &there(&database.url()));
+    run_successfully(&["backup", &file], &environment(&database.url()));
 
     let other = Database::new();
-    succeed(&["restore", &file], &there(&other.url()));
+    run_successfully(&["restore", &file], &environment(&other.url()));
     let service = Service::with_database(&other);
     for _ in 0..20 {
         service.record(DEPLOYED);
     }
     assert_eq!(Subscriber::resume(&service, "/api/events", &id).next().name, "reset");
-    // Who begins here goes on here.
+    // An event id of the restored database can be resumed.
     let mut subscriber = Subscriber::start(&service, "/api/events");
     let record = service.record(DEPLOYED);
     let event = subscriber.next();
@@ -218,7 +220,7 @@ fn a_reader_of_events_of_the_other_database_is_told_to_begin_anew() {
 }
 
 #[test]
-fn an_id_that_was_given_after_the_backup_is_not_given_again() {
+fn an_id_assigned_after_the_backup_is_not_assigned_again() {
     for before in [0, 60] {
         let directory = TempDirectory::new();
         let file = format!("{}/file", directory.as_str());
@@ -227,10 +229,10 @@ fn an_id_that_was_given_after_the_backup_is_not_given_again() {
         if before > 0 {
             service.import(&lines(0, before)).expect(201);
         }
-        succeed(&["backup", &file], &there(&old.url()));
+        run_successfully(&["backup", &file], &environment(&old.url()));
         let acknowledged = service.record(DEPLOYED)["id"].as_u64().unwrap();
         let new = Database::new();
-        succeed(&["restore", &file], &there(&new.url()));
+        run_successfully(&["restore", &file], &environment(&new.url()));
         let id = Service::with_database(&new).record(DEPLOYED)["id"].as_u64().unwrap();
         assert_eq!(id, before as u64 + 1_000_001);
         assert!(id > acknowledged);
@@ -238,7 +240,7 @@ fn an_id_that_was_given_after_the_backup_is_not_given_again() {
 }
 
 #[test]
-fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
+fn an_id_assigned_before_in_the_target_database_is_not_assigned_again() {
     let (_directory, file) = small_backup();
     let database = Database::new();
     let mut service = Service::with_database(&database);
@@ -248,18 +250,19 @@ fn an_id_that_was_given_in_the_database_before_is_not_given_again() {
     }
     service.stop();
     drop(service);
-    // So many more were given.
+    // As if three million ids had been assigned.
     database.sql("truncate events; select setval('record_id', 3000000)");
-    let is_clean = "select from pg_class where relname = 'history' and relnamespace = current_schema()::regnamespace";
-    if !database.sql(is_clean).is_empty() {
+    let history_table =
+        "select from pg_class where relname = 'history' and relnamespace = current_schema()::regnamespace";
+    if !database.sql(history_table).is_empty() {
         database.sql("truncate history");
     }
-    succeed(&["restore", &file], &there(&database.url()));
+    run_successfully(&["restore", &file], &environment(&database.url()));
     assert_eq!(Service::with_database(&database).record(DEPLOYED)["id"], 3_000_001);
 }
 
 #[test]
-fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
+fn a_backup_of_the_first_schema_can_be_restored_into_the_current_one() {
     let old = Database::new();
     migrate_to(&old, "0001_records");
     old.sql(
@@ -268,11 +271,11 @@ fn a_backup_of_the_first_schema_is_restored_into_the_current_one() {
     );
     let directory = TempDirectory::new();
     let file = format!("{}/old", directory.as_str());
-    succeed(&["backup", &file], &there(&old.url()));
+    run_successfully(&["backup", &file], &environment(&old.url()));
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("deploylog backup 1 0001_records 20"));
 
     let new = Database::new();
-    succeed(&["restore", &file], &there(&new.url()));
+    run_successfully(&["restore", &file], &environment(&new.url()));
     let service = Service::with_database(&new);
     assert_eq!(service.get("/api/deploys").json()[0]["state"], "running");
     let finish = deployed_with(&json!({ "version": "1" }));

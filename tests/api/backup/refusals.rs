@@ -1,17 +1,17 @@
-//! What is refused, and leaves everything as it was.
+//! Backups and restores that are refused and change nothing.
 
-use super::{lines, small_backup, succeed, there};
+use super::{environment, lines, run_successfully, small_backup};
 use crate::harness::{DEPLOYED, Database, Service, Session, eventually};
 
 #[track_caller]
-fn refused(arguments: &[&str], url: &str) -> String {
-    let (code, said) = Service::run_to_end(arguments, &there(url));
-    assert_eq!(code, 1, "{said}");
-    said
+fn run_and_fail(arguments: &[&str], url: &str) -> String {
+    let (code, output) = Service::run_to_end(arguments, &environment(url));
+    assert_eq!(code, 1, "{output}");
+    output
 }
 
 #[test]
-fn a_file_that_is_not_as_it_was_written_is_refused_and_leaves_nothing() {
+fn a_changed_backup_is_refused_and_nothing_is_restored() {
     let (directory, file) = small_backup();
     let whole = std::fs::read(&file).unwrap();
     let text = String::from_utf8(whole.clone()).unwrap();
@@ -35,65 +35,65 @@ fn a_file_that_is_not_as_it_was_written_is_refused_and_leaves_nothing() {
     };
     wrong.push(("of another format".into(), swapped("deploylog backup 1 ", "deploylog backup 2 ")));
     wrong.push(("of a newer schema".into(), swapped(" 0", " 9")));
-    wrong.push(("goes on".into(), [whole.as_slice(), b"\n"].concat()));
+    wrong.push(("with one line more".into(), [whole.as_slice(), b"\n"].concat()));
     wrong.push(("twice".into(), [whole.as_slice(), whole.as_slice()].concat()));
-    wrong.push(("has a table of somebody else's".into(), swapped("table records", "table pg_class")));
-    wrong.push(("not a file of text".into(), vec![0; 100_000]));
+    wrong.push(("with a table of PostgreSQL's".into(), swapped("table records", "table pg_class")));
+    wrong.push(("not text".into(), vec![0; 100_000]));
     let database = Database::new();
     let path = format!("{}/wrong", directory.as_str());
-    for (what, bytes) in &wrong {
+    for (change, bytes) in &wrong {
         std::fs::write(&path, bytes).unwrap();
-        let (code, said) = Service::run_to_end(&["restore", &path], &there(&database.url()));
-        assert!(code == 1 && said.starts_with("deploylog: nothing was restored ("), "{what}: {code} {said}");
-        assert_eq!(said.lines().count(), 1, "{what}: {said}");
-        let found = "select from pg_class where relnamespace = current_schema()::regnamespace";
-        assert!(database.sql(found).is_empty(), "{what}");
+        let (code, output) = Service::run_to_end(&["restore", &path], &environment(&database.url()));
+        assert!(code == 1 && output.starts_with("deploylog: nothing was restored ("), "{change}: {code} {output}");
+        assert_eq!(output.lines().count(), 1, "{change}: {output}");
+        let relations = "select from pg_class where relnamespace = current_schema()::regnamespace";
+        assert!(database.sql(relations).is_empty(), "{change}");
     }
     assert!(wrong.len() > 40);
-    succeed(&["restore", &file], &there(&database.url()));
+    run_successfully(&["restore", &file], &environment(&database.url()));
 }
 
 #[test]
-fn a_newer_schema_is_told_by_name() {
+fn a_backup_of_a_newer_schema_is_refused_by_name() {
     let (directory, file) = small_backup();
     let newer = format!("{}/newer", directory.as_str());
     let text = std::fs::read_to_string(&file).unwrap();
     let schema = text.split(' ').nth(3).unwrap();
     std::fs::write(&newer, text.replacen(schema, "0999_later", 1)).unwrap();
-    let said = refused(&["restore", &newer], &Database::new().url());
-    assert!(said.contains("0999_later") && said.contains("run a newer one"), "{said}");
+    let output = run_and_fail(&["restore", &newer], &Database::new().url());
+    assert!(output.contains("0999_later") && output.contains("run a newer one"), "{output}");
 }
 
 #[test]
-fn a_database_that_has_records_or_is_served_is_refused_and_keeps_what_it_has() {
+fn a_restore_into_a_database_with_records_or_a_running_service_is_refused_and_changes_nothing() {
     let (_directory, file) = small_backup();
     let database = Database::new();
     let mut service = Service::with_database(&database);
-    let said = refused(&["restore", &file], &database.url());
-    assert!(said.contains("a deploylog serves the database"), "{said}");
+    let output = run_and_fail(&["restore", &file], &database.url());
+    assert!(output.contains("a deploylog serves the database"), "{output}");
     service.record(DEPLOYED);
     let all = service.all_records();
     service.stop();
-    let said = refused(&["restore", &file], &database.url());
-    assert!(said.contains("the database is not empty: there are records"), "{said}");
+    let output = run_and_fail(&["restore", &file], &database.url());
+    assert!(output.contains("the database is not empty: there are records"), "{output}");
     assert_eq!(Service::with_database(&database).all_records(), all);
 }
 
 #[test]
-fn while_a_service_may_write_a_restore_is_refused_and_right_after_a_clean_stop_it_works() {
+fn a_restore_is_refused_while_a_service_may_still_write_and_works_right_after_a_clean_stop() {
     let (_directory, file) = small_backup();
     let database = Database::new();
     let served = "a deploylog serves the database, or ended within the last minute and may still write";
     let killed = Service::with_database(&database);
     drop(killed);
-    let said = refused(&["restore", &file], &database.url());
-    assert!(said.contains(served), "{said}");
+    let output = run_and_fail(&["restore", &file], &database.url());
+    assert!(output.contains(served), "{output}");
     let mut service = Service::with_database(&database);
     database.sql("delete from heartbeats where seen_at < (select max(seen_at) from heartbeats)");
-    let said = refused(&["restore", &file], &database.url());
-    assert!(said.contains(served), "{said}");
+    let output = run_and_fail(&["restore", &file], &database.url());
+    assert!(output.contains(served), "{output}");
     assert!(service.stop().success());
-    succeed(&["restore", &file], &there(&database.url()));
+    run_successfully(&["restore", &file], &environment(&database.url()));
     assert_eq!(Service::with_database(&database).all_records().len(), 60);
 }
 
@@ -101,56 +101,56 @@ fn while_a_service_may_write_a_restore_is_refused_and_right_after_a_clean_stop_i
 fn a_service_that_starts_during_a_restore_waits_for_its_end() {
     let (_directory, file) = small_backup();
     let database = Database::new();
-    succeed(&["migrate"], &there(&database.url()));
-    // The restore has claimed the database when it comes to this lock.
+    run_successfully(&["migrate"], &environment(&database.url()));
+    // The restore waits for this lock after it has claimed the database.
     let session = Session::open(&database.url());
     session.execute("begin; lock table records in share mode");
     std::thread::scope(|scope| {
-        let restore = scope.spawn(|| succeed(&["restore", &file], &there(&database.url())));
+        let restore = scope.spawn(|| run_successfully(&["restore", &file], &environment(&database.url())));
         eventually("the restore waits", || session.is_blocking());
         let service = Service::start_unready(&[("DATABASE_URL", &database.url())]);
-        let behind_the_restore = "select from pg_locks restore, pg_locks service
+        let service_waits_for_restore = "select from pg_locks restore, pg_locks service
             where pg_backend_pid() = any (pg_blocking_pids(restore.pid)) and not restore.granted
               and restore.pid = any (pg_blocking_pids(service.pid)) and not service.granted";
-        eventually("the service waits", || !session.query(behind_the_restore).is_empty());
+        eventually("the service waits", || !session.query(service_waits_for_restore).is_empty());
         service.post(DEPLOYED).problem(503);
         session.execute("commit");
         restore.join().unwrap();
-        eventually("it is ready", || service.get("/readyz").status == 200);
+        eventually("the service is ready", || service.get("/readyz").status == 200);
         assert_eq!(service.record(DEPLOYED)["id"], 1_000_061);
         assert_eq!(service.all_records().len(), 61);
     });
 }
 
 #[test]
-fn an_older_backup_is_not_put_into_a_newer_schema() {
+fn an_older_backup_is_not_restored_into_a_migrated_database() {
     let (directory, file) = small_backup();
     let older = format!("{}/older", directory.as_str());
     let text = std::fs::read_to_string(&file).unwrap();
     let schema = text.split(' ').nth(3).unwrap();
     std::fs::write(&older, text.replacen(schema, "0001_records", 1)).unwrap();
     let database = Database::new();
-    succeed(&["migrate"], &there(&database.url()));
-    let said = refused(&["restore", &older], &database.url());
-    assert!(said.contains("0001_records") && said.contains("restore it into a new database"), "{said}");
+    run_successfully(&["migrate"], &environment(&database.url()));
+    let output = run_and_fail(&["restore", &older], &database.url());
+    assert!(output.contains("0001_records") && output.contains("restore it into a new database"), "{output}");
 }
 
 #[test]
-fn a_file_that_exists_is_not_overwritten_and_a_failed_backup_leaves_none() {
+fn an_existing_file_is_not_overwritten_and_a_failed_backup_leaves_no_file() {
     let (directory, file) = small_backup();
     let before = std::fs::read(&file).unwrap();
     let database = Database::new();
     let service = Service::with_database(&database);
     service.import(&lines(0, 5)).expect(201);
-    let said = refused(&["backup", &file], &database.url());
-    assert!(said.contains("exists already"), "{said}");
+    let output = run_and_fail(&["backup", &file], &database.url());
+    assert!(output.contains("exists already"), "{output}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     let another = format!("{}/another", directory.as_str());
-    let said = refused(&["backup", &another], &Database::new().url());
-    assert!(said.contains("nothing to back up"), "{said}");
-    assert_eq!(Service::run_to_end(&["backup", &another], &there("host=/nowhere")).0, 69);
-    let said = refused(&["backup", "/nowhere/file"], &database.url());
-    assert!(said.contains("No such file"), "{said}");
+    let output = run_and_fail(&["backup", &another], &Database::new().url());
+    assert!(output.contains("nothing to back up"), "{output}");
+    assert_eq!(Service::run_to_end(&["backup", &another], &environment("host=/nowhere")).0, 69);
+    let output = run_and_fail(&["backup", "/nowhere/file"], &database.url());
+    assert!(output.contains("No such file"), "{output}");
     let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["small"]);
 }
