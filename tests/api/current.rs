@@ -1,15 +1,15 @@
-//! What runs where.
+//! `/api/current`: the version that runs in each environment.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Service, deployed_with, percent_encode};
 
-/// Records a deploy of this version there at this second, and answers the record.
-fn record(service: &Service, status: &str, version: &str, second: u8, more: &Value) -> Value {
+/// Records a start or a finish of a deploy at this second, with further fields.
+fn record(service: &Service, status: &str, version: &str, second: u8, further: &Value) -> Value {
     let mut fields = json!({"status": status, "version": version});
     let field = if status == "started" { "started_at" } else { "finished_at" };
     fields[field] = format!("2026-01-01T10:00:{second:02}Z").into();
-    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fields.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     service.record(&deployed_with(&fields))
 }
 
@@ -18,20 +18,20 @@ fn current(service: &Service, query: &str) -> Vec<Value> {
     service.get(&format!("/api/current?{query}")).expect(200).as_array().expect("an array").clone()
 }
 
-/// Each place's component, environment, version and the version before, nothing as an empty text.
+/// Component, environment, version and previous version of each entry; an absent field is an empty string.
 #[track_caller]
 fn versions(service: &Service, query: &str) -> Vec<[String; 4]> {
     let fields = ["component", "environment", "version", "previous_version"];
-    let of = |place: Value| fields.map(|field| place[field].as_str().unwrap_or_default().to_owned());
-    current(service, query).into_iter().map(of).collect()
+    let texts_of = |entry: Value| fields.map(|field| entry[field].as_str().unwrap_or_default().to_owned());
+    current(service, query).into_iter().map(texts_of).collect()
 }
 
-/// The version in production and the one before.
+/// The version that runs in production, and the one that ran before it.
 #[track_caller]
 fn version_and_previous(service: &Service) -> [String; 2] {
     let [[_, _, version, previous]] = versions(service, "component=web&environment=production")
         .try_into()
-        .unwrap_or_else(|places| panic!("not one place: {places:?}"));
+        .unwrap_or_else(|entries| panic!("not exactly one entry: {entries:?}"));
     [version, previous]
 }
 
@@ -40,26 +40,26 @@ fn production() -> Value {
 }
 
 #[test]
-fn what_runs_is_the_last_succeeded_deploy_with_who_and_since_when_and_the_version_before() {
+fn the_current_version_is_the_last_succeeded_deploy_with_its_owner_time_and_previous_version() {
     let service = Service::start();
     assert_eq!(current(&service, ""), [Value::Null; 0]);
     record(&service, "deployed", "1", 1, &production());
-    let more = json!({"environment": "production", "run": "job#2", "url": "https://ci.example.org/2"});
-    let started = record(&service, "started", "2", 5, &more);
-    let more = json!({"environment": "production", "run": "job#2", "owner": "bob"});
-    let finished = record(&service, "live", "2", 9, &more);
-    let place = json!({
+    let start = json!({"environment": "production", "run": "job#2", "url": "https://ci.example.org/2"});
+    let started = record(&service, "started", "2", 5, &start);
+    let finish = json!({"environment": "production", "run": "job#2", "owner": "bob"});
+    let finished = record(&service, "live", "2", 9, &finish);
+    let expected = json!({
         "component": "web", "version": "2", "environment": "production", "owner": "bob", "run": "job#2",
         "previous_version": "1", "since": "2026-01-01T10:00:09.000000Z", "url": "https://ci.example.org/2",
         "phase": "succeeded", "status": "live", "started_at": "2026-01-01T10:00:05.000000Z",
         "finished_at": "2026-01-01T10:00:09.000000Z", "duration_seconds": 4.0, "state": "finished",
         "start_id": started["id"], "finish_id": finished["id"],
     });
-    assert_eq!(current(&service, ""), [place]);
+    assert_eq!(current(&service, ""), [expected]);
 }
 
 #[test]
-fn only_a_deploy_that_succeeded_changes_what_runs() {
+fn only_a_succeeded_deploy_changes_the_current_version() {
     let service = Service::start();
     record(&service, "deployed", "1", 1, &production());
     for (second, status) in ["failed", "cancelled", "done", "skipped", "rolled_back", "started"].iter().enumerate() {
@@ -69,25 +69,25 @@ fn only_a_deploy_that_succeeded_changes_what_runs() {
     record(&service, "deployed", "2", 30, &json!({"environment": "production", "stage": "Deploy"}));
     assert_eq!(version_and_previous(&service), ["1", ""], "a stage");
     record(&service, "deployed", "3", 40, &production());
-    assert_eq!(version_and_previous(&service), ["3", "1"], "what failed in between never ran");
+    assert_eq!(version_and_previous(&service), ["3", "1"], "a version whose deploy failed never ran");
     record(&service, "failed", "4", 41, &json!({"environment": "elsewhere"}));
-    assert_eq!(versions(&service, "").len(), 1, "where nothing succeeded nothing runs");
+    assert_eq!(versions(&service, "").len(), 1, "an environment without a succeeded deploy is not listed");
 }
 
 #[test]
-fn the_last_is_the_last_to_finish_and_not_the_last_to_be_recorded() {
+fn the_last_deploy_is_the_last_to_finish_not_the_last_recorded() {
     let service = Service::start();
     record(&service, "deployed", "now", 50, &production());
     record(&service, "deployed", "backfilled", 20, &production());
     assert_eq!(version_and_previous(&service), ["now", "backfilled"]);
     record(&service, "deployed", "same moment", 50, &production());
-    assert_eq!(version_and_previous(&service), ["same moment", "now"], "the lower id comes first");
+    assert_eq!(version_and_previous(&service), ["same moment", "now"], "at the same moment the lower id comes first");
 }
 
 #[test]
-fn the_version_before_is_another_one_also_after_a_redeploy_and_a_rollback() {
+fn the_previous_version_differs_from_the_current_one_after_a_redeploy_and_a_rollback() {
     let service = Service::start();
-    // A, B, B again, A again: by a rollback to A, B is what ran before it.
+    // A, A again, B, B again, then back to A: now B is the previous version.
     for (second, version, expected) in
         [(1, "A", ["A", ""]), (2, "A", ["A", ""]), (3, "B", ["B", "A"]), (4, "B", ["B", "A"]), (5, "A", ["A", "B"])]
     {
@@ -98,7 +98,7 @@ fn the_version_before_is_another_one_also_after_a_redeploy_and_a_rollback() {
 }
 
 #[test]
-fn changes_and_removals_change_what_runs() {
+fn changing_or_deleting_a_record_changes_the_current_version() {
     let service = Service::start();
     record(&service, "deployed", "1", 1, &production());
     let id = record(&service, "deployed", "2", 2, &production())["id"].clone();
@@ -110,9 +110,10 @@ fn changes_and_removals_change_what_runs() {
     assert_eq!(version_and_previous(&service), ["1", ""]);
 }
 
-/// Three components in no environment and two others, but for one that has only failed there, and the places by name.
-fn places(service: &Service) -> Vec<[&'static str; 2]> {
-    let mut places = Vec::new();
+/// Deploys three components without an environment and to two environments; one of these deploys fails. Returns component
+/// and environment of those that succeeded.
+fn deploy_everywhere(service: &Service) -> Vec<[&'static str; 2]> {
+    let mut deployed = Vec::new();
     for component in ["api", "é & more", "web"] {
         for environment in ["", "prod/eu", "staging"] {
             let has_failed = [component, environment] == ["api", "prod/eu"];
@@ -120,17 +121,17 @@ fn places(service: &Service) -> Vec<[&'static str; 2]> {
             let environment_or_none = Some(environment).filter(|environment| !environment.is_empty());
             record(service, status, "1", 1, &json!({"component": component, "environment": environment_or_none}));
             if !has_failed {
-                places.push([component, environment]);
+                deployed.push([component, environment]);
             }
         }
     }
-    places
+    deployed
 }
 
 #[test]
-fn every_component_and_environment_has_its_own_and_none_is_an_environment_too() {
+fn every_component_and_environment_has_its_own_version_and_a_missing_environment_counts_as_one() {
     let service = Service::start();
-    let mut expected = places(&service);
+    let mut expected = deploy_everywhere(&service);
     let listed = versions(&service, "");
     let mut listed: Vec<_> = listed.iter().map(|[component, environment, ..]| [&component[..], environment]).collect();
     listed.sort_unstable();
@@ -149,9 +150,9 @@ fn every_component_and_environment_has_its_own_and_none_is_an_environment_too() 
 }
 
 #[test]
-fn pages_follow_each_other_while_deploys_arrive() {
+fn pages_are_complete_while_deploys_arrive() {
     let service = Service::start();
-    places(&service);
+    deploy_everywhere(&service);
     for (query, count) in [("", 8), ("environment=staging&", 3), ("component=web&", 3)] {
         let whole = versions(&service, query);
         assert_eq!(whole.len(), count, "{query}");
@@ -166,10 +167,10 @@ fn pages_follow_each_other_while_deploys_arrive() {
                 let Some(link) = response.header("link") else { break };
                 target = link.trim_start_matches('<').trim_end_matches(r#">; rel="next""#).to_owned();
                 assert!(target.starts_with("/api/current?"), "{target}");
-                // It moves no place to another page.
+                // A new deploy does not change the order: the list is sorted by component and environment.
                 record(&service, "deployed", "1", 2, &json!({"environment": "staging"}));
             }
-            let names: Vec<_> = listed.iter().map(|place| [&place["component"], &place["environment"]]).collect();
+            let names: Vec<_> = listed.iter().map(|entry| [&entry["component"], &entry["environment"]]).collect();
             let texts = names.iter().map(|name| name.map(|text| text.as_str().unwrap_or_default()));
             assert!(texts.eq(whole.iter().map(|[c, e, ..]| [c.as_str(), e])), "{query} {limit} {names:?}");
         }
@@ -177,15 +178,15 @@ fn pages_follow_each_other_while_deploys_arrive() {
 }
 
 #[test]
-fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
+fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
     let query = "component=&environment=%00&limit=1001&cursor=x&owner=ann&since=2026-01-01T00:00:00Z";
     let mut fields = service.get(&format!("/api/current?{query}")).bad_fields(400);
     fields.sort_unstable();
     assert_eq!(fields, ["component", "cursor", "environment", "limit", "owner", "since"]);
     assert_eq!(service.get("/api/current?limit=1&limit=1").bad_fields(400), ["limit"]);
-    for none in ["c", "c61", "c6-", "c00-", "cff-", "d61-61", "cC3A9-"] {
-        assert_eq!(service.get(&format!("/api/current?cursor={none}")).bad_fields(400), ["cursor"], "{none}");
+    for cursor in ["c", "c61", "c6-", "c00-", "cff-", "d61-61", "cC3A9-"] {
+        assert_eq!(service.get(&format!("/api/current?cursor={cursor}")).bad_fields(400), ["cursor"], "{cursor}");
     }
     let csv = service.request("GET", "/api/current", &[("accept", "text/csv")], None);
     assert!(csv.problem(406).contains("application/json"));

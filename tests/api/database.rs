@@ -1,4 +1,4 @@
-//! A database that is late, goes, comes back, stands still, or is not the right one.
+//! A database that starts late, stops, restarts, hangs or fails.
 
 mod groups;
 mod plans;
@@ -33,7 +33,7 @@ fn a_service_that_starts_before_its_database_waits_for_it() {
 }
 
 #[test]
-fn when_the_database_goes_requests_get_503_and_service_returns_by_itself() {
+fn requests_get_503_while_the_database_is_down_and_work_again_once_it_is_back() {
     let mut cluster = PrivateCluster::start();
     let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     let before = service.record(DEPLOYED);
@@ -44,17 +44,17 @@ fn when_the_database_goes_requests_get_503_and_service_returns_by_itself() {
             response.problem(503);
             assert_eq!(response.header("retry-after"), Some("1"));
         }
-        assert!(began.elapsed() < Duration::from_secs(8), "each within the pool's two seconds");
+        assert!(began.elapsed() < Duration::from_secs(8), "each takes at most the pool timeout of two seconds");
         assert_eq!(service.get("/livez").status, 200);
     }
     cluster.restart();
-    eventually("ready again", || service.get("/readyz").status == 200);
+    eventually("the service is ready again", || service.get("/readyz").status == 200);
     assert_eq!(service.read(&before["id"]), before);
     service.record(DEPLOYED);
 }
 
 #[test]
-fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
+fn a_database_restart_under_load_loses_no_acknowledged_record() {
     let mut cluster = PrivateCluster::start();
     let service = Arc::new(Service::with_environment(&[("DATABASE_URL", &cluster.url())]));
     let (acknowledged, is_over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -78,13 +78,13 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
         })
         .collect();
     for _ in 0..2 {
-        let so_far = acknowledged.lock().unwrap().len();
-        eventually("more records", || acknowledged.lock().unwrap().len() > so_far + 20);
+        let count = acknowledged.lock().unwrap().len();
+        eventually("more records", || acknowledged.lock().unwrap().len() > count + 20);
         cluster.stop();
         cluster.restart();
     }
-    let so_far = acknowledged.lock().unwrap().len();
-    eventually("records after the last restart", || acknowledged.lock().unwrap().len() > so_far + 20);
+    let count = acknowledged.lock().unwrap().len();
+    eventually("records after the last restart", || acknowledged.lock().unwrap().len() > count + 20);
     is_over.store(true, Ordering::Relaxed);
     for sender in senders {
         sender.join().unwrap();
@@ -96,14 +96,17 @@ fn a_database_restarted_under_requests_costs_no_acknowledged_record() {
 }
 
 #[test]
-fn connections_that_the_server_ended_are_replaced_without_a_failure() {
+fn connections_that_the_database_closed_are_replaced_without_a_failed_request() {
     let database = Database::new();
-    let named = "application_name = 'of this test'";
-    let service =
-        Service::with_environment(&[("DATABASE_URL", &format!("{} {}", database.url(), named.replace(" = ", "=")))]);
+    let this_service = "application_name = 'of this test'";
+    let service = Service::with_environment(&[(
+        "DATABASE_URL",
+        &format!("{} {}", database.url(), this_service.replace(" = ", "=")),
+    )]);
     service.record(DEPLOYED);
     for _ in 0..5 {
-        let ended = database.sql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {named}"));
+        let ended =
+            database.sql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {this_service}"));
         assert!(!ended.is_empty());
         assert_eq!(service.get("/api/1").status, 200);
         assert_eq!(service.get("/api/").status, 200);
@@ -111,7 +114,7 @@ fn connections_that_the_server_ended_are_replaced_without_a_failure() {
 }
 
 #[test]
-fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
+fn a_statement_that_takes_too_long_gets_503_and_is_cancelled() {
     let database = Database::new();
     let url = database.url();
     let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
@@ -122,7 +125,7 @@ fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             service.get("/api/").problem(503);
-            assert!(began.elapsed() < Duration::from_secs(2), "a list takes as long as is set");
+            assert!(began.elapsed() < Duration::from_secs(2), "a list takes no longer than the statement timeout");
         });
         for (method, path) in [("POST", "/api/"), ("GET", "/api/1"), ("PATCH", "/api/1"), ("DELETE", "/api/1")] {
             let service = &service;
@@ -131,14 +134,14 @@ fn a_statement_that_takes_too_long_is_503_and_leaves_nothing_behind() {
     });
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     let waits = "select from pg_locks where relation = 'records'::regclass and not granted";
-    eventually("all are cancelled", || database.sql(waits).is_empty());
+    eventually("all statements are cancelled", || database.sql(waits).is_empty());
     session.execute("rollback");
     service.record(DEPLOYED);
     assert_eq!(service.all_records().len(), 2);
 }
 
 #[test]
-fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
+fn a_suspended_database_gets_503_and_is_used_again_once_it_continues() {
     let cluster = PrivateCluster::start();
     let url = cluster.url();
     let service = Service::with_environment(&[
@@ -164,12 +167,12 @@ fn a_database_that_stands_still_is_503_and_is_back_when_it_moves_again() {
         signal(*pid, "CONT");
     }
     assert!(waited < Duration::from_secs(8), "{waited:?}");
-    eventually("ready again", || service.get("/readyz").status == 200);
+    eventually("the service is ready again", || service.get("/readyz").status == 200);
     service.record(DEPLOYED);
 }
 
 #[test]
-fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
+fn an_unexpected_database_error_gets_500_without_details_and_the_service_continues() {
     let database = Database::new();
     let service = Service::with_database(&database);
     service.record(DEPLOYED);
@@ -181,7 +184,7 @@ fn a_database_fault_is_500_without_its_cause_and_the_service_goes_on() {
 }
 
 #[test]
-fn a_change_that_waits_holds_up_no_other_component() {
+fn a_change_that_waits_for_a_lock_does_not_delay_other_components() {
     let database = Database::new();
     let service = Service::with_database(&database);
     service.record(DEPLOYED);

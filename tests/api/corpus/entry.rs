@@ -1,41 +1,40 @@
-//! The corpus as it is written: `tests/corpus/README.md` says how.
+//! Parses the corpus; `tests/corpus/README.md` describes its format.
 
 use std::{fs, path::Path};
 
-/// What is done, or must come.
 #[derive(Debug)]
 pub enum Step {
-    /// These bytes are sent, their placeholders filled in.
+    /// Send these bytes, after filling in the placeholders.
     Send(Vec<u8>),
-    /// The client says no more.
+    /// Close the sending side.
     HalfClose,
-    /// An answer comes.
+    /// Read a response.
     Response(Expected),
-    /// Another request is answered on the connection.
+    /// Send another request on the connection, which must succeed.
     Open,
-    /// The service closes it.
+    /// The service must close the connection.
     Closed,
 }
 
-/// What an answer must be.
+/// A response that an entry expects.
 #[derive(Debug)]
 pub struct Expected {
     pub status: u16,
-    /// To HEAD: without a body.
+    /// A response to HEAD, without a body.
     pub is_head: bool,
-    /// Headers, each with its value; those without one must not be there.
+    /// Headers with their values; those without a value must be absent.
     pub headers: Vec<(String, Option<String>)>,
 }
 
-/// A connection, from its first byte to its last answer.
+/// The exchange on one connection.
 pub struct Entry {
-    /// File and line, and what it shows.
+    /// File, line and title.
     pub name: String,
     pub steps: Vec<Step>,
 }
 
 impl Entry {
-    /// All there are, by file.
+    /// All entries, sorted by file.
     pub fn all() -> Vec<Self> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
         let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
@@ -49,18 +48,18 @@ fn read(file: &Path) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let file_name = file.file_name().unwrap().to_str().unwrap();
     for (index, line) in fs::read_to_string(file).unwrap().lines().enumerate() {
-        let place = format!("{file_name}:{}", index + 1);
+        let location = format!("{file_name}:{}", index + 1);
         if let Some(name) = line.strip_prefix("## ") {
-            entries.push(Entry { name: format!("{place} {name}"), steps: Vec::new() });
+            entries.push(Entry { name: format!("{location} {name}"), steps: Vec::new() });
         } else if !line.is_empty() && !line.starts_with('#') {
-            let entry = entries.last_mut().unwrap_or_else(|| panic!("{place}: before the first entry"));
-            step(&mut entry.steps, line).unwrap_or_else(|| panic!("{place}: {line}"));
+            let entry = entries.last_mut().unwrap_or_else(|| panic!("{location}: before the first entry"));
+            step(&mut entry.steps, line).unwrap_or_else(|| panic!("{location}: {line}"));
         }
     }
     for Entry { name, steps } in &entries {
-        let ends = |step: &Step| matches!(step, Step::Open | Step::Closed);
+        let is_end = |step: &Step| matches!(step, Step::Open | Step::Closed);
         assert!(
-            steps.iter().filter(|step| ends(step)).count() == 1 && ends(steps.last().unwrap()),
+            steps.iter().filter(|step| is_end(step)).count() == 1 && is_end(steps.last().unwrap()),
             "{name} has no end"
         );
     }
@@ -113,7 +112,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
             Some(b'0') => (0, 1),
             Some(b'x') => (u8::from_str_radix(part.get(1..3)?, 16).ok()?, 3),
             Some(_) => return None,
-            // A backslash: what follows the second one stands as it is.
+            // An escaped backslash: the part after it has no escape at its start.
             None => {
                 bytes.push(b'\\');
                 bytes.extend_from_slice(parts.next()?.as_bytes());

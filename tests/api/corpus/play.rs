@@ -1,4 +1,4 @@
-//! Plays an entry against the service itself: each answer must be the one that is written.
+//! Plays corpus entries against the service and compares the responses with the expected ones.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,30 +11,29 @@ use super::{
 };
 use crate::harness::{DEPLOYED, Service};
 
-/// What the service may take, half a body included.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a response can take, including the body timeout.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where entries are played.
-pub struct Stage<'a> {
+pub struct Player<'a> {
     service: &'a Service,
     played: AtomicUsize,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Player<'a> {
     pub fn new(service: &'a Service) -> Self {
         Self { service, played: AtomicUsize::new(0) }
     }
 
-    /// Plays it against the service itself; fails with what is not as it is written.
+    /// Sends an entry to the service itself; the error describes the first deviation.
     pub fn play(&self, entry: &Entry) -> Result<(), String> {
-        let script = self.script();
-        let failed = |what: String| Err(format!("{}: {what}", entry.name));
-        let mut wire = Wire::open(self.service.address, PATIENCE);
+        let placeholders = self.placeholders();
+        let fail = |reason: String| Err(format!("{}: {reason}", entry.name));
+        let mut wire = Wire::open(self.service.address, TIMEOUT);
         let mut acknowledged = 0;
         for step in &entry.steps {
             let result = match step {
                 Step::Send(bytes) => {
-                    wire.send(&script.filled(bytes));
+                    wire.send(&placeholders.fill(bytes));
                     Ok(())
                 }
                 Step::HalfClose => {
@@ -46,61 +45,61 @@ impl<'a> Stage<'a> {
                     let response = wire
                         .response(expected.is_head)
                         .map_err(|error| format!("{error} instead of {}", expected.status));
-                    response.and_then(|response| script.is(&response, expected))
+                    response.and_then(|response| placeholders.check(&response, expected))
                 }
                 Step::Open => {
                     wire.send(b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n");
-                    let response = wire.response(false).map_err(|error| format!("it does not go on: {error}"));
+                    let response =
+                        wire.response(false).map_err(|error| format!("the connection does not stay open: {error}"));
                     response.and_then(|response| {
-                        script.is(&response, &Expected { status: 200, is_head: false, headers: Vec::new() })
+                        placeholders.check(&response, &Expected { status: 200, is_head: false, headers: Vec::new() })
                     })
                 }
                 Step::Closed => match wire.is_closed() {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err(format!("it is not over: {:?}", wire.response(false))),
-                    Err(error) => Err(format!("it is not closed: {error}")),
+                    Ok(false) => Err(format!("the connection stays open: {:?}", wire.response(false))),
+                    Err(error) => Err(format!("the connection is not closed: {error}")),
                 },
             };
-            if let Err(what) = result {
-                return failed(what);
+            if let Err(reason) = result {
+                return fail(reason);
             }
         }
-        let stored = self.stored(&script);
-        if stored == acknowledged { Ok(()) } else { failed(format!("{stored} records, {acknowledged} acknowledged")) }
+        let stored = self.count_stored(&placeholders);
+        if stored == acknowledged { Ok(()) } else { fail(format!("{stored} records, {acknowledged} acknowledged")) }
     }
 
-    /// What an entry is filled in with, never twice the same.
-    pub fn script(&self) -> Script {
+    /// Values for an entry's placeholders, with a component of its own.
+    pub fn placeholders(&self) -> Placeholders {
         let number = self.played.fetch_add(1, Ordering::Relaxed);
-        let there = self.service.post(DEPLOYED);
-        let header = |name| there.header(name).expect("of a record").to_owned();
-        Script { component: format!("entry-{number:05}"), path: header("location"), etag: header("etag") }
+        let record = self.service.post(DEPLOYED);
+        let header = |name| record.header(name).expect("a created record has it").to_owned();
+        Placeholders { component: format!("entry-{number:05}"), path: header("location"), etag: header("etag") }
     }
 
-    /// How many records have its component.
-    pub fn stored(&self, script: &Script) -> usize {
-        let list = self.service.get(&format!("/api/?limit=1000&component={}", script.component));
+    /// How many records of the entry are stored.
+    pub fn count_stored(&self, placeholders: &Placeholders) -> usize {
+        let list = self.service.get(&format!("/api/?limit=1000&component={}", placeholders.component));
         list.expect(200).as_array().map_or(0, Vec::len)
     }
 }
 
-/// What the placeholders stand for.
-pub struct Script {
+/// Values for the placeholders of one entry.
+pub struct Placeholders {
     pub component: String,
     path: String,
     etag: String,
 }
 
-impl Script {
-    fn record(&self) -> String {
+impl Placeholders {
+    fn record_json(&self) -> String {
         DEPLOYED.replace("web", &self.component)
     }
 
-    /// These bytes, filled in.
-    pub fn filled(&self, bytes: &[u8]) -> Vec<u8> {
-        let record = self.record();
+    pub fn fill(&self, bytes: &[u8]) -> Vec<u8> {
+        let record = self.record_json();
         let length = record.len();
-        let mut filled = bytes.to_vec();
+        let mut result = bytes.to_vec();
         for (name, text) in [
             ("{record}", record),
             ("{length}", length.to_string()),
@@ -108,20 +107,19 @@ impl Script {
             ("{path}", self.path.clone()),
             ("{etag}", self.etag.clone()),
         ] {
-            filled = replaced(&filled, name, text.as_bytes());
+            result = replace_all(&result, name, text.as_bytes());
         }
         for (name, text) in [("{x:", "x"), ("{headers:", "x: y\r\n")] {
-            while let Some(start) = find(&filled, name) {
-                let end = start + find(&filled[start..], "}").expect("an end");
-                let count: usize = str::from_utf8(&filled[start + name.len()..end]).unwrap().parse().unwrap();
-                filled.splice(start..=end, text.repeat(count).into_bytes());
+            while let Some(start) = find(&result, name) {
+                let end = start + find(&result[start..], "}").expect("a closing brace");
+                let count: usize = str::from_utf8(&result[start + name.len()..end]).unwrap().parse().unwrap();
+                result.splice(start..=end, text.repeat(count).into_bytes());
             }
         }
-        filled
+        result
     }
 
-    /// Whether an answer is the one that was expected.
-    fn is(&self, response: &Response, expected: &Expected) -> Result<(), String> {
+    fn check(&self, response: &Response, expected: &Expected) -> Result<(), String> {
         if response.status != expected.status {
             return Err(format!("{} instead of {}: {response:?}", response.status, expected.status));
         }
@@ -139,9 +137,9 @@ fn find(bytes: &[u8], text: &str) -> Option<usize> {
     bytes.windows(text.len()).position(|window| window == text.as_bytes())
 }
 
-fn replaced(bytes: &[u8], name: &str, text: &[u8]) -> Vec<u8> {
+fn replace_all(bytes: &[u8], name: &str, text: &[u8]) -> Vec<u8> {
     match find(bytes, name) {
-        Some(at) => [&bytes[..at], text, &replaced(&bytes[at + name.len()..], name, text)].concat(),
+        Some(at) => [&bytes[..at], text, &replace_all(&bytes[at + name.len()..], name, text)].concat(),
         None => bytes.to_vec(),
     }
 }

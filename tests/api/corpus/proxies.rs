@@ -1,5 +1,5 @@
-//! The corpus through the proxies that people put in front. What each makes of an entry is its own affair; but it and
-//! the service must see the same requests, or one client's could be answered to another.
+//! Sends the corpus through common reverse proxies. A proxy can refuse or rewrite a request, but it and the service must
+//! agree on where each request ends; otherwise one client could get another's response.
 
 use std::{
     fs, io,
@@ -17,18 +17,18 @@ use serde_json::Value;
 
 use super::{
     entry::{Entry, Step},
-    play::{Script, Stage},
+    play::{Placeholders, Player},
     service,
     wire::{Response, Wire},
 };
 use crate::harness::{Database, TempDirectory, eventually};
 
-/// How long an answer may take that must come; the service gives a body two seconds.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long is listened for one that must not.
-const SILENCE: Duration = Duration::from_millis(200);
+/// How long an expected response can take; the service's body timeout is two seconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for a response that must not come.
+const QUIET_PERIOD: Duration = Duration::from_millis(200);
 
-/// Each with its configuration in `tests/proxies`, what starts it, and what tells its version.
+/// Program, configuration in `tests/proxies`, arguments to start it, argument to print its version.
 const PROXIES: [(&str, &str, &[&str], &str); 4] = [
     ("haproxy", "haproxy.cfg", &["-db", "-f"], "-v"),
     ("nginx", "nginx.conf", &["-c"], "-v"),
@@ -38,16 +38,16 @@ const PROXIES: [(&str, &str, &[&str], &str); 4] = [
 
 #[test]
 #[ignore = "needs the proxies: see tests/proxies/run"]
-fn no_proxy_and_the_service_see_two_different_requests() {
+fn every_proxy_and_the_service_agree_on_the_requests_they_see() {
     let service = service(&Database::new());
-    let (stage, entries) = (Stage::new(&service), Entry::all());
+    let (player, entries) = (Player::new(&service), Entry::all());
     let reports = thread::scope(|scope| {
-        let (stage, address, entries) = (&stage, service.address, &entries[..]);
-        let run = |proxy| scope.spawn(move || report(stage, address, entries, proxy));
+        let (player, address, entries) = (&player, service.address, &entries[..]);
+        let run = |proxy| scope.spawn(move || report(player, address, entries, proxy));
         let running: Vec<_> = PROXIES.iter().map(run).collect();
         running.into_iter().map(|running| running.join().unwrap()).collect::<Vec<_>>()
     });
-    println!("\n| proxy | entries | requests | responses | stored | connections behind | smuggled |");
+    println!("\n| proxy | entries | requests | responses | stored | connections to the service | smuggled |");
     println!("|---|---|---|---|---|---|---|");
     for (line, _) in &reports {
         println!("{line}");
@@ -56,9 +56,9 @@ fn no_proxy_and_the_service_see_two_different_requests() {
     assert!(smuggled.is_empty(), "\n{}", smuggled.join("\n"));
 }
 
-/// A line of the table, and what went wrong.
+/// Plays all entries through a proxy: a line of the table, and the entries that went wrong.
 fn report(
-    stage: &Stage,
+    player: &Player,
     service: SocketAddr,
     entries: &[Entry],
     &(program, configuration, arguments, version): &(&str, &str, &[&str], &str),
@@ -68,42 +68,45 @@ fn report(
     let (mut sent, mut answered, mut stored) = (0, 0, 0);
     let mut smuggled = Vec::new();
     for entry in entries {
-        let script = stage.script();
-        let responses = play(&script, proxy.address, entry);
-        // Whatever is on the way still has come, when two more have.
-        let are_sane = [(); 2].map(|()| is_sane(&stage.script(), proxy.address));
+        let placeholders = player.placeholders();
+        let responses = play(&placeholders, proxy.address, entry);
+        // After two more exchanges, a response that was still on its way has arrived.
+        let later_requests_work = [(); 2].map(|()| serves_correctly(&player.placeholders(), proxy.address));
         let acknowledged = responses.iter().filter(|response| response.status == 201).count();
-        let (requests, records) = (requests(entry), stage.stored(&script));
-        // What is no request may be refused once more than it was sent.
+        let (requests, records) = (requests(entry), player.count_stored(&placeholders));
+        // An invalid request can be refused more often than it was sent, so refusals do not count.
         let taken = responses.iter().filter(|response| ![400, 408].contains(&response.status)).count();
-        // Some proxies take who half-closes for gone, and give no answer to what they have passed on.
+        // Some proxies treat a client that half-closes as gone and drop the response to a forwarded request.
         let is_half_closed = entry.steps.iter().any(|step| matches!(step, Step::HalfClose));
-        let is_kept_as_answered = records == acknowledged || is_half_closed && records <= requests;
-        if taken > requests || !is_kept_as_answered || are_sane.contains(&false) {
+        let stored_matches_responses = records == acknowledged || is_half_closed && records <= requests;
+        if taken > requests || !stored_matches_responses || later_requests_work.contains(&false) {
             let statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
-            smuggled.push(format!("{program}: {}: {statuses:?}, {records} stored, then {are_sane:?}", entry.name));
+            smuggled.push(format!(
+                "{program}: {}: {statuses:?}, {records} stored, then {later_requests_work:?}",
+                entry.name
+            ));
         }
         sent += requests;
         answered += responses.len();
         stored += records;
     }
-    let told = Command::new(program).arg(version).output().unwrap();
-    let told = String::from_utf8([told.stdout, told.stderr].concat()).unwrap();
+    let output = Command::new(program).arg(version).output().unwrap();
+    let output = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     let is_number = |word: &&str| word.contains('.') && word.bytes().any(|byte| byte.is_ascii_digit());
-    let version = told.split([' ', '/', '\n']).find(is_number).unwrap_or_default();
+    let version = output.split([' ', '/', '\n']).find(is_number).unwrap_or_default();
     let (entries, opened, smuggled_count) = (entries.len(), opened.load(Ordering::Relaxed), smuggled.len());
     let line =
         format!("| {program} {version} | {entries} | {sent} | {answered} | {stored} | {opened} | {smuggled_count} |");
     (line, smuggled)
 }
 
-/// What the entry is answered through the proxy, interim answers left out: they are its own affair.
-fn play(script: &Script, proxy: SocketAddr, entry: &Entry) -> Vec<Response> {
-    let mut wire = Wire::open(proxy, PATIENCE);
+/// The final responses to an entry through the proxy; a proxy can send its own interim responses.
+fn play(placeholders: &Placeholders, proxy: SocketAddr, entry: &Entry) -> Vec<Response> {
+    let mut wire = Wire::open(proxy, TIMEOUT);
     let mut responses = Vec::new();
     for step in &entry.steps {
         match step {
-            Step::Send(bytes) => wire.send(&script.filled(bytes)),
+            Step::Send(bytes) => wire.send(&placeholders.fill(bytes)),
             Step::HalfClose => wire.half_close(),
             Step::Response(expected) if expected.status < 200 => {}
             Step::Response(expected) => match wire.final_response(expected.is_head) {
@@ -111,7 +114,7 @@ fn play(script: &Script, proxy: SocketAddr, entry: &Entry) -> Vec<Response> {
                 Err(_) => break,
             },
             Step::Open | Step::Closed => {
-                wire.wait_at_most(SILENCE);
+                wire.set_timeout(QUIET_PERIOD);
                 while let Ok(response) = wire.final_response(false) {
                     responses.push(response);
                 }
@@ -121,30 +124,30 @@ fn play(script: &Script, proxy: SocketAddr, entry: &Entry) -> Vec<Response> {
     responses
 }
 
-/// Whether a good request through the proxy is answered, by its own answer.
-fn is_sane(script: &Script, proxy: SocketAddr) -> bool {
-    let mut wire = Wire::open(proxy, PATIENCE);
+/// Whether a valid request through the proxy gets its own response.
+fn serves_correctly(placeholders: &Placeholders, proxy: SocketAddr) -> bool {
+    let mut wire = Wire::open(proxy, TIMEOUT);
     let head =
         "POST /api/ HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n";
-    wire.send(&script.filled(&[head, "{record}"].concat().into_bytes()));
+    wire.send(&placeholders.fill(&[head, "{record}"].concat().into_bytes()));
     wire.final_response(false).is_ok_and(|response| {
         let record: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        response.status == 201 && record["component"] == script.component
+        response.status == 201 && record["component"] == placeholders.component
     })
 }
 
-/// How many requests are in an entry, to whoever reads it most generously.
+/// The largest number of requests that a lenient parser can find in an entry.
 fn requests(entry: &Entry) -> usize {
-    let of = |step: &Step| match step {
+    let count = |step: &Step| match step {
         Step::Send(bytes) => (bytes.windows(6).filter(|window| window == b" HTTP/").count(), 0),
         Step::Response(expected) if expected.status >= 200 => (0, 1),
         _ => (0, 0),
     };
-    let (sent, answered): (Vec<_>, Vec<_>) = entry.steps.iter().map(of).unzip();
+    let (sent, answered): (Vec<_>, Vec<_>) = entry.steps.iter().map(count).unzip();
     sent.iter().sum::<usize>().max(answered.iter().sum())
 }
 
-/// Counts the connections that a proxy opens to the service: few, or nothing would be shown of their use by many.
+/// Forwards to the service and counts the connections of the proxy; if it reused none, the test would prove nothing.
 fn relay(service: SocketAddr, opened: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -152,21 +155,21 @@ fn relay(service: SocketAddr, opened: Arc<AtomicUsize>) -> SocketAddr {
         for proxy in listener.incoming() {
             opened.fetch_add(1, Ordering::Relaxed);
             let (proxy, service) = (proxy?, TcpStream::connect(service)?);
-            let (back, there) = (proxy.try_clone()?, service.try_clone()?);
-            thread::spawn(move || pass(proxy, there));
-            thread::spawn(move || pass(service, back));
+            let (to_proxy, to_service) = (proxy.try_clone()?, service.try_clone()?);
+            thread::spawn(move || forward(proxy, to_service));
+            thread::spawn(move || forward(service, to_proxy));
         }
         io::Result::Ok(())
     });
     address
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
+fn forward(mut from: TcpStream, mut to: TcpStream) {
     let is_whole = io::copy(&mut from, &mut to).is_ok();
     let _ = to.shutdown(if is_whole { Shutdown::Write } else { Shutdown::Both });
 }
 
-/// A running proxy; killed when it goes.
+/// A running proxy; killed when dropped.
 struct Proxy {
     child: Child,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! A client's side of a connection that takes whatever comes.
+//! A client connection that accepts any response, also to an invalid request.
 
 use std::{
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Result, Write as _},
@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-/// What came back.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -15,7 +14,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first header with this name, in lower case.
+    /// The first header with this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -26,15 +25,15 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Waits for what comes at most so long.
-    pub fn open(address: SocketAddr, patience: Duration) -> Self {
-        let stream = TcpStream::connect(address).expect("somebody listens");
-        stream.set_read_timeout(Some(patience)).unwrap();
+    /// Connects; reading fails after the timeout.
+    pub fn open(address: SocketAddr, timeout: Duration) -> Self {
+        let stream = TcpStream::connect(address).expect("a listener");
+        stream.set_read_timeout(Some(timeout)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { reader: BufReader::new(stream) }
     }
 
-    /// Sends this; the other side may have enough already.
+    /// Sends bytes and ignores errors: the other side may have closed already.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.reader.get_ref().write_all(bytes);
     }
@@ -43,7 +42,7 @@ impl Wire {
         let _ = self.reader.get_ref().shutdown(Shutdown::Write);
     }
 
-    /// Reads one answer, also an interim one.
+    /// Reads one response, interim ones included.
     pub fn response(&mut self, is_head: bool) -> Result<Response> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -74,7 +73,7 @@ impl Wire {
         Ok(response)
     }
 
-    /// Reads one answer, interim ones left out.
+    /// Reads the next response that is not interim.
     pub fn final_response(&mut self, is_head: bool) -> Result<Response> {
         loop {
             let response = self.response(is_head)?;
@@ -84,12 +83,11 @@ impl Wire {
         }
     }
 
-    /// From now on.
-    pub fn wait_at_most(&mut self, patience: Duration) {
-        self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.reader.get_ref().set_read_timeout(Some(timeout)).unwrap();
     }
 
-    /// Whether the other side has closed: in order, and with nothing left to say.
+    /// Waits for the end of the stream or for a byte; true if the other side closed without sending more.
     pub fn is_closed(&mut self) -> Result<bool> {
         self.reader.fill_buf().map(<[u8]>::is_empty)
     }

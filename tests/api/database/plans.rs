@@ -1,11 +1,11 @@
-//! How records are found: from the first one on, and however many there are.
+//! Every lookup by a key uses an index, in an empty table and in a full one.
 
 use serde_json::json;
 
 use crate::harness::{DEPLOYED, Database, Service, deployed_with, eventually, insert_large_records};
 
-/// How often the tables were read from end to end, and how often their indexes were asked.
-fn scans(database: &Database) -> (u64, u64) {
+/// The number of sequential scans and of index scans on the tables so far.
+fn count_scans(database: &Database) -> (u64, u64) {
     let row = &database.sql(
         "select sum(seq_scan), sum(idx_scan) from pg_stat_user_tables
          where relname in ('records', 'open_starts', 'history', 'events') and schemaname = current_schema()",
@@ -13,8 +13,8 @@ fn scans(database: &Database) -> (u64, u64) {
     (row[0].parse().unwrap(), row[1].parse().unwrap())
 }
 
-/// Every statement that looks for records by a key.
-fn use_all(service: &Service) {
+/// Runs every statement that finds records by a key.
+fn run_every_lookup(service: &Service) {
     let id = service.record(&deployed_with(&json!({"status": "started"})))["id"].clone();
     let path = format!("/api/{id}");
     service.record(DEPLOYED);
@@ -22,7 +22,7 @@ fn use_all(service: &Service) {
         deployed_with(&json!({"version": (number / 2).to_string(), "idempotency_key": number.to_string()}))
     };
     let lines: String = (0..2000).map(|number| line(number) + "\n").collect();
-    // The second time each finds its first delivery.
+    // The second import finds the first delivery of each key.
     for _ in 0..2 {
         service.import(&lines).expect(201);
     }
@@ -34,8 +34,8 @@ fn use_all(service: &Service) {
 }
 
 #[test]
-fn no_table_is_scanned_for_a_record_neither_an_empty_one_nor_a_full_one() {
-    // Two that were never analysed, side by side: each has functions and plans of its own.
+fn no_lookup_scans_a_whole_table_whether_it_is_empty_or_full() {
+    // Two schemas that were never analysed: each has its own functions and plans.
     let databases = [Database::new(), Database::new()];
     let services = databases.each_ref().map(Service::with_database);
     for records in [0, 20_000] {
@@ -43,11 +43,11 @@ fn no_table_is_scanned_for_a_record_neither_an_empty_one_nor_a_full_one() {
             if records > 0 {
                 insert_large_records(database, records);
             }
-            let (scanned, asked) = scans(database);
-            use_all(service);
-            // The server counts with some delay.
-            eventually("the scans are counted", || scans(database).1 >= asked + 4000);
-            assert_eq!(scans(database).0, scanned, "with {records} records more");
+            let (sequential_scans, index_scans) = count_scans(database);
+            run_every_lookup(service);
+            // PostgreSQL updates its statistics with some delay.
+            eventually("the scans are counted", || count_scans(database).1 >= index_scans + 4000);
+            assert_eq!(count_scans(database).0, sequential_scans, "with {records} more records");
             database.sql("delete from records where idempotency_key is not null");
         }
     }

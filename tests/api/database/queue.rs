@@ -1,4 +1,4 @@
-//! More that waits than there is room for.
+//! A full write queue.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,15 +9,15 @@ use std::{
 
 use crate::harness::{DEPLOYED, PrivateCluster, Service, Session, sql};
 
-/// As many records wait in the service at most: in the queue, in the next group and in three that are in flight.
-const PLACES: usize = 4096 + 4 * 256;
+/// The most records that wait in the service: in the queue, in the next group and in three groups in flight.
+const CAPACITY: usize = 4096 + 4 * 256;
 
-/// Clients that have each sent a request, and their answers as far as they have come.
+/// Clients that have each sent a request, and the start of each response that has arrived.
 struct Clients(Vec<(TcpStream, Option<String>)>);
 
 impl Clients {
-    /// The answers that have come since this was asked last, whole or their beginning.
-    fn responses(&mut self) -> Vec<String> {
+    /// The responses that have arrived since the last call, possibly only their start.
+    fn new_responses(&mut self) -> Vec<String> {
         let mut new = Vec::new();
         for (connection, response) in self.0.iter_mut().filter(|(_, response)| response.is_none()) {
             let mut bytes = [0; 1024];
@@ -35,12 +35,12 @@ impl Clients {
 }
 
 #[test]
-fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_answered_in_time() {
-    // For the service, too, which inherits it.
+fn a_full_queue_refuses_the_next_record_at_once_and_answers_the_waiting_ones_in_time() {
+    // Raises the limit for the service too, which inherits it.
     let files =
         Command::new("prlimit").args(["--nofile=20000:20000", "--pid", &std::process::id().to_string()]).status();
     assert!(files.unwrap().success());
-    // Of its own: the transaction below is a long one.
+    // A separate cluster, because the long transaction below would disturb other tests.
     let cluster = PrivateCluster::start();
     let url = cluster.url();
     let service = Service::with_environment(&[("DATABASE_URL", &url)]);
@@ -49,7 +49,7 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
         DEPLOYED.len()
     );
     let connect = || (TcpStream::connect(service.address).unwrap(), None);
-    let mut clients = Clients((0..=PLACES).map(|_| connect()).collect());
+    let mut clients = Clients((0..=CAPACITY).map(|_| connect()).collect());
     let session = Session::open(&url);
     session.execute("begin; lock table records");
     let began = Instant::now();
@@ -59,8 +59,8 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
     }
     let mut refused = Vec::new();
     while refused.is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(3), "nothing was turned away before the first deadline");
-        refused = clients.responses();
+        assert!(began.elapsed() < Duration::from_secs(3), "no record was refused before the first deadline");
+        refused = clients.new_responses();
     }
     session.execute("rollback");
     for refusal in &refused {
@@ -68,15 +68,15 @@ fn when_too_many_records_wait_the_next_is_503_at_once_and_those_that_wait_are_an
     }
     let mut acknowledged = 0;
     while !clients.are_all_answered() {
-        assert!(began.elapsed() < Duration::from_secs(8), "not all are answered");
-        for response in clients.responses() {
+        assert!(began.elapsed() < Duration::from_secs(8), "some requests have no response");
+        for response in clients.new_responses() {
             let is_acknowledged = response.starts_with("HTTP/1.1 201 ");
             assert!(is_acknowledged || response.starts_with("HTTP/1.1 503 "), "{response}");
             acknowledged += usize::from(is_acknowledged);
         }
     }
     let recorded: usize = sql(&url, "select count(*) from records")[0][0].parse().unwrap();
-    assert!(recorded >= acknowledged, "what is acknowledged is recorded: {recorded} of {acknowledged}");
+    assert!(recorded >= acknowledged, "every acknowledged record is stored: {recorded} of {acknowledged}");
     assert!(acknowledged > 1000, "{acknowledged}");
     service.record(DEPLOYED);
 }

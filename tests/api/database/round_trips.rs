@@ -1,4 +1,4 @@
-//! What the service sends to the database, and how often: seen between the two.
+//! Counts and reads the statements of the service, through a proxy between it and the database.
 
 use std::{
     collections::HashMap,
@@ -12,44 +12,46 @@ use serde_json::json;
 
 use crate::harness::{DEPLOYED, Database, Service, TempDirectory};
 
-/// What some statements begin with that nobody asks for.
-const RECURRING: [&str; 4] =
-    ["-- Says that this process uses", "-- Ends the sessions", "-- Forgets up to 10,000 events", "-- All tokens,"];
+/// Statements that the service runs periodically, without a request.
+const RECURRING: [&str; 4] = [
+    include_str!("../../../sql/heartbeat_write.sql"),
+    include_str!("../../../sql/sessions_end.sql"),
+    include_str!("../../../sql/events_forget.sql"),
+    include_str!("../../../sql/tokens_all.sql"),
+];
 
-/// What passed.
 #[derive(Default)]
-struct Seen {
-    /// What asked for an answer, `Sync` and `Query` messages, but not those of what recurs by itself and of the
-    /// transactions around it.
+struct Traffic {
+    /// How many `Sync` and `Query` messages were sent, without those of recurring statements and their transactions.
     round_trips: usize,
-    /// The text of every statement that was prepared or sent as it is.
+    /// The text of every statement that was prepared or sent as a simple query.
     texts: Vec<String>,
 }
 
-/// Passes everything on between a service and its database; the URL for the service.
-fn proxy(database: &Database, directory: &Path) -> (String, Arc<Mutex<Seen>>) {
-    let seen = Arc::new(Mutex::new(Seen::default()));
+/// Starts a proxy between a service and its database; returns the service's connection string and the traffic.
+fn proxy(database: &Database, directory: &Path) -> (String, Arc<Mutex<Traffic>>) {
+    let traffic = Arc::new(Mutex::new(Traffic::default()));
     let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
     let server = database.socket_dir().join(".s.PGSQL.5432");
-    let noted = seen.clone();
+    let shared = traffic.clone();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
-            let (back_from, back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut &back_from, &mut &back_to));
-            let seen = noted.clone();
-            std::thread::spawn(move || pass_on(client, server, &seen));
+            let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut &from_server, &mut &to_client));
+            let traffic = shared.clone();
+            std::thread::spawn(move || forward(client, server, &traffic));
         }
     });
-    let (there, here) = (database.socket_dir(), directory.to_str().unwrap());
-    (database.url().replace(there.to_str().unwrap(), here), seen)
+    let (database_dir, proxy_dir) = (database.socket_dir(), directory.to_str().unwrap());
+    (database.url().replace(database_dir.to_str().unwrap(), proxy_dir), traffic)
 }
 
-fn pass_on(mut client: UnixStream, mut server: UnixStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
-    // Of each prepared statement, whether it recurs.
+fn forward(mut client: UnixStream, mut server: UnixStream, traffic: &Mutex<Traffic>) -> std::io::Result<()> {
+    // Whether each prepared statement is a recurring one.
     let mut statements: HashMap<Vec<u8>, bool> = HashMap::new();
-    let mut recurs = false;
-    // A `begin` whose statement is yet to come.
+    let mut is_recurring = false;
+    // 1 after a `begin` until its first statement shows whether it counts.
     let mut begun = 0;
     let mut is_startup = true;
     loop {
@@ -59,30 +61,30 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, seen: &Mutex<Seen>) -
         let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
         client.read_exact(&mut body)?;
         if !is_startup {
-            let mut seen = seen.lock().unwrap();
+            let mut traffic = traffic.lock().unwrap();
             let mut strings = body.split(|byte| *byte == 0);
             let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
             match head[0] {
                 b'P' => {
                     let sql = String::from_utf8_lossy(second).into_owned();
-                    recurs = RECURRING.iter().any(|of| sql.contains(of));
-                    statements.insert(first.to_vec(), recurs);
-                    seen.texts.push(sql);
+                    is_recurring = RECURRING.contains(&sql.as_str());
+                    statements.insert(first.to_vec(), is_recurring);
+                    traffic.texts.push(sql);
                 }
                 b'B' => {
-                    recurs = statements[second];
-                    seen.round_trips += if recurs { 0 } else { begun };
+                    is_recurring = statements[second];
+                    traffic.round_trips += if is_recurring { 0 } else { begun };
                     begun = 0;
                 }
                 b'Q' => {
-                    seen.texts.push(String::from_utf8_lossy(first).into_owned());
+                    traffic.texts.push(String::from_utf8_lossy(first).into_owned());
                     if first.starts_with(b"begin") {
                         begun = 1;
                     } else {
-                        seen.round_trips += usize::from(!recurs);
+                        traffic.round_trips += usize::from(!is_recurring);
                     }
                 }
-                b'S' => seen.round_trips += usize::from(!recurs),
+                b'S' => traffic.round_trips += usize::from(!is_recurring),
                 _ => {}
             }
         }
@@ -93,10 +95,10 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, seen: &Mutex<Seen>) -
 }
 
 #[test]
-fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
+fn a_finish_with_a_start_takes_one_round_trip_to_the_database() {
     let database = Database::new();
     let directory = TempDirectory::new();
-    let (url, seen) = proxy(&database, directory.path());
+    let (url, traffic) = proxy(&database, directory.path());
     let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
     let post = |run: usize, status: &str| {
         service.record(
@@ -106,20 +108,20 @@ fn a_finish_that_pairs_with_its_start_stays_one_round_trip_to_the_database() {
     };
     post(0, "started");
     for run in 1..=10 {
-        let before = seen.lock().unwrap().round_trips;
+        let before = traffic.lock().unwrap().round_trips;
         post(run, "started");
         let finished = post(run, "deployed");
         assert!(finished["duration_seconds"].is_number());
-        assert_eq!(seen.lock().unwrap().round_trips - before, 2, "one for each of the two");
+        assert_eq!(traffic.lock().unwrap().round_trips - before, 2, "one round trip per record");
     }
 }
 
-/// So a pooler that gives each transaction another session changes nothing.
+/// This is what lets the service run behind a connection pooler that works per transaction.
 #[test]
-fn no_setting_outlives_its_transaction() {
+fn the_service_changes_settings_only_within_a_transaction() {
     let database = Database::new();
     let directory = TempDirectory::new();
-    let (url, seen) = proxy(&database, directory.path());
+    let (url, traffic) = proxy(&database, directory.path());
     let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let record = service.record(DEPLOYED);
     service.import(DEPLOYED).expect(201);
@@ -131,8 +133,8 @@ fn no_setting_outlives_its_transaction() {
     }
     service.all_records();
     service.send_json("DELETE", &path, "").expect(204);
-    let seen = seen.lock().unwrap();
-    let settings = seen.texts.iter().flat_map(|text| text.split(';')).map(str::trim);
+    let traffic = traffic.lock().unwrap();
+    let settings = traffic.texts.iter().flat_map(|text| text.split(';')).map(str::trim);
     let settings: Vec<_> = settings.filter(|statement| statement.starts_with("set ")).collect();
     assert!(!settings.is_empty());
     assert!(settings.iter().all(|setting| setting.starts_with("set local ")), "{settings:?}");

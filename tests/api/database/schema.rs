@@ -1,20 +1,13 @@
-//! Which database it is, and whether its schema fits.
-
-use std::io::Read as _;
+//! Migrations, the choice of database and schema, and checks of the schema.
 
 use crate::harness::{DEPLOYED, Database, Service, Session, migration_count};
 
-/// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], url: &str) -> (i32, String) {
-    let mut child = Service::spawn(arguments, &[("DATABASE_URL", url)]);
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    (child.wait().unwrap().code().unwrap(), said)
+    Service::run_to_end(arguments, &[("DATABASE_URL", url)])
 }
 
 #[test]
-fn migrate_runs_the_migrations_alone_and_once() {
+fn the_migrate_command_runs_each_migration_once() {
     let database = Database::new();
     assert_eq!(
         run(&["migrate"], &database.url()),
@@ -43,37 +36,37 @@ fn a_database_newer_than_the_program_is_refused() {
     let database = Database::new();
     run(&["migrate"], &database.url());
     database.sql("insert into migrations (name, checksum) values ('9999_from_the_future', '')");
-    let (code, said) = run(&["migrate"], &database.url());
+    let (code, output) = run(&["migrate"], &database.url());
     assert_eq!(code, 69);
-    assert!(said.contains("9999_from_the_future") && said.contains("run a newer one"), "{said}");
+    assert!(output.contains("9999_from_the_future") && output.contains("run a newer one"), "{output}");
 }
 
 #[test]
-fn a_migration_that_was_edited_after_its_release_is_refused() {
+fn a_migration_edited_after_its_release_is_refused() {
     let database = Database::new();
     run(&["migrate"], &database.url());
     database.sql("update migrations set checksum = 'another'");
-    let (code, said) = run(&["migrate"], &database.url());
+    let (code, output) = run(&["migrate"], &database.url());
     assert_eq!(code, 69);
-    assert!(said.contains("0001_records") && said.contains("edited after its release"), "{said}");
+    assert!(output.contains("0001_records") && output.contains("edited after its release"), "{output}");
 }
 
 #[test]
-fn what_waiting_does_not_mend_ends_the_start_with_a_sentence() {
+fn a_missing_database_role_or_schema_ends_the_command_with_an_explanation() {
     let database = Database::new();
     for (url, words) in [
         (database.url().replace("dbname=deploylog", "dbname=nowhere"), "database \"nowhere\" does not exist"),
         (database.url().replace("user=deploylog", "user=nobody"), "role \"nobody\" does not exist"),
         (database.url().replace(&database.schema, "nowhere"), "first schema of the search path does not exist"),
     ] {
-        let (code, said) = run(&["migrate"], &url);
-        assert_eq!(code, 69, "{said}");
-        assert!(said.contains(words), "{said}");
+        let (code, output) = run(&["migrate"], &url);
+        assert_eq!(code, 69, "{output}");
+        assert!(output.contains(words), "{output}");
     }
 }
 
 #[test]
-fn records_lie_in_the_table_records_of_the_first_schema_of_the_search_path() {
+fn records_are_stored_in_the_first_schema_of_the_search_path() {
     let database = Database::new();
     let service = Service::with_database(&database);
     service.record(DEPLOYED);
@@ -81,7 +74,7 @@ fn records_lie_in_the_table_records_of_the_first_schema_of_the_search_path() {
 }
 
 #[test]
-fn a_url_and_several_hosts_are_understood() {
+fn a_url_and_a_key_value_string_with_several_hosts_are_accepted() {
     let database = Database::new();
     let socket = database.socket_dir().to_str().unwrap().replace('/', "%2F");
     let options = format!("-csearch_path%3D{}", database.schema);
@@ -94,24 +87,24 @@ fn a_url_and_several_hosts_are_understood() {
 }
 
 #[test]
-fn readyz_says_so_when_the_schema_is_not_this_programs() {
+fn readyz_gets_503_while_the_schema_does_not_match_the_program() {
     let database = Database::new();
     let service = Service::with_database(&database);
     service.get("/readyz").expect(200);
-    for (change, back) in [
+    for (change, undo) in [
         ("alter table records rename to old", "alter table old rename to records"),
         ("insert into migrations values ('9999_later', '')", "delete from migrations where name = '9999_later'"),
         ("alter table migrations rename to old", "alter table old rename to migrations"),
     ] {
         database.sql(change);
         service.get("/readyz").problem(503);
-        database.sql(back);
+        database.sql(undo);
         service.get("/readyz").expect(200);
     }
 }
 
 #[test]
-fn a_role_that_may_create_nothing_serves_what_another_has_migrated() {
+fn a_role_without_the_right_to_create_can_serve_a_migrated_schema() {
     let database = Database::new();
     run(&["migrate"], &database.url());
     let schema = &database.schema;
@@ -125,7 +118,7 @@ fn a_role_that_may_create_nothing_serves_what_another_has_migrated() {
 }
 
 #[test]
-fn a_start_beside_a_replica_does_not_wait_for_other_databases() {
+fn a_second_replica_starts_without_waiting_for_transactions_in_other_databases() {
     let database = Database::new();
     let other = database.url().replace("dbname=deploylog", "dbname=postgres");
     let session = Session::open(&other);
