@@ -1,8 +1,8 @@
-//! Connections: how many, how long, and how they end.
+//! Accepts connections, limits them and closes them.
 
-mod addresses;
-mod farewell;
-mod stall;
+mod address_limit;
+mod lingering_close;
+mod write_timeout;
 
 use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -15,75 +15,77 @@ use tokio::{
 };
 
 use crate::{app::App, config::Limits, error::Error};
-use addresses::{Addresses, Share};
-use farewell::Refusals;
-pub use farewell::refusals;
-use stall::NoStall;
+use address_limit::{AddressLimit, AddressPermit};
+use lingering_close::Refusals;
+pub use lingering_close::max_refusals;
+use write_timeout::WriteTimeout;
 
-/// Docker kills ten seconds after it asked.
+/// Docker kills a container 10 seconds after SIGTERM.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
-/// A header of which so much was read without its end is answered 431.
+/// A longer head is answered with 431.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 
-/// Serves until `shutdown` resolves; then accepts no more and finishes what is in flight, within a deadline.
+/// Serves until `shutdown` resolves. Then requests in flight can finish within a deadline.
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdown: impl Future + Send + 'static) {
     let mut http = http1::Builder::new();
-    // Half-closed: who has said all still wants the answer. The header's time-out is also that of an idle connection.
+    // A client can half-close the connection after its request and still wants the answer. The timeout of the head also
+    // limits idle connections.
     http.timer(TokioTimer::new()).header_read_timeout(limits.header).half_close(true).max_buf_size(MAX_HEADER_BYTES);
     let http = Arc::new(http);
     let (stop, _) = watch::channel(());
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let addresses = Addresses::new(limits.connections_per_address);
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let address_limit = AddressLimit::new(limits.connections_per_address);
     let refusals = Refusals::new(limits.connections);
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
             _ = &mut shutdown => break,
         };
-        let Some((stream, address, place)) = accepted else { continue };
-        let Some(share) = addresses.share(address) else {
-            tracing::debug!(%address, "as many connections as it may have");
+        let Some((stream, address, permit)) = accepted else { continue };
+        let Some(address_permit) = address_limit.try_acquire(address) else {
+            tracing::debug!(%address, "too many connections from this address");
             refusals.refuse(stream);
             continue;
         };
-        let connection = Connection { stream: NoStall::new(stream, limits.write), _share: share, _place: place };
+        let stream = WriteTimeout::new(stream, limits.write);
+        let connection = Connection { stream, _address_permit: address_permit, _permit: permit };
         tokio::spawn(connection.serve(http.clone(), app.clone(), stop.subscribe()));
     }
     drop(listener);
     let _ = stop.send(());
     if timeout(SHUTDOWN_GRACE, stop.closed()).await.is_err() {
-        tracing::warn!("some requests were not finished within {} seconds", SHUTDOWN_GRACE.as_secs());
+        tracing::warn!("some requests did not finish within {} seconds", SHUTDOWN_GRACE.as_secs());
     }
 }
 
-/// Waits for a place, then for a connection. A failure to accept (out of file descriptors, say) is waited out.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+/// Waits for a permit, then for a connection. A failure, for example without free file descriptors, is logged, and
+/// the caller tries again.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
+    let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
-            // An answer is written at once, and waits for nothing.
+            // Nagle's algorithm would delay answers.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer.ip(), place))
+            Some((stream, peer.ip(), permit))
         }
         Err(error) => {
-            tracing::error!(%error, "a connection cannot be accepted");
+            tracing::error!(%error, "cannot accept a connection");
             sleep(Duration::from_millis(100)).await;
             None
         }
     }
 }
 
-/// A connection, and what it takes of the limits until it is closed.
 struct Connection {
-    stream: NoStall<TcpStream>,
-    // In this order: who waits for the place finds the address' share free.
-    _share: Share,
-    _place: OwnedSemaphorePermit,
+    stream: WriteTimeout<TcpStream>,
+    // Fields are dropped in this order: when a waiting connection gets the permit, the address' permit is free.
+    _address_permit: AddressPermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Answers what is asked until one side has enough, or `stop` changes and nothing is in flight.
+    /// Answers requests until either side closes, or until `stop` changes and no request is in flight.
     async fn serve(mut self, http: Arc<http1::Builder>, app: Arc<App>, mut stop: watch::Receiver<()>) {
         let service = service_fn(move |request| app.clone().respond(request));
         let ended = {
@@ -97,20 +99,20 @@ impl Connection {
                 }
             }
         };
-        // What the other side still says holds up nobody's end.
+        // A client that keeps sending must not delay the shutdown.
         drop(stop);
         if let Err(error) = &ended {
-            tracing::debug!(%error, "a connection broke off");
+            tracing::debug!(%error, "connection failed");
         }
         match ended {
             Err(error) if error.is_timeout() => {
-                // hyper is silent then. To who has not begun to ask there is nothing to say.
-                if self.stream.has_begun() {
-                    farewell::say(&mut self.stream, &Error::RequestTimeout).await;
+                // hyper closes without an answer. A client without a request expects none.
+                if self.stream.has_request() {
+                    lingering_close::close_with(&mut self.stream, &Error::RequestTimeout).await;
                 }
             }
             Err(error) if !error.is_parse() => {}
-            _ => farewell::linger(&mut self.stream).await,
+            _ => lingering_close::linger(&mut self.stream).await,
         }
     }
 }

@@ -118,7 +118,7 @@ fn within_files(config: &Config) -> Limits {
     let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return config.limits };
     let rest = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(config.pool.size + FILES_OF_ITS_OWN);
     // Who has too many connections is told so on one more.
-    let for_clients = rest.saturating_sub(server::refusals(rest)).max(1);
+    let for_clients = rest.saturating_sub(server::max_refusals(rest)).max(1);
     let limits = config.limits.within(for_clients);
     if limits.connections < config.limits.connections {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Ends a connection whose other side takes nothing of what is written.
+//! Ends a connection if the client reads nothing of an answer for too long.
 
 use std::{
     io,
@@ -12,50 +12,49 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream on which a write that makes no progress for a while fails.
-pub struct NoStall<S> {
+/// A stream whose writes fail if they make no progress within a timeout.
+pub struct WriteTimeout<S> {
     stream: S,
-    patience: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
-    has_begun: bool,
+    timeout: Duration,
+    expiry: Option<Pin<Box<Sleep>>>,
+    has_request: bool,
 }
 
-impl<S> NoStall<S> {
-    /// Gives every write this long to make progress.
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None, has_begun: false }
+impl<S> WriteTimeout<S> {
+    pub fn new(stream: S, timeout: Duration) -> Self {
+        Self { stream, timeout, expiry: None, has_request: false }
     }
 
-    /// Whether something was read since something was written: a request has begun.
-    pub fn has_begun(&self) -> bool {
-        self.has_begun
+    /// Whether something was read since the last write: a request has begun.
+    pub fn has_request(&self) -> bool {
+        self.has_request
     }
 
     fn progress<T>(&mut self, context: &mut Context, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.stalled = None;
+            self.expiry = None;
             return result;
         }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timeout = self.timeout;
+        let expiry = self.expiry.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        expiry.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for NoStall<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
         let (this, filled) = (self.get_mut(), buffer.filled().len());
         let result = Pin::new(&mut this.stream).poll_read(context, buffer);
-        this.has_begun |= buffer.filled().len() > filled;
+        this.has_request |= buffer.filled().len() > filled;
         result
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(context, data);
-        this.has_begun &= result.is_pending();
+        this.has_request &= result.is_pending();
         this.progress(context, result)
     }
 
@@ -66,7 +65,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for NoStall<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, data);
-        this.has_begun &= result.is_pending();
+        this.has_request &= result.is_pending();
         this.progress(context, result)
     }
 

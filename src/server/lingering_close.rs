@@ -1,4 +1,5 @@
-//! How a connection ends: so that who is at its other end can read the last answer.
+//! Closes connections so that the client receives the last answer. If unread data is left when a socket closes, TCP
+//! resets the connection, and the answer can be lost.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,31 +13,27 @@ use tokio::{
 
 use crate::error::Error;
 
-/// Who has nothing to say for so long has read its answer.
+/// A client that sends nothing for this long has read its answer.
 const SILENCE: Duration = Duration::from_secs(2);
-/// Who goes on talking is listened to for so long.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What is read over at once.
+/// A client that keeps sending is cut off after this time.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 const PART_BYTES: usize = 16 << 10;
-/// So many are told at the same time that they have too many connections; others are just closed.
-const MAX_REFUSALS: usize = 256;
 const MIN_REFUSALS: usize = 16;
+const MAX_REFUSALS: usize = 256;
 
-/// Reads over what still comes on a connection whose last answer is written: closed with something unread, the
-/// connection would be reset, and the answer lost on its way.
+/// Reads and drops what the client still sends after its last answer.
 pub async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
-    let read_over = async {
+    let drain = async {
         let mut part = Vec::with_capacity(PART_BYTES);
         while let Ok(Ok(1..)) = timeout(SILENCE, stream.read_buf(&mut part)).await {
             part.clear();
         }
     };
-    // Its end is that of the patience, too.
-    let _ = timeout(PATIENCE, read_over).await;
+    let _ = timeout(MAX_LINGER, drain).await;
 }
 
-/// Answers past hyper, for the last time.
-pub async fn say(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) {
+/// Sends an error without hyper and closes the connection.
+pub async fn close_with(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) {
     let (status, body) = (error.status(), error.problem());
     let date = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
     let mut answer = format!(
@@ -54,29 +51,28 @@ pub async fn say(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Err
     }
 }
 
-/// Beside so many connections there may be so many that are told that they are too many.
+/// The number of connections over the limit that are refused with an answer at the same time.
 #[must_use]
-pub fn refusals(connections: usize) -> usize {
+pub fn max_refusals(connections: usize) -> usize {
     (connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS)
 }
 
-/// Tells those who have too many connections.
+/// Answers 429 to connections over the limit of an address.
 pub struct Refusals(Arc<Semaphore>);
 
 impl Refusals {
-    /// Nobody yet.
     pub fn new(connections: usize) -> Self {
-        Self(Arc::new(Semaphore::new(refusals(connections))))
+        Self(Arc::new(Semaphore::new(max_refusals(connections))))
     }
 
-    /// Answers 429 and closes. Takes no place among the connections.
+    /// Closes the connection, after an answer if not too many others are being refused.
     pub fn refuse(&self, mut stream: TcpStream) {
-        let Ok(place) = self.0.clone().try_acquire_owned() else { return };
+        let Ok(permit) = self.0.clone().try_acquire_owned() else { return };
         tokio::spawn(async move {
-            let _place = place;
-            // Some clients take an answer that comes before they have asked for nobody's.
+            let _permit = permit;
+            // Some clients drop an answer that arrives before they sent a request.
             if timeout(SILENCE, stream.readable()).await.is_ok() {
-                say(&mut stream, &Error::TooManyConnections).await;
+                close_with(&mut stream, &Error::TooManyConnections).await;
             }
         });
     }
