@@ -9,7 +9,6 @@ mod tls;
 mod tls;
 mod url;
 
-mod digest;
 pub mod migrate;
 mod pipeline;
 mod pool;
@@ -19,9 +18,8 @@ use std::{error::Error as _, fmt, pin::Pin};
 
 use std::future::poll_fn;
 
-pub use digest::DeployDigest;
 pub use pipeline::Pipeline;
-pub use pool::{Plans, Pool, PoolLimits, connect_options};
+pub use pool::{DeployDigest, Plans, Pool, PoolLimits, connect_options};
 pub use query_error::QueryError;
 use tokio::task::JoinHandle;
 use tokio_postgres::{

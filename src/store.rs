@@ -75,10 +75,11 @@ impl Store {
     /// Whether the database answers and its schema is this program's.
     pub async fn ping(&self) -> Result<(), Error> {
         let rows = self.keys.read(include_str!("../sql/schema_last.sql"), &[]).await;
-        let is_current = rows.map_err(|error| Error::Unavailable(error.share().into()))?.first().is_some_and(|row| {
-            let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
-            migrate::is_last(last) && row.try_get(2).unwrap_or_default()
-        });
+        let is_current =
+            rows.map_err(|error| Error::Unavailable(error.to_error().into()))?.first().is_some_and(|row| {
+                let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
+                migrate::is_last(last) && row.try_get(2).unwrap_or_default()
+            });
         if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is not this program's".into())) }
     }
 

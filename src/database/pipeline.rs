@@ -1,5 +1,4 @@
-//! One connection on which queries are sent without waiting for the answers to those before them. The server executes
-//! them in order.
+//! A pipelined connection: a query is sent before the results of earlier ones arrive. The server executes them in order.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,11 +10,11 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    QueryError,
     pool::{self, Parameters, Pool},
+    query_error::{QueryError, retry},
 };
 
-/// A pipelined connection, opened when it is first needed and after it broke.
+/// Opens its connection at the first query, and a new one after the connection broke.
 pub struct Pipeline {
     pool: Pool,
     connection: Mutex<Option<Arc<Connection>>>,
@@ -23,27 +22,29 @@ pub struct Pipeline {
 
 struct Connection {
     client: ClientWrapper,
-    /// Set once a query on it missed its deadline: then nobody knows what becomes of those behind it.
+    /// Set when a query missed its deadline. The queries in flight on the connection then fail, too.
     is_abandoned: watch::Sender<bool>,
 }
 
 impl Pipeline {
-    /// Takes its connections from a pool that nobody else uses.
+    /// The pool must serve this pipeline only.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
         Self { pool, connection: Mutex::default() }
     }
 
-    /// Runs a statement behind those that were sent before; once more if the connection was unusable and nothing was
-    /// executed. If the deadline passes, every query in flight on the connection fails and the connection is closed.
-    pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
-        match self.call_once(deadline, sql, parameters).await {
-            Err(QueryError::StaleConnection(_)) => self.call_once(deadline, sql, parameters).await,
-            result => result,
-        }
+    /// Sends a query after those in flight. Retries once if the server executed nothing. A query that misses its deadline
+    /// closes the connection, and those in flight fail, too.
+    pub async fn query_pipelined(
+        &self,
+        deadline: Instant,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        retry(QueryError::is_stale, || self.query_once(deadline, sql, parameters)).await
     }
 
-    async fn call_once(
+    async fn query_once(
         &self,
         deadline: Instant,
         sql: &str,
@@ -53,7 +54,7 @@ impl Pipeline {
         let mut is_abandoned = connection.is_abandoned.subscribe();
         let result = tokio::select! {
             biased;
-            answer = pool::call(&connection.client, sql, parameters) => answer,
+            result = pool::call(&connection.client, sql, parameters) => result,
             _ = is_abandoned.wait_for(|is_abandoned| *is_abandoned) => {
                 Err(QueryError::Lost("an earlier query on the connection missed its deadline".into()))
             }
@@ -80,7 +81,7 @@ impl Pipeline {
         }
         let client = self.pool.take(deadline).await?;
         let mut current = self.current();
-        // Others may have opened one meanwhile.
+        // Another query may have opened one meanwhile.
         if let Some(connection) = usable(&current) {
             return Ok(connection);
         }
@@ -91,12 +92,11 @@ impl Pipeline {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is a connection.
     pub fn is_open(&self) -> bool {
         self.current().is_some()
     }
 
-    /// Closes the connection, and lets none be opened.
+    /// Closes the connection and opens no more.
     pub fn close(&self) {
         self.current().take();
         self.pool.close();

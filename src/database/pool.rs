@@ -1,60 +1,65 @@
-//! Pooled connections: every wait has a deadline, and a connection that failed is not used again.
+//! Pooled connections. Every wait has a deadline, and a broken connection is never used again.
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::{BufMut as _, BytesMut};
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Status};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{IsNull, ToSql, Type, to_sql_checked},
+};
 
-use super::{Endpoint, QueryError};
-use crate::error::Error;
+use super::{
+    Endpoint,
+    query_error::{QueryError, retry},
+};
+use crate::error::{Cause, Error};
 
-/// Values of a query, in the order of its `$1`, `$2` and so on.
+/// The values of `$1`, `$2` and so on.
 pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How PostgreSQL plans the queries of a pool.
 ///
-/// Statistics are never good enough to choose a plan by: an empty table has none, and it grows. So every query is one
-/// that an index answers row by row. The settings are local to a transaction, which also holds behind a pooler.
+/// Statistics are no basis for a plan here: those of an empty table are wrong as soon as it grows. So a pool allows only
+/// plans that look rows up in an index. The settings are local to a transaction, so they also work with a pooler.
 #[derive(Clone, Copy)]
 pub enum Plans {
-    /// One plan for any values: for look-ups by key.
+    /// One plan for all values: for look-ups by key.
     Generic,
-    /// A plan for the values of each call: for filters, most of which are null.
+    /// A plan for the values of each query: for filters, most of which are null.
     Custom,
 }
 
-/// How long a cancel request may take, and how many may be on their way at once.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
-const CANCELS: usize = 4;
+const MAX_CONCURRENT_CANCELS: usize = 4;
 
-/// How the database's connections are used.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Connections for requests, at least 3: a third each for lists, for changes, and for look-ups.
+    /// Connections for requests, at least 3: a third each for lists, changes and look-ups.
     pub size: usize,
-    /// How long a request waits for its turn.
+    /// How long a request waits for a free connection.
     pub wait: Duration,
-    /// How long making a connection may take.
+    /// How long opening a connection can take.
     pub connect: Duration,
-    /// How long a list or a report may take.
+    /// How long a list or a report can take.
     pub statement: Duration,
 }
 
-/// Connections to one database for one purpose.
 pub struct Pool {
     connections: deadpool_postgres::Pool,
     endpoint: Arc<Endpoint>,
-    begin: &'static str,
+    /// Begins a transaction with the pool's plans.
+    begin: String,
     wait: Duration,
     timeout: Duration,
     cancels: Arc<Semaphore>,
 }
 
-/// Adds what this service asks of every connection: time-outs, so that a database that vanished is noticed, and a name.
+/// Adds the options of every connection: timeouts, which detect a server that vanished, and the application name.
 #[must_use]
 pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
     let mut endpoint = database.clone();
@@ -70,7 +75,7 @@ pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
 }
 
 impl Pool {
-    /// Opens no connection yet. A query may take `timeout`, the wait for a connection included.
+    /// Opens no connection yet. `timeout` limits a query together with the wait for its connection.
     pub fn new(
         database: &Endpoint,
         limits: PoolLimits,
@@ -86,67 +91,57 @@ impl Pool {
                 .max_size(size)
                 .build()
                 .map_err(|error| Error::Internal(error.into()))?;
+        let mode = match plans {
+            Plans::Generic => "force_generic_plan",
+            Plans::Custom => "force_custom_plan",
+        };
         Ok(Self {
             connections,
             endpoint: Arc::new(endpoint),
-            begin: match plans {
-                Plans::Generic => {
-                    "begin; set local plan_cache_mode = force_generic_plan; set local jit = off;
-                     set local enable_seqscan = off; set local enable_hashjoin = off;
-                     set local enable_mergejoin = off; set local enable_bitmapscan = off"
-                }
-                Plans::Custom => {
-                    "begin; set local plan_cache_mode = force_custom_plan; set local jit = off;
-                     set local enable_seqscan = off; set local enable_hashjoin = off;
-                     set local enable_mergejoin = off; set local enable_bitmapscan = off"
-                }
-            },
+            begin: format!(
+                "begin; set local plan_cache_mode = {mode}; set local jit = off;
+                 set local enable_seqscan = off; set local enable_hashjoin = off;
+                 set local enable_mergejoin = off; set local enable_bitmapscan = off"
+            ),
             wait: limits.wait,
             timeout,
-            cancels: Arc::new(Semaphore::new(CANCELS)),
+            cancels: Arc::new(Semaphore::new(MAX_CONCURRENT_CANCELS)),
         })
     }
 
-    /// Runs a query in a transaction of its own with this pool's plans: one round trip.
+    /// Runs a query in its own transaction with this pool's plans, in one round trip.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
         let deadline = Instant::now() + self.timeout;
         self.on_connection(deadline, async |client| {
             let statement = client.prepare_cached(sql).await.map_err(not_sent)?;
-            // All three are sent at once, so nobody who leaves halfway leaves a transaction open.
+            // All three are sent at once, so a caller that gives up leaves no transaction open.
             let (begun, rows, committed) = tokio::join!(
-                client.batch_execute(self.begin),
+                client.batch_execute(&self.begin),
                 client.query(&statement, parameters),
                 client.batch_execute("commit")
             );
-            begun.map_err(QueryError::of)?;
-            let rows = rows.map_err(QueryError::of)?;
-            committed.map_err(QueryError::of)?;
+            begun?;
+            let rows = rows?;
+            committed?;
             Ok(rows)
         })
         .await
     }
 
-    /// Runs a query that changes nothing; once more if the connection was unusable.
+    /// Runs a query that changes nothing, with one retry.
     pub async fn read(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
-        // Boxed: a handler that only reads would otherwise be three times as large as one that writes, and each
-        // connection has room for the largest.
-        let query = || Box::pin(self.query(sql, parameters));
-        match query().await {
-            Err(QueryError::StaleConnection(_) | QueryError::Lost(_)) => query().await,
-            result => result,
-        }
+        // Boxed, because every HTTP connection has room for the largest handler, and this future would triple it.
+        let is_retryable = |error: &QueryError| error.is_stale() || matches!(error, QueryError::Lost(_));
+        retry(is_retryable, || Box::pin(self.query(sql, parameters))).await
     }
 
-    /// Calls a function that sets its own plans; once more if the connection was unusable and nothing was executed.
+    /// Calls a function that sets its own plans. Retries once if the server executed nothing.
     pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
-        let call = || self.on_connection(deadline, async |client| call(client, sql, parameters).await);
-        match call().await {
-            Err(QueryError::StaleConnection(_)) => call().await,
-            result => result,
-        }
+        retry(QueryError::is_stale, || self.on_connection(deadline, async |client| call(client, sql, parameters).await))
+            .await
     }
 
-    /// Does something on one connection, which is closed if that breaks it or the deadline passes.
+    /// Closes the connection if `work` breaks it or misses the deadline.
     async fn on_connection<T>(
         &self,
         deadline: Instant,
@@ -162,7 +157,7 @@ impl Pool {
         result
     }
 
-    /// A connection that is idle, or a new one.
+    /// An idle connection, or a new one.
     async fn connection(&self, deadline: Instant) -> Result<Object, QueryError> {
         let deadline = deadline.min(Instant::now() + self.wait);
         match timeout_at(deadline, self.connections.get()).await {
@@ -178,8 +173,7 @@ impl Pool {
         Ok(Object::take(self.connection(deadline).await?))
     }
 
-    /// Stops what a broken connection still does, and closes those that are as old as it is: most likely they are as
-    /// unusable.
+    /// Also closes the idle connections, which are probably as broken as this one, and cancels a query that timed out.
     pub(super) fn discard(&self, client: &ClientWrapper, error: &QueryError) {
         self.connections.retain(|_, _| false);
         let QueryError::TimedOut = error else { return };
@@ -187,37 +181,53 @@ impl Pool {
         let (endpoint, token) = (self.endpoint.clone(), client.cancel_token());
         tokio::spawn(async move {
             let _permit = permit;
-            // Without an answer it ends by itself, or when the server notices that the connection is closed.
+            // If this fails, the query ends by itself or when the server notices the closed connection.
             let _ = timeout(CANCEL_TIMEOUT, endpoint.cancel(&token)).await;
         });
     }
 
-    /// How many connections there are, and how many wait for one.
     #[must_use]
     pub fn status(&self) -> Status {
         self.connections.status()
     }
 
-    /// Closes all that are idle, and lets none be opened.
+    /// Closes the idle connections and opens no more.
     pub fn close(&self) {
         self.connections.close();
     }
 }
 
-/// Runs one statement in a transaction of its own.
+/// Runs one statement in its own transaction.
 pub(super) async fn call(
     client: &ClientWrapper,
     sql: &str,
     parameters: Parameters<'_>,
 ) -> Result<Vec<Row>, QueryError> {
     let statement = client.prepare_cached(sql).await.map_err(not_sent)?;
-    client.query(&statement, parameters).await.map_err(QueryError::of)
+    Ok(client.query(&statement, parameters).await?)
 }
 
-/// An error before the statement itself was sent.
+/// An error while the statement was prepared.
 fn not_sent(error: tokio_postgres::Error) -> QueryError {
-    match QueryError::of(error) {
+    match QueryError::from(error) {
         QueryError::Lost(cause) => QueryError::StaleConnection(cause),
         other => other,
     }
+}
+
+/// The digest of a deploy as a parameter of PostgreSQL's type `uuid`, which has 16 bytes.
+#[derive(Debug)]
+pub struct DeployDigest(pub [u8; 16]);
+
+impl ToSql for DeployDigest {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Cause> {
+        out.put_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::UUID
+    }
+
+    to_sql_checked!();
 }

@@ -1,66 +1,65 @@
-//! Why a query has no answer, and what is known of it then.
+//! Why a query failed, and whether the server executed it.
+
+use std::{error::Error as _, io};
 
 use tokio_postgres::error::SqlState;
 
 use crate::error::{Cause, Chained, Error};
 
-/// Why a query has no answer.
 #[derive(Debug)]
 pub enum QueryError {
-    /// No connection could be made: nothing was sent.
+    /// No connection could be made. Nothing was sent.
     Unreachable(Cause),
-    /// The server executed nothing of it, and the connection is unusable.
+    /// The connection is unusable. The server executed nothing.
     StaleConnection(Cause),
-    /// The server lacks time, disk space or memory now, and executed nothing of it.
+    /// The server lacked time, disk space or memory. It executed nothing.
     Overloaded(Cause),
-    /// The connection broke: it may have been executed.
+    /// The connection broke. The server may have executed the query.
     Lost(Cause),
-    /// No answer before the deadline: it may have been executed, or may yet be.
+    /// The deadline passed. The server may have executed the query, or may still do so.
     TimedOut,
-    /// The query, or what it met, is wrong.
+    /// The query or its data is wrong.
     Failed(Cause),
 }
 
-impl QueryError {
-    /// Classifies an error of the connection or of the server.
-    pub fn of(error: tokio_postgres::Error) -> Self {
-        let Some(database_error) = error.as_db_error() else {
-            let is_io = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+impl From<tokio_postgres::Error> for QueryError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(state) = error.code().map(SqlState::code) else {
+            let is_io = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
             return if error.is_closed() || is_io { Self::Lost(error.into()) } else { Self::Failed(error.into()) };
         };
-        let code = database_error.code();
-        match &code.code()[..2] {
-            // Out of disk, memory, connections or locks.
-            "53" => Self::Overloaded(error.into()),
-            // Cancelled by somebody, or by a time-out of the role or the database.
-            _ if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE => {
-                Self::Overloaded(error.into())
-            }
-            // A pooler that lost its server does not know what that executed.
-            "08" => Self::Lost(error.into()),
-            // Rolled back for the sake of another transaction.
-            "40" => Self::Overloaded(error.into()),
-            // The server shuts down or ends the session.
-            "57" => Self::StaleConnection(error.into()),
-            // A plan or a statement that a migration took away or a pooler mixed up, a fail-over to a read-only server, a session
-            // that was ended while idle in a transaction.
-            _ if ["0A000", "26000", "42P05", "25006", "25P03"].contains(&code.code()) => {
-                Self::StaleConnection(error.into())
-            }
-            _ => Self::Failed(error.into()),
-        }
+        let variant = match (&state[..2], state) {
+            // The server is out of disk space, memory or connections, or rolled back because of another transaction; or
+            // someone cancelled the query, or a timeout of the role or the database did.
+            ("53" | "40", _) | (_, "57014" | "55P03") => Self::Overloaded,
+            // A pooler that lost its server does not know what the server executed.
+            ("08", _) => Self::Lost,
+            // The server shuts down or ends the session; a migration or a pooler invalidated a plan or a prepared
+            // statement; a failover left a read-only server; or the session was idle in a transaction for too long.
+            ("57", _) | (_, "0A000" | "26000" | "42P05" | "25006" | "25P03") => Self::StaleConnection,
+            _ => Self::Failed,
+        };
+        variant(error.into())
     }
+}
 
-    /// What a client is told: the same for each of several requests.
+impl QueryError {
+    /// The response to a request. One failed query can be the cause for several.
     #[must_use]
-    pub fn share(&self) -> Error {
+    pub fn to_error(&self) -> Error {
         match self {
-            Self::TimedOut => Error::Unavailable("the database did not answer in time".into()),
+            Self::TimedOut => Error::Unavailable("the database did not respond in time".into()),
             Self::Failed(cause) => Error::Internal(copy(cause)),
             Self::Unreachable(cause) | Self::StaleConnection(cause) | Self::Overloaded(cause) | Self::Lost(cause) => {
                 Error::Unavailable(copy(cause))
             }
         }
+    }
+
+    /// Whether the query can be repeated even if it changes something.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::StaleConnection(_))
     }
 
     /// Whether the connection must not be used again.
@@ -76,6 +75,17 @@ fn copy(cause: &Cause) -> Cause {
 
 impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
-        error.share()
+        error.to_error()
+    }
+}
+
+/// Runs a query, and once more if the first error allows it.
+pub async fn retry<T, F>(is_retryable: fn(&QueryError) -> bool, query: impl Fn() -> F) -> Result<T, QueryError>
+where
+    F: Future<Output = Result<T, QueryError>>,
+{
+    match query().await {
+        Err(error) if is_retryable(&error) => query().await,
+        result => result,
     }
 }

@@ -61,7 +61,7 @@ impl Events {
                     Ok(Some(FORGOTTEN)) => {}
                     Ok(_) => break,
                     Err(error) => {
-                        tracing::debug!(error = %error.share(), "old events are not deleted yet");
+                        tracing::debug!(error = %error.to_error(), "old events are not deleted yet");
                         break;
                     }
                 }

@@ -53,7 +53,7 @@ impl Heartbeat {
             interval.tick().await;
             let written = if count % INTERVALS_PER_WRITE == 0 { self.write().await } else { Ok(()) };
             if let Err(error) = written.and(self.end_sessions().await) {
-                tracing::debug!(error = %error.share(), "the heartbeat is late");
+                tracing::debug!(error = %error.to_error(), "the heartbeat is late");
             }
         }
     }

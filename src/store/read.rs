@@ -102,11 +102,11 @@ async fn read_group(keys: Arc<Pool>, jobs: Vec<Job>) {
             for job in jobs {
                 match records_by_id(&keys, &[job.id]).await {
                     Ok(records) => job.find(&records),
-                    Err(error) => job.answer(Err(error.share())),
+                    Err(error) => job.answer(Err(error.to_error())),
                 }
             }
         }
-        Err(error) => jobs.into_iter().for_each(|job| job.answer(Err(error.share()))),
+        Err(error) => jobs.into_iter().for_each(|job| job.answer(Err(error.to_error()))),
     }
 }
 

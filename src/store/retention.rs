@@ -42,7 +42,7 @@ impl Retention {
         loop {
             let forgotten = self.forget(days).await;
             if let Err(error) = &forgotten {
-                tracing::warn!(error = %error.share(), "old records are not deleted yet");
+                tracing::warn!(error = %error.to_error(), "old records are not deleted yet");
             }
             sleep(if forgotten.is_ok() { LOOK } else { RETRY }).await;
         }
@@ -82,7 +82,7 @@ impl Retention {
                     Ok(rows) => rows,
                     // One that cannot be deleted in time keeps no other from being deleted.
                     Err(error @ (QueryError::TimedOut | QueryError::Overloaded(_))) => {
-                        let error = error.share();
+                        let error = error.to_error();
                         tracing::warn!(component, run, deploy, id, %error, "old records are not deleted yet");
                         continue;
                     }

@@ -75,7 +75,7 @@ impl Tokens {
             return;
         }
         if let Err(failure) = self.0.query(include_str!("../../sql/tokens_used.sql"), &[&used]).await {
-            tracing::debug!(error = %failure.share(), "the use of tokens is noted later");
+            tracing::debug!(error = %failure.to_error(), "the use of tokens is noted later");
             guard.mark_used(&used);
         }
     }

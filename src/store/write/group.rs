@@ -63,7 +63,7 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
         // A job whose deadline has passed is answered 503 and not written: a repetition must not meet it.
         let now = Instant::now();
         for job in jobs.extract_if(.., |job| job.deadline <= now) {
-            job.answer(Err(QueryError::TimedOut.share()));
+            job.answer(Err(QueryError::TimedOut.to_error()));
         }
         if jobs.is_empty() {
             return jobs;
@@ -88,7 +88,7 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
             }
             Err(error) => {
                 for job in jobs {
-                    job.answer(Err(error.share()));
+                    job.answer(Err(error.to_error()));
                 }
                 return Vec::new();
             }
@@ -128,7 +128,7 @@ async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
         }
         Err(error) => {
             for job in replays {
-                job.answer(Err(error.share()));
+                job.answer(Err(error.to_error()));
             }
             Vec::new()
         }

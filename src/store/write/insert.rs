@@ -106,7 +106,7 @@ impl<'a> Insert<'a> {
             &self.every(|line| DeployDigest(line.record.deploy_digest())),
         ];
         let rows = match way {
-            Way::Grouped(pipeline) => pipeline.call(deadline, sql, &parameters).await?,
+            Way::Grouped(pipeline) => pipeline.query_pipelined(deadline, sql, &parameters).await?,
             Way::Import(pool) => pool.call(deadline, sql, &parameters).await?,
         };
         // Committed, so it must not be tried again.
