@@ -1,4 +1,4 @@
-//! The service killed while it writes: what it acknowledged is found afterwards, once.
+//! Kills and stops the service during writes. Every acknowledged record must be stored exactly once.
 
 use std::{
     sync::{
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::harness::{Connection, Database, Service, TempDirectory, eventually, postmaster_pid, signal};
 
-/// Posts from several senders until `end` has been called on the service, and answers what was acknowledged.
-fn acknowledged(service: &Service, end: impl FnOnce()) -> Vec<Value> {
+/// Posts from four senders and calls `end` meanwhile. Returns the acknowledged records.
+fn write_until(service: &Service, end: impl FnOnce()) -> Vec<Value> {
     let acknowledged = Mutex::new(Vec::new());
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -28,7 +28,7 @@ fn acknowledged(service: &Service, end: impl FnOnce()) -> Vec<Value> {
     acknowledged.into_inner().unwrap()
 }
 
-/// Starts and finishes in turn, until the service is gone.
+/// Posts starts and finishes in turn until the service or the load ends.
 fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, is_over: &AtomicBool) {
     for count in 0.. {
         let Ok(mut connection) = std::panic::catch_unwind(|| Connection::open(service.address)) else { return };
@@ -45,7 +45,7 @@ fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, 
             }
             match connection.try_response() {
                 Ok(response) if response.status == 201 => acknowledged.lock().unwrap().push(response.json()),
-                // Its database may be gone already, or it is itself.
+                // The database or the service is already stopping.
                 Ok(response) => assert_eq!(response.status, 503, "{response:?}"),
                 Err(_) => return,
             }
@@ -56,10 +56,10 @@ fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, 
     }
 }
 
-/// Every acknowledged record stands as it was answered, once, and every finish has the start of its run.
-fn check(all: &[Value], acknowledged: &[Value]) {
+/// Every acknowledged record is stored once and unchanged, and every finish is paired.
+fn assert_stored(all: &[Value], acknowledged: &[Value]) {
     for record in acknowledged {
-        assert_eq!(all.iter().filter(|known| known["id"] == record["id"]).count(), 1, "{record}");
+        assert_eq!(all.iter().filter(|stored| stored["id"] == record["id"]).count(), 1, "{record}");
         assert!(all.contains(record), "{record}");
     }
     for finish in all.iter().filter(|record| record["status"] == "deployed") {
@@ -70,12 +70,12 @@ fn check(all: &[Value], acknowledged: &[Value]) {
 #[test]
 fn killing_the_service_loses_no_acknowledged_record() {
     let database = Database::new();
-    let mut known = Vec::new();
+    let mut records = Vec::new();
     for _ in 0..3 {
         let service = Service::with_database(&database);
-        known.extend(acknowledged(&service, || service.signal("KILL")));
+        records.extend(write_until(&service, || service.signal("KILL")));
         drop(service);
-        check(&Service::with_database(&database).all_records(), &known);
+        assert_stored(&Service::with_database(&database).all_records(), &records);
     }
 }
 
@@ -83,21 +83,21 @@ fn killing_the_service_loses_no_acknowledged_record() {
 fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record() {
     let directory = TempDirectory::new();
     let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str())];
-    let mut known = Vec::new();
+    let mut records = Vec::new();
     for round in 0..4 {
         let mut service = Service::with_environment(&environment);
-        let left = postmaster_pid(directory.path());
-        known.extend(acknowledged(&service, || {
+        let old_postmaster = postmaster_pid(directory.path());
+        records.extend(write_until(&service, || {
             if round % 2 == 0 {
-                signal(left, "KILL");
+                signal(old_postmaster, "KILL");
             }
             service.signal("KILL");
         }));
         drop(service);
-        // A postmaster that was left behind is stopped, never doubled.
+        // The restart stops an orphaned postmaster before it starts a new one.
         service = Service::with_environment(&environment);
-        assert_ne!(postmaster_pid(directory.path()), left);
-        check(&service.all_records(), &known);
+        assert_ne!(postmaster_pid(directory.path()), old_postmaster);
+        assert_stored(&service.all_records(), &records);
         assert!(service.stop().success());
     }
 }
@@ -106,7 +106,7 @@ fn killing_the_service_and_its_embedded_postgresql_loses_no_acknowledged_record(
 fn shutdown_under_load_exits_0_and_loses_no_acknowledged_record() {
     let database = Database::new();
     let mut service = Service::with_database(&database);
-    let known = acknowledged(&service, || service.signal("TERM"));
+    let records = write_until(&service, || service.signal("TERM"));
     assert!(service.wait().success());
-    check(&Service::with_database(&database).all_records(), &known);
+    assert_stored(&Service::with_database(&database).all_records(), &records);
 }

@@ -1,4 +1,4 @@
-//! The list: order, filters, limits, and parameters that are refused.
+//! The list of records: order, filters, limits and invalid parameters.
 
 mod csv;
 mod export;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Service, deployed_with, percent_encode};
 
-/// Posts these and answers what stands then.
-fn recorded<const N: usize>(service: &Service, each: [Value; N]) -> [Value; N] {
+/// Posts records with these fields and returns them as stored.
+fn record_all<const N: usize>(service: &Service, each: [Value; N]) -> [Value; N] {
     each.map(|fields| service.record(&deployed_with(&fields)))
 }
 
@@ -17,7 +17,7 @@ fn list(service: &Service, query: &str) -> Vec<Value> {
     service.get(&format!("/api/?{query}")).expect(200).as_array().expect("an array").clone()
 }
 
-/// So many records, in one body.
+/// Imports this many equal records in one body.
 fn import(service: &Service, count: usize) {
     service.import(&format!("{DEPLOYED}\n").repeat(count)).expect(201);
 }
@@ -27,7 +27,7 @@ fn the_list_is_a_json_array_newest_first() {
     let service = Service::start();
     let response = service.get("/api/");
     assert_eq!((response.expect(200), response.header("content-type")), (json!([]), Some("application/json")));
-    let mut records = recorded(&service, [json!({}), json!({ "status": "queued" }), json!({ "version": "3" })]);
+    let mut records = record_all(&service, [json!({}), json!({ "status": "queued" }), json!({ "version": "3" })]);
     import(&service, 3);
     records.reverse();
     let listed = list(&service, "");
@@ -43,10 +43,11 @@ fn each_filter_matches_its_value_exactly() {
         "component": "Web & shop/ü 100%+", "version": "2.1+B#1", "owner": "Åsa 🚀", "status": "In Progress",
         "environment": "Prod?", "run": "Folder/job#42", "stage": "Deploy / eu=west;1"
     });
-    let [_, wanted, _] = recorded(&service, [json!({ "environment": "staging" }), one.clone(), json!({ "run": "a" })]);
+    let [_, expected, _] =
+        record_all(&service, [json!({ "environment": "staging" }), one.clone(), json!({ "run": "a" })]);
     for (field, value) in one.as_object().unwrap() {
         let value = value.as_str().unwrap();
-        assert_eq!(json!(list(&service, &format!("{field}={}", percent_encode(value)))), json!([wanted]), "{field}");
+        assert_eq!(json!(list(&service, &format!("{field}={}", percent_encode(value)))), json!([expected]), "{field}");
         let shorter: String = value.chars().skip(1).collect();
         for other in [value.to_lowercase(), format!("{value} "), shorter] {
             assert_eq!(
@@ -56,14 +57,14 @@ fn each_filter_matches_its_value_exactly() {
             );
         }
     }
-    assert_eq!(list(&service, "status=In+Progress&run=Folder/job%2342"), [wanted]);
+    assert_eq!(list(&service, "status=In+Progress&run=Folder/job%2342"), [expected]);
 }
 
 #[test]
 fn the_phase_filter_accepts_every_phase() {
     let service = Service::start();
     let words = ["begun", "live", "broken", "killed", "done", "no-op", "queued"];
-    let records = recorded(&service, words.map(|status| json!({ "status": status })));
+    let records = record_all(&service, words.map(|status| json!({ "status": status })));
     let phases = ["started", "succeeded", "failed", "aborted", "finished", "skipped", "noted"];
     for (phase, record) in phases.into_iter().zip(records) {
         assert_eq!(list(&service, &format!("phase={phase}")), [record], "{phase}");
@@ -73,7 +74,7 @@ fn the_phase_filter_accepts_every_phase() {
 #[test]
 fn a_record_must_match_all_given_filters() {
     let service = Service::start();
-    let [both, ..] = recorded(
+    let [both, ..] = record_all(
         &service,
         [
             json!({ "owner": "bob", "environment": "production" }),
@@ -89,9 +90,9 @@ fn a_record_must_match_all_given_filters() {
 fn since_is_inclusive_and_until_is_exclusive() {
     let service = Service::start();
     let long_ago = json!({ "started_at": "2001-01-01T00:00:00Z", "finished_at": "2001-01-01T00:01:00Z" });
-    let [first, second, third] = recorded(&service, [long_ago, json!({}), json!({})]);
-    let at = |record: &Value| record["recorded_at"].as_str().unwrap().to_owned();
-    let [one, two, three] = [&first, &second, &third].map(at);
+    let [first, second, third] = record_all(&service, [long_ago, json!({}), json!({})]);
+    let recorded_at = |record: &Value| record["recorded_at"].as_str().unwrap().to_owned();
+    let [one, two, three] = [&first, &second, &third].map(recorded_at);
     for (query, expected) in [
         (format!("since={two}"), vec![&third, &second]),
         (format!("until={two}"), vec![&first]),

@@ -1,4 +1,5 @@
-//! The log of a real process: whatever text comes from elsewhere, an entry is one line and steers no terminal.
+//! The log of a real process. Text from clients, the database or the environment can neither split an entry nor control
+//! a terminal.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -12,21 +13,21 @@ use serde_json::{Value, json};
 
 use crate::harness::{Connection, Database, Service, TempDirectory, deployed_with, eventually, postmaster_pid, signal};
 
-/// What starts a colour, ends a line, overwrites it, and turns the direction of writing; none of it is a control
-/// character to JSON from U+0085 on, and none from U+2028 on to Unicode.
+/// Characters that set colours, end or overwrite a line, or change the writing direction. JSON does not escape those from
+/// U+0085 on, and those from U+2028 on are not control characters in Unicode.
 const HOSTILE: &str = "\u{1b}[31m\u{7}\r\n\u{7f}\u{85}\u{9b}2J\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff}";
-/// What may be in a name.
+/// Hostile text that the rules for names allow.
 const HOSTILE_NAME: &str = "evil \u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff} 部署";
 
-/// A process whose log is read to its end.
-struct Logging {
+/// A service process and its log.
+struct LoggingService {
     child: Child,
     address: std::net::SocketAddr,
     log: Arc<Mutex<Vec<u8>>>,
     reading: JoinHandle<()>,
 }
 
-impl Logging {
+impl LoggingService {
     fn start(format: &str, environment: &[(&str, &str)]) -> Self {
         let mut child = Service::spawn(&["--log-level=debug", "--log-format", format], environment);
         let mut stderr = child.stderr.take().unwrap();
@@ -40,7 +41,7 @@ impl Logging {
         });
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let address = ready.trim_end().strip_prefix("ready on http://").expect("it is ready").parse().unwrap();
+        let address = ready.trim_end().strip_prefix("ready on http://").expect("the ready line").parse().unwrap();
         Self { child, address, log, reading }
     }
 
@@ -54,7 +55,7 @@ impl Logging {
         String::from_utf8_lossy(&self.log.lock().unwrap()).contains(text)
     }
 
-    /// Ends it: what it logged, each line without what ends it.
+    /// Stops the process and returns the lines of its log.
     fn stop(mut self) -> Vec<String> {
         signal(self.child.id(), "TERM");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
@@ -63,20 +64,20 @@ impl Logging {
     }
 }
 
-/// The lines of a log that has nothing in it which acts.
+/// Splits a log into lines after checking that it contains no control or formatting characters.
 #[track_caller]
 fn lines(log: Vec<u8>) -> Vec<String> {
     let log = String::from_utf8(log).expect("UTF-8");
-    let acts = |c: &char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff}".contains(*c);
-    let acting: Vec<_> = log.chars().filter(|c| *c != '\n').filter(acts).collect();
-    assert_eq!(acting, [], "{log:?}");
+    let is_unsafe = |c: &char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff}".contains(*c);
+    let found: Vec<_> = log.chars().filter(|c| *c != '\n').filter(is_unsafe).collect();
+    assert_eq!(found, [], "{log:?}");
     log.strip_suffix('\n').expect("a last line").split('\n').map(str::to_owned).collect()
 }
 
-/// Whatever a sender may do to get text into the log.
+/// Sends hostile text through every channel that reaches the log. Returns the lines of the log.
 fn attack(format: &str) -> Vec<String> {
     let database = Database::new();
-    let service = Logging::start(format, &[("DATABASE_URL", &database.url())]);
+    let service = LoggingService::start(format, &[("DATABASE_URL", &database.url())]);
     database.sql("alter table records add constraint no_evil check (owner not like 'evil%')");
     for target in ["/api/%0A%0D%1b%5B31m%c2%85%e2%80%a8", "/api/?%0a%1b[31m=%1b"] {
         service.send(target.as_bytes(), b"plain");
@@ -85,14 +86,14 @@ fn attack(format: &str) -> Vec<String> {
         service.send(&[b"/api/", raw].concat(), b"plain");
         service.send(b"/nowhere", raw);
     }
-    // These no parser lets pass.
+    // No parser accepts these.
     for raw in ["GET\u{1b}[31m / HTTP/1.1\r\n\r\n", "GET /\u{1b}[31m\n\n HTTP/1.1\r\n\r\n", HOSTILE] {
         let mut stream = TcpStream::connect(service.address).unwrap();
         stream.write_all(raw.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     }
-    // The database tells the whole row that it refuses, in a line of its own.
+    // The error of the database quotes the rejected row on a line of its own.
     let record = deployed_with(&json!({ "owner": HOSTILE_NAME, "component": HOSTILE_NAME }));
     let mut connection = Connection::open(service.address);
     let headers = [("content-type", "application/json"), ("connection", "close")];
@@ -141,25 +142,25 @@ fn each_startup_error_is_one_line() {
         let output = Service::spawn(&["--listen=127.0.0.1:0"], &environment).wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code));
         let lines = lines(output.stderr);
-        let told: Vec<_> = lines.iter().filter(|line| line.starts_with("deploylog: ")).collect();
-        assert_eq!((told.len(), lines.len()), (count, count), "{lines:#?}");
+        let messages: Vec<_> = lines.iter().filter(|line| line.starts_with("deploylog: ")).collect();
+        assert_eq!((messages.len(), lines.len()), (count, count), "{lines:#?}");
     }
 }
 
 #[test]
 fn output_of_postgresql_is_logged_on_one_line_without_control_characters() {
     let directory = TempDirectory::new();
-    // The whole of it, but for what ends a line: PostgreSQL's programs take no such path.
-    let place = directory.path().join(HOSTILE.replace(['\r', '\n'], ""));
+    // Without line ends, which the programs of PostgreSQL reject in a path.
+    let data_dir = directory.path().join(HOSTILE.replace(['\r', '\n'], ""));
     for format in ["text", "json"] {
-        let service = Logging::start(format, &[("DEPLOYLOG_DATA_DIR", place.to_str().unwrap())]);
-        let settings = place.join("cluster/postgresql.conf");
-        let sound = std::fs::read(&settings).unwrap();
-        std::fs::write(&settings, [&sound, HOSTILE.as_bytes()].concat()).unwrap();
-        signal(postmaster_pid(&place), "KILL");
-        // It names the file, and so the directory.
-        eventually("the refusal is told", || service.has_logged("contains errors"));
-        std::fs::write(&settings, &sound).unwrap();
+        let service = LoggingService::start(format, &[("DEPLOYLOG_DATA_DIR", data_dir.to_str().unwrap())]);
+        let settings = data_dir.join("cluster/postgresql.conf");
+        let valid = std::fs::read(&settings).unwrap();
+        std::fs::write(&settings, [&valid, HOSTILE.as_bytes()].concat()).unwrap();
+        signal(postmaster_pid(&data_dir), "KILL");
+        // The message names the file and thus the hostile directory.
+        eventually("the error is logged", || service.has_logged("contains errors"));
+        std::fs::write(&settings, &valid).unwrap();
         let lines = service.stop();
         let relayed: Vec<_> = lines.iter().filter(|line| line.contains("contains errors")).collect();
         assert!(!relayed.is_empty() && relayed.iter().all(|line| line.contains("started again in")), "{lines:#?}");

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::{DEPLOYED, Database, PrivateCluster, Service, deployed_with, eventually};
 
-/// What Prometheus sends.
+/// The header that Prometheus sends.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4";
 
 #[track_caller]
@@ -22,7 +22,7 @@ fn metrics(service: &Service) -> String {
     response.body
 }
 
-/// The value of a sample, by its name and labels as they are written.
+/// The value of a sample with this name and these labels.
 fn value(metrics: &str, sample: &str) -> Option<f64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     line.map(|value| value.parse().expect("a number"))
@@ -48,8 +48,8 @@ fn promtool_accepts_the_metrics() {
     };
     promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(output.status.success() && said.is_empty(), "{said}\n{metrics}");
+    let report = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success() && report.is_empty(), "{report}\n{metrics}");
 }
 
 #[test]
@@ -74,13 +74,13 @@ fn requests_are_counted_by_route_and_status_with_a_latency_histogram() {
     ] {
         assert_eq!(value(&metrics, &format!("deploylog_http_requests_total{{{labels}}}")), Some(count), "{labels}");
     }
-    let of_posts = |part: &str, labels: &str| {
+    let post_histogram = |part: &str, labels: &str| {
         let sample = format!("deploylog_http_request_duration_seconds_{part}{{route=\"POST /api/\"{labels}}}");
         value(&metrics, &sample).unwrap_or_else(|| panic!("{sample}"))
     };
-    assert_eq!((of_posts("count", ""), of_posts("bucket", ",le=\"+Inf\"")), (3.0, 3.0));
-    assert!(of_posts("bucket", ",le=\"0.001\"") <= of_posts("bucket", ",le=\"5\""));
-    assert!(of_posts("sum", "") > 0.0);
+    assert_eq!((post_histogram("count", ""), post_histogram("bucket", ",le=\"+Inf\"")), (3.0, 3.0));
+    assert!(post_histogram("bucket", ",le=\"0.001\"") <= post_histogram("bucket", ",le=\"5\""));
+    assert!(post_histogram("sum", "") > 0.0);
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn a_write_that_waits_for_the_database_is_counted_in_the_queue() {
     lock.execute("begin; lock table records in share mode");
     std::thread::scope(|scope| {
         let post = scope.spawn(|| service.post(DEPLOYED).status);
-        let of_writes = r#"deploylog_queue_requests{queue="write"}"#;
-        eventually("it waits", || value(&metrics(&service), of_writes) == Some(1.0));
+        let queued = r#"deploylog_queue_requests{queue="write"}"#;
+        eventually("the write waits", || value(&metrics(&service), queued) == Some(1.0));
         let used = r#"deploylog_pool_connections{pool="records",state="used"}"#;
-        eventually("it has a connection", || value(&metrics(&service), used).is_some_and(|used| used >= 1.0));
+        eventually("the write has a connection", || value(&metrics(&service), used).is_some_and(|used| used >= 1.0));
         lock.execute("commit");
         assert_eq!(post.join().unwrap(), 201);
     });
@@ -130,7 +130,7 @@ fn a_write_that_waits_for_the_database_is_counted_in_the_queue() {
 #[test]
 fn the_last_deploy_is_the_last_to_finish_not_the_last_recorded() {
     let service = Service::start();
-    let of_web = |status: &str, started: Option<&str>, finished: &str, more: &str| {
+    let record_web = |status: &str, started: Option<&str>, finished: &str, more: &str| {
         let mut fields = json!({"status": status, "finished_at": finished, "environment": "production"});
         if let Some(started) = started {
             fields["started_at"] = started.into();
@@ -140,41 +140,41 @@ fn the_last_deploy_is_the_last_to_finish_not_the_last_recorded() {
         }
         service.record(&deployed_with(&fields))
     };
-    of_web("failed", Some("2026-03-02T10:00:00Z"), "2026-03-02T10:01:30.25Z", "");
-    of_web("deployed", None, "2026-03-01T10:00:00Z", ""); // recorded later, but earlier
-    of_web("deployed", None, "2026-03-03T10:00:00Z", "stage"); // of a stage
+    record_web("failed", Some("2026-03-02T10:00:00Z"), "2026-03-02T10:01:30.25Z", "");
+    record_web("deployed", None, "2026-03-01T10:00:00Z", ""); // finished earlier, recorded later
+    record_web("deployed", None, "2026-03-03T10:00:00Z", "stage"); // a stage, not a deploy
     service.record(&deployed_with(&json!({"component": "api", "finished_at": "2026-03-01T00:00:00Z"})));
     let metrics = metrics(&service);
     let labels = r#"{component="web",environment="production"}"#;
-    let of = |name: &str, labels: &str| value(&metrics, &format!("deploylog_last_deploy_{name}{labels}"));
-    assert_eq!(of("timestamp_seconds", labels), Some(1_772_445_690.25));
-    assert_eq!(of("duration_seconds", labels), Some(90.25));
-    assert_eq!(of("succeeded", labels), Some(0.0));
-    let nowhere = r#"{component="api",environment=""}"#;
-    assert_eq!(of("timestamp_seconds", nowhere), Some(1_772_323_200.0));
-    assert_eq!(of("duration_seconds", nowhere), None);
-    assert_eq!(of("succeeded", nowhere), Some(1.0));
+    let last_deploy = |name: &str, labels: &str| value(&metrics, &format!("deploylog_last_deploy_{name}{labels}"));
+    assert_eq!(last_deploy("timestamp_seconds", labels), Some(1_772_445_690.25));
+    assert_eq!(last_deploy("duration_seconds", labels), Some(90.25));
+    assert_eq!(last_deploy("succeeded", labels), Some(0.0));
+    let no_environment = r#"{component="api",environment=""}"#;
+    assert_eq!(last_deploy("timestamp_seconds", no_environment), Some(1_772_323_200.0));
+    assert_eq!(last_deploy("duration_seconds", no_environment), None);
+    assert_eq!(last_deploy("succeeded", no_environment), Some(1.0));
 }
 
 #[test]
 fn a_deploy_runs_until_it_finishes_or_a_newer_one_starts() {
     let service = Service::start();
     let running = || value(&metrics(&service), "deploylog_deploys_running");
-    let say = |component: &str, status: &str| {
+    let record = |component: &str, status: &str| {
         service.record(&deployed_with(&json!({"component": component, "status": status})));
     };
     assert_eq!(running(), Some(0.0));
-    say("web", "started");
-    say("api", "started");
-    say("api", "started");
+    record("web", "started");
+    record("api", "started");
+    record("api", "started");
     service.record(&deployed_with(&json!({"status": "started", "stage": "Build"})));
     assert_eq!(running(), Some(2.0));
-    say("web", "failed");
+    record("web", "failed");
     assert_eq!(running(), Some(1.0));
     service.record(&deployed_with(
         &json!({"component": "old", "status": "started", "started_at": "2026-01-01T00:00:00Z"}),
     ));
-    assert_eq!(running(), Some(1.0), "not one that started longer than a day ago");
+    assert_eq!(running(), Some(1.0), "a start older than a day does not count");
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn last_deploy_metrics_are_limited_to_500_components_and_environments() {
     );
     let metrics = metrics(&service);
     assert_eq!(value(&metrics, "deploylog_places_left_out"), Some(1.0));
-    let of_places = |line: &&str| line.starts_with("deploylog_last_deploy_timestamp_seconds{");
-    assert_eq!(metrics.lines().filter(of_places).count(), 500);
+    let is_timestamp = |line: &&str| line.starts_with("deploylog_last_deploy_timestamp_seconds{");
+    assert_eq!(metrics.lines().filter(is_timestamp).count(), 500);
 }
 
 #[test]

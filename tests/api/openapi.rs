@@ -1,4 +1,4 @@
-//! The document of every call: served, and true. What its schemas say is tried by `tests/openapi/run`.
+//! The document of all calls is served and matches the service. `tests/openapi/run` tests its schemas.
 
 use serde_json::Value;
 
@@ -8,21 +8,21 @@ fn document(service: &Service) -> Value {
     service.get("/openapi.json").expect(200)
 }
 
-/// The value, or what its reference leads to.
-fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+/// Follows the reference of a value, if it is one.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("what is referred to"),
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("the target of a reference"),
         None => value,
     }
 }
 
-/// Every call: its method, its path, and what is said of it.
+/// The method, path and description of every call.
 fn calls(document: &Value) -> Vec<(String, &str, &Value)> {
     let items = document["paths"].as_object().unwrap().iter();
     let calls = items.flat_map(|(path, item)| {
         let methods = item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
         methods.map(move |(method, call)| {
-            // A stream of events has no end: its head says all that is asked here.
+            // A stream of events never ends, so request only its head.
             let is_endless = call.pointer("/responses/200/content/text~1event-stream").is_some();
             (if is_endless { "HEAD".to_owned() } else { method.to_uppercase() }, path.as_str(), call)
         })
@@ -34,7 +34,7 @@ fn statuses(call: &Value) -> Vec<u16> {
     call["responses"].as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect()
 }
 
-/// The bodies that a call takes as examples, each with its type.
+/// The example bodies of a call with their media types.
 fn examples(call: &Value) -> Vec<(&str, String)> {
     let types = call["requestBody"]["content"].as_object().into_iter().flatten();
     let bodies = types.flat_map(|(media_type, content)| {
@@ -49,9 +49,9 @@ fn examples(call: &Value) -> Vec<(&str, String)> {
     bodies.collect()
 }
 
-/// The path, with the examples of all its query parameters.
+/// The path with the example of every query parameter.
 fn target(document: &Value, path: &str, call: &Value) -> String {
-    let parameters = call["parameters"].as_array().into_iter().flatten().map(|one| resolved(document, one));
+    let parameters = call["parameters"].as_array().into_iter().flatten().map(|one| resolve(document, one));
     let examples = parameters.filter(|one| one["in"] == "query").filter_map(|one| {
         let value = match one.get("example")? {
             Value::String(text) => text.clone(),
@@ -62,38 +62,38 @@ fn target(document: &Value, path: &str, call: &Value) -> String {
     format!("{path}?{}", examples.collect::<Vec<_>>().join("&"))
 }
 
-/// A request of this call that goes well, changed so that it is answered with this status.
-fn called_forth(service: &Service, method: &str, path: &str, status: u16) -> Response {
+/// Sends a valid request of this call, changed so that it produces this status.
+fn produce_status(service: &Service, method: &str, path: &str, status: u16) -> Response {
     let record = service.post(DEPLOYED);
     let path = path.replace("/api/{id}", record.header("location").unwrap()).replace("{file}", "page.css");
     let (tag, json) = (record.header("etag").unwrap(), ("content-type", "application/json"));
     let body = (!["GET", "HEAD", "DELETE"].contains(&method)).then_some(DEPLOYED);
-    let ask = |path: &str, headers: &[(&str, &str)], body| service.request(method, path, headers, body);
+    let request = |path: &str, headers: &[(&str, &str)], body| service.request(method, path, headers, body);
     match status {
         200 if method == "POST" => {
             let keyed = [json, ("idempotency-key", "replayed")];
-            ask(&path, &keyed, body).expect(201);
-            ask(&path, &keyed, body)
+            request(&path, &keyed, body).expect(201);
+            request(&path, &keyed, body)
         }
-        200 | 201 | 204 => ask(&path, &[json], body),
+        200 | 201 | 204 => request(&path, &[json], body),
         304 => {
             let now = service.get(&path);
-            ask(&path, &[("if-none-match", now.header("etag").unwrap_or(tag))], body)
+            request(&path, &[("if-none-match", now.header("etag").unwrap_or(tag))], body)
         }
-        400 => ask(&format!("{path}?colour=red"), &[json], body),
-        404 if path.starts_with("/page/") => ask("/page/none.css", &[], body),
-        404 => ask("/api/9007199254740991", &[json], body),
-        406 => ask(&path, &[("accept", "image/png")], body),
-        411 => ask(&path, &[json], None),
-        412 => ask(&path, &[json, ("if-match", "\"stale\"")], body),
-        413 => ask(&path, &[json], Some(&" ".repeat(70_000))),
-        415 => ask(&path, &[("content-type", "text/plain")], body),
+        400 => request(&format!("{path}?colour=red"), &[json], body),
+        404 if path.starts_with("/page/") => request("/page/none.css", &[], body),
+        404 => request("/api/9007199254740991", &[json], body),
+        406 => request(&path, &[("accept", "image/png")], body),
+        411 => request(&path, &[json], None),
+        412 => request(&path, &[json, ("if-match", "\"stale\"")], body),
+        413 => request(&path, &[json], Some(&" ".repeat(70_000))),
+        415 => request(&path, &[("content-type", "text/plain")], body),
         422 => {
             let keyed = [json, ("idempotency-key", "reused")];
-            ask(&path, &keyed, body).expect(201);
-            ask(&path, &keyed, Some(&deployed_with(&serde_json::json!({ "version": "3" }))))
+            request(&path, &keyed, body).expect(201);
+            request(&path, &keyed, Some(&deployed_with(&serde_json::json!({ "version": "3" }))))
         }
-        _ => panic!("{method} {path} has a status that this test cannot call forth: {status}"),
+        _ => panic!("this test cannot produce status {status} of {method} {path}"),
     }
 }
 
@@ -103,7 +103,7 @@ fn the_document_is_served_with_an_etag() {
     let response = service.get("/openapi.json");
     assert_eq!(response.expect(200)["openapi"], "3.1.0");
     assert_eq!(response.header("content-type"), Some("application/json"));
-    let tag = response.header("etag").expect("an entity tag");
+    let tag = response.header("etag").expect("an ETag");
     let known = service.request("GET", "/openapi.json", &[("if-none-match", tag)], None);
     assert_eq!((known.status, known.body.as_str(), known.header("etag")), (304, "", Some(tag)));
     let other = service.request("GET", "/openapi.json", &[("if-none-match", "\"other\"")], None);
@@ -139,14 +139,13 @@ fn every_documented_status_of_a_working_service_can_be_produced() {
     let service = Service::start();
     let document = document(&service);
     for (method, path, call) in calls(&document) {
-        // A slow body is tried in http/timeouts.rs, tokens and a database that is gone below; nothing should call forth
-        // a 500.
+        // http/timeouts.rs tests 408, the tests below test 401, 403 and 503, and nothing should cause a 500.
         for status in statuses(call).into_iter().filter(|status| ![401, 403, 408, 500, 503].contains(status)) {
-            let response = called_forth(&service, &method, path, status);
+            let response = produce_status(&service, &method, path, status);
             assert_eq!(response.status, status, "{method} {path}: {response:?}");
-            let documented = resolved(&document, &call["responses"][status.to_string()]);
+            let documented = resolve(&document, &call["responses"][status.to_string()]);
             for (name, header) in documented["headers"].as_object().into_iter().flatten() {
-                let is_required = resolved(&document, header)["required"] == true;
+                let is_required = resolve(&document, header)["required"] == true;
                 assert!(!is_required || response.header(&name.to_lowercase()).is_some(), "{name} of {response:?}");
             }
         }
@@ -178,9 +177,9 @@ fn exactly_the_calls_that_need_a_token_document_401_and_403() {
     let document = document(&service);
     for (method, path, call) in calls(&document) {
         let (path, body) = (path.replace("{id}", "1"), call.get("requestBody").map(|_| DEPLOYED));
-        let ask = |headers: &[(&str, &str)]| service.request(&method, &path, headers, body);
+        let request = |headers: &[(&str, &str)]| service.request(&method, &path, headers, body);
         let other = if ["GET", "HEAD"].contains(&method.as_str()) { &tokens[1] } else { &tokens[0] };
-        for (status, response) in [(401, ask(&[])), (403, ask(&[("authorization", other)]))] {
+        for (status, response) in [(401, request(&[])), (403, request(&[("authorization", other)]))] {
             assert_eq!(response.status == status, statuses(call).contains(&status), "{method} {path}: {response:?}");
             assert!(response.status != status || response.header("www-authenticate").is_some(), "{response:?}");
         }

@@ -1,4 +1,4 @@
-//! How time is measured, rule by rule; `model` then tries any set of records in any order.
+//! The pairing rules, one by one. `model` then tests random sequences of operations.
 
 mod changes;
 mod model;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Database, Service};
 
-/// A record of one deploy: the first users' fields and these.
-fn web(more: &Value) -> String {
+/// A record of the component `web` with these fields.
+fn web(fields: &Value) -> String {
     let mut record = json!({"component": "web", "version": "1", "owner": "ann"});
-    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     record.to_string()
 }
 
@@ -23,7 +23,7 @@ fn stop(at: &str) -> String {
     web(&json!({"status": "deployed", "finished_at": at}))
 }
 
-/// A time of one day.
+/// A time of day on a fixed date.
 fn at(clock: &str) -> String {
     format!("2026-01-01T{clock}Z")
 }
@@ -32,7 +32,7 @@ fn at(clock: &str) -> String {
 fn two_plain_calls_measure_a_deploy_without_passing_an_id() {
     let service = Service::start();
     let started = service.record(&web(&json!({"status": "started"})));
-    assert_eq!(started["started_at"], started["recorded_at"], "the database's clock");
+    assert_eq!(started["started_at"], started["recorded_at"], "the clock of the database");
     let finished = service.record(&web(&json!({"status": "deployed"})));
     assert_eq!(finished["start_id"], started["id"]);
     assert_eq!(finished["started_at"], started["started_at"]);
@@ -115,7 +115,7 @@ fn a_deploy_is_identified_by_component_environment_run_and_stage() {
         assert_eq!(finished["duration_missing"], "no start record", "{other}");
     }
     let finished = service.record(&with(json!({"version": "2", "owner": "bob"}), "deployed"));
-    assert!(finished["duration_seconds"].is_number(), "with a run, the version may become known on the way");
+    assert!(finished["duration_seconds"].is_number(), "with a run, the version can change between start and finish");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_record_with_both_times_takes_no_start_from_another() {
     let between = service.record(&stop(&at("10:02:00")));
     assert_eq!(between["start_id"], started["id"], "its moment is its finish");
     let after = service.record(&stop(&at("10:04:00")));
-    assert_eq!(after["duration_missing"], "no start record", "to its neighbours it is a stop like any other");
+    assert_eq!(after["duration_missing"], "no start record", "for its neighbours it is a finish like any other");
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn a_finish_before_its_start_is_stored_without_a_duration() {
 #[test]
 fn a_late_start_completes_an_unpaired_finish() {
     let service = Service::start();
-    let waiting = service.post(&stop(&at("10:01:00")));
-    let id = waiting.json()["id"].clone();
+    let unpaired = service.post(&stop(&at("10:01:00")));
+    let id = unpaired.json()["id"].clone();
     let started = service.record(&start(&at("10:00:00")));
     let completed = service.get(&format!("/api/{id}"));
     assert_eq!(completed.json()["start_id"], started["id"]);
     assert_eq!(completed.json()["duration_seconds"], 60.0);
-    assert_ne!(completed.json()["updated_at"], waiting.json()["updated_at"]);
-    assert_ne!(completed.header("etag"), waiting.header("etag"));
+    assert_ne!(completed.json()["updated_at"], unpaired.json()["updated_at"]);
+    assert_ne!(completed.header("etag"), unpaired.header("etag"));
 }
 
 #[test]
@@ -170,9 +170,9 @@ fn a_late_finish_takes_its_start_back_from_a_later_finish() {
     assert_eq!(later["start_id"], started["id"]);
     let late = service.record(&stop(&at("10:01:00")));
     assert_eq!((&late["start_id"], &late["duration_seconds"]), (&started["id"], &json!(60.0)));
-    let robbed = service.read(&later["id"]);
-    assert_eq!((&robbed["duration_missing"], &robbed["start_id"]), (&json!("no start record"), &Value::Null));
-    assert_eq!(robbed.get("started_at"), None);
+    let unpaired = service.read(&later["id"]);
+    assert_eq!((&unpaired["duration_missing"], &unpaired["start_id"]), (&json!("no start record"), &Value::Null));
+    assert_eq!(unpaired.get("started_at"), None);
 }
 
 #[test]

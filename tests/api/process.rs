@@ -1,4 +1,4 @@
-//! The process: its settings, what it prints, and its exit codes.
+//! The process: settings, output, exit codes and shutdown.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::harness::{Connection, DEPLOYED, Database, PrivateCluster, Service, TempDirectory, run, signal, sql};
 
-/// Serves until it is ready, then ends it: what it said.
-fn serve(environment: &[(&str, &str)]) -> (String, String) {
+/// Starts the service and stops it once it is ready. Returns its ready line and its log.
+fn start_and_stop(environment: &[(&str, &str)]) -> (String, String) {
     let mut child = Service::spawn(&["--log-level=info"], environment);
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -29,21 +29,51 @@ fn all_invalid_settings_are_named_at_once_with_exit_code_64() {
     assert!(err.lines().all(|line| line.starts_with("deploylog: ")), "{err}");
 }
 
+const SETTINGS: [(&str, &str); 19] = [
+    ("--listen", "DEPLOYLOG_LISTEN"),
+    ("--open", "DEPLOYLOG_OPEN"),
+    ("--public-reads", "DEPLOYLOG_PUBLIC_READS"),
+    ("--database-url", "DATABASE_URL"),
+    ("--data-dir", "DEPLOYLOG_DATA_DIR"),
+    ("--keep-days", "DEPLOYLOG_KEEP_DAYS"),
+    ("--pool-size", "DEPLOYLOG_POOL_SIZE"),
+    ("--pool-timeout", "DEPLOYLOG_POOL_TIMEOUT"),
+    ("--connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT"),
+    ("--statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT"),
+    ("--max-connections", "DEPLOYLOG_MAX_CONNECTIONS"),
+    ("--max-connections-per-address", "DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS"),
+    ("--max-event-readers", "DEPLOYLOG_MAX_EVENT_READERS"),
+    ("--max-body-memory", "DEPLOYLOG_MAX_BODY_MEMORY"),
+    ("--header-timeout", "DEPLOYLOG_HEADER_TIMEOUT"),
+    ("--body-timeout", "DEPLOYLOG_BODY_TIMEOUT"),
+    ("--write-timeout", "DEPLOYLOG_WRITE_TIMEOUT"),
+    ("--log-format", "DEPLOYLOG_LOG_FORMAT"),
+    ("--log-level", "DEPLOYLOG_LOG_LEVEL"),
+];
+
 #[test]
-fn help_names_every_setting_and_exit_code() {
+fn help_names_every_setting_command_and_exit_code() {
     let (code, help, _) = run(&["--help"], &[]);
     assert_eq!(code, 0);
-    for named in ["DEPLOYLOG_LISTEN", "DATABASE_URL_FILE", "--write-timeout", "migrate", "healthcheck", "  69  "] {
-        assert!(help.contains(named), "{named} is not in:\n{help}");
+    let words: Vec<_> = help.split(|c: char| c.is_whitespace() || "[],=.".contains(c)).collect();
+    for (flag, variable) in SETTINGS {
+        assert!(words.contains(&flag) && words.contains(&variable), "{flag} or {variable} is not in:\n{help}");
     }
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "it fits a terminal");
+    for command in ["migrate", "token", "backup", "restore", "healthcheck", "load"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} is not in:\n{help}");
+    }
+    for exit_code in ["0", "1", "64", "69"] {
+        assert!(help.contains(&format!("\n  {exit_code} ")), "{exit_code} is not in:\n{help}");
+    }
+    assert!(words.contains(&"DATABASE_URL_FILE"), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "a line is too long for a terminal");
     assert_eq!(run(&["--version"], &[]).1, format!("deploylog {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn the_startup_line_names_version_address_and_database_but_no_password() {
     let database = Database::new();
-    let (ready, log) = serve(&[("DATABASE_URL", &format!("{} password=s3cret", database.url()))]);
+    let (ready, log) = start_and_stop(&[("DATABASE_URL", &format!("{} password=s3cret", database.url()))]);
     let address = ready.trim_end().strip_prefix("ready on http://").unwrap();
     let line = log.lines().next().unwrap();
     for named in [concat!("deploylog ", env!("CARGO_PKG_VERSION")), address, "the database deploylog at /"] {
@@ -55,7 +85,7 @@ fn the_startup_line_names_version_address_and_database_but_no_password() {
 #[test]
 fn logs_are_json_lines_when_configured() {
     let database = Database::new();
-    let (_, log) = serve(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_FORMAT", "json")]);
+    let (_, log) = start_and_stop(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_FORMAT", "json")]);
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["level"], "INFO");
 }
@@ -65,7 +95,7 @@ fn the_database_url_can_be_read_from_a_file() {
     let (database, directory) = (Database::new(), TempDirectory::new());
     let file = directory.path().join("url");
     std::fs::write(&file, database.url() + "\n").unwrap();
-    serve(&[("DATABASE_URL_FILE", file.to_str().unwrap())]);
+    start_and_stop(&[("DATABASE_URL_FILE", file.to_str().unwrap())]);
 }
 
 #[test]
@@ -98,7 +128,7 @@ fn a_service_that_waits_for_its_database_stops_on_sigterm() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// A request that the service waits for: only its body is missing.
+/// Starts a POST whose body the service now waits for.
 fn begin_post(service: &Service) -> Connection {
     let mut connection = service.connect();
     let length = DEPLOYED.len();
@@ -114,12 +144,12 @@ fn begin_post(service: &Service) -> Connection {
 fn shutdown_finishes_requests_in_flight_and_accepts_no_connections() {
     let mut service = Service::start();
     let mut slow = begin_post(&service);
-    // Idle ones do not hold it up.
+    // An idle connection does not delay the shutdown.
     let mut idle = service.connect();
     idle.request("GET", "/livez", &[], None).expect(200);
     service.signal("TERM");
     assert!(idle.is_closed());
-    assert!(std::net::TcpStream::connect(service.address).is_err(), "it listens no more");
+    assert!(std::net::TcpStream::connect(service.address).is_err(), "it still listens");
     slow.send(DEPLOYED);
     assert_eq!(slow.response().status, 201);
     assert!(service.wait().success());
@@ -128,7 +158,7 @@ fn shutdown_finishes_requests_in_flight_and_accepts_no_connections() {
 #[test]
 fn shutdown_waits_at_most_eight_seconds() {
     let mut service = Service::start();
-    let _stuck = begin_post(&service);
+    let _unfinished = begin_post(&service);
     let began = std::time::Instant::now();
     assert!(service.stop().success());
     let waited = began.elapsed().as_secs_f64();
@@ -147,7 +177,7 @@ fn a_closed_log_pipe_does_not_stop_the_service() {
     assert_eq!(Connection::open(address).request("GET", "/readyz", &[], None).status, 200);
     signal(child.id(), "INT");
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL is stopped too");
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL still runs");
 }
 
 #[test]
@@ -156,10 +186,9 @@ fn shutdown_keeps_its_deadline_when_the_database_hangs() {
     let mut service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
     let backends = sql(&cluster.url(), "select pid from pg_stat_activity where application_name = 'deploylog'");
-    let processes: Vec<u32> =
-        backends.iter().map(|row| row[0].parse().unwrap()).chain([cluster.postmaster_pid()]).collect();
-    for process in &processes {
-        signal(*process, "STOP");
+    let pids: Vec<u32> = backends.iter().map(|row| row[0].parse().unwrap()).chain([cluster.postmaster_pid()]).collect();
+    for pid in &pids {
+        signal(*pid, "STOP");
     }
     let mut connection = service.connect();
     connection.send(format!(
@@ -168,8 +197,8 @@ fn shutdown_keeps_its_deadline_when_the_database_hangs() {
     ));
     let began = std::time::Instant::now();
     let is_success = service.stop().success();
-    for process in &processes {
-        signal(*process, "CONT");
+    for pid in &pids {
+        signal(*pid, "CONT");
     }
     assert!(is_success && began.elapsed().as_secs_f64() < 9.9, "{:?}", began.elapsed());
 }

@@ -1,10 +1,10 @@
-//! Two processes on one database.
+//! One and two processes that write the records of one deploy concurrently.
 
 use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Database, PrivateCluster, Service, eventually, signal, sql};
 
-/// The moments of one deploy, each a start or a stop, in an order that only looks like none.
+/// The moments of one deploy, each a start or a finish, in pseudo-random order.
 fn moments(count: u64, seed: u64) -> Vec<(u64, bool)> {
     let mut state = seed;
     let mut next = || {
@@ -25,14 +25,14 @@ fn record(component: &str, second: u64, starts: bool) -> String {
     json!({"component": component, "version": "1", "owner": "ann", "status": status, field: time}).to_string()
 }
 
-/// What rule 2 makes of records that are a second apart: every stop is measured from a start a second before it.
-fn is_right(all: &[Value], component: &str) -> bool {
-    let of: Vec<&Value> = all.iter().filter(|record| record["component"] == component).collect();
+/// Whether the pairing follows rule 2: a finish is paired exactly if the record a second before it is a start.
+fn is_paired(all: &[Value], component: &str) -> bool {
+    let records: Vec<&Value> = all.iter().filter(|record| record["component"] == component).collect();
     let moment = |record: &Value| {
         let field = if record["status"] == "started" { "started_at" } else { "finished_at" };
         record[field].as_str().unwrap().to_owned()
     };
-    let mut in_order = of.clone();
+    let mut in_order = records.clone();
     in_order.sort_by_key(|record| moment(record));
     in_order.windows(2).all(|pair| match (pair[0]["status"].as_str(), pair[1]["status"].as_str()) {
         (_, Some("started")) => true,
@@ -41,23 +41,23 @@ fn is_right(all: &[Value], component: &str) -> bool {
     })
 }
 
-/// Every stop has the start just before it, where there is one, of the same component and version. None has a start of
-/// its own, a run, an environment or a stage.
+/// Checks that each finish is paired with the record just before it if that is a start. The records have no own start
+/// time on a finish, no run, no environment and no stage.
 #[track_caller]
-pub fn assert_measured(all: &[Value]) {
+pub fn assert_paired(all: &[Value]) {
     let starts = |record: &Value| record["phase"] == "started";
     let moment = |record: &Value| record[if starts(record) { "started_at" } else { "finished_at" }].to_string();
     let deploy = |record: &Value| (record["component"].to_string(), record["version"].to_string());
-    let mut of: Vec<&Value> = all.iter().filter(|record| record["phase"] != "noted").collect();
-    of.sort_by_key(|record| (deploy(record), moment(record), record["id"].as_i64()));
-    for (before, record) in std::iter::once(None).chain(of.iter().map(Some)).zip(&of) {
+    let mut sorted: Vec<&Value> = all.iter().filter(|record| record["phase"] != "noted").collect();
+    sorted.sort_by_key(|record| (deploy(record), moment(record), record["id"].as_i64()));
+    for (before, record) in std::iter::once(None).chain(sorted.iter().map(Some)).zip(&sorted) {
         let start = before.filter(|before| deploy(before) == deploy(record) && starts(before) && !starts(record));
-        assert_eq!(record.get("start_id"), start.map(|start| &start["id"]), "{record} of {of:#?}");
+        assert_eq!(record.get("start_id"), start.map(|start| &start["id"]), "{record} of {sorted:#?}");
     }
 }
 
-/// Sends the records of one deploy from eight senders at once, in turn to these services.
-fn send_side_by_side(services: &[&Service], component: &str, seed: u64) {
+/// Sends the records of one deploy from eight concurrent senders, distributed over the services.
+fn send_deploy_concurrently(services: &[&Service], component: &str, seed: u64) {
     std::thread::scope(|scope| {
         for (sender, share) in moments(240, seed).chunks(30).map(<[_]>::to_vec).enumerate() {
             let service = services[sender % services.len()];
@@ -78,8 +78,8 @@ fn records_sent_concurrently_to_one_process_are_paired_by_the_rules() {
     let service = Service::start();
     for round in 0..3 {
         let component = format!("web-{round}");
-        send_side_by_side(&[&service], &component, round + 1);
-        assert!(is_right(&service.all_records(), &component));
+        send_deploy_concurrently(&[&service], &component, round + 1);
+        assert!(is_paired(&service.all_records(), &component));
     }
 }
 
@@ -89,8 +89,8 @@ fn records_sent_concurrently_to_two_processes_are_paired_by_the_rules() {
     let replicas = [Service::with_database(&database), Service::with_database(&database)];
     for round in 0..3 {
         let component = format!("web-{round}");
-        send_side_by_side(&[&replicas[0], &replicas[1]], &component, round + 1);
-        assert!(is_right(&replicas[0].all_records(), &component), "as soon as the last is acknowledged");
+        send_deploy_concurrently(&[&replicas[0], &replicas[1]], &component, round + 1);
+        assert!(is_paired(&replicas[0].all_records(), &component), "as soon as the last is acknowledged");
     }
 }
 
@@ -117,7 +117,7 @@ fn concurrent_changes_and_deletions_through_two_processes_are_paired_by_the_rule
             });
         }
     });
-    assert_measured(&replicas[1].all_records());
+    assert_paired(&replicas[1].all_records());
 }
 
 #[test]
@@ -148,19 +148,19 @@ fn a_key_delivered_to_two_processes_at_once_is_one_record() {
 #[test]
 fn a_process_has_a_heartbeat_until_it_stops() {
     let database = Database::new();
-    let beats = || database.sql("select process from heartbeats order by process");
+    let heartbeats = || database.sql("select process from heartbeats order by process");
     let mut first = Service::with_database(&database);
-    let of_first = beats();
+    let of_first = heartbeats();
     assert_eq!(of_first.len(), 1);
     let mut second = Service::with_database(&database);
-    assert_eq!(beats().len(), 2);
+    assert_eq!(heartbeats().len(), 2);
     assert!(second.stop().success());
-    assert_eq!(beats(), of_first);
-    // As a process forgets another that was not seen for long and is there all the same.
+    assert_eq!(heartbeats(), of_first);
+    // As another process does if it has not seen this one for a while.
     database.sql("delete from heartbeats");
-    eventually("it is back", || beats() == of_first);
+    eventually("the heartbeat is back", || heartbeats() == of_first);
     assert!(first.stop().success());
-    assert!(beats().is_empty());
+    assert!(heartbeats().is_empty());
 }
 
 #[test]
@@ -172,10 +172,10 @@ fn the_heartbeat_of_a_killed_process_is_deleted_after_a_minute() {
     drop(killed);
     let finish = survivor.record(&record("web", 2, false));
     assert_eq!(finish["start_id"], start["id"]);
-    let beats = || database.sql("select seen_at > now() - interval '1 minute' from heartbeats");
-    assert_eq!(beats(), [["t"], ["t"]]);
+    let heartbeats = || database.sql("select seen_at > now() - interval '1 minute' from heartbeats");
+    assert_eq!(heartbeats(), [["t"], ["t"]]);
     database.sql("update heartbeats set seen_at = now() - interval '61 seconds'");
-    eventually("it is forgotten", || beats() == [["t"]]);
+    eventually("the heartbeat is deleted", || heartbeats() == [["t"]]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_write_that_executes_after_its_timeout_is_paired_when_it_executes() {
     service.post(&record("api", 2, false)).problem(503);
     let start = service.record(&record("api", 1, true));
     signal(pid, "CONT");
-    eventually("what was given up is carried out", || service.all_records().len() == 3);
-    assert!(is_right(&service.all_records(), "api"));
+    eventually("the write executes", || service.all_records().len() == 3);
+    assert!(is_paired(&service.all_records(), "api"));
     assert_eq!(service.all_records()[2]["start_id"], start["id"]);
 }

@@ -1,4 +1,4 @@
-//! What the service answers before it is ready.
+//! Responses of a service that is not ready yet.
 
 use crate::harness::{DEPLOYED, Database, Service, Session, eventually, migrate_to};
 
@@ -8,8 +8,8 @@ fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
     migrate_to(&database, "0009_retention");
     database
         .sql("insert into records (component, version, owner, status, phase) values ('web', '1', 'ann', 'x', 'noted')");
-    let file = || database.sql("select pg_relation_filenode('records')");
-    let before = file();
+    let table_file = || database.sql("select pg_relation_filenode('records')");
+    let before = table_file();
     let session = Session::open(&database.url());
     session.execute("begin; lock table records in share mode");
     let service = Service::start_unready(&[("DATABASE_URL", &database.url())]);
@@ -22,9 +22,9 @@ fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
     service.get("/api/").problem(503);
     service.get("/nowhere").problem(404);
     session.execute("commit");
-    eventually("it is ready", || service.get("/readyz").status == 200);
+    eventually("the service is ready", || service.get("/readyz").status == 200);
     service.record(DEPLOYED);
-    assert_eq!(file(), before, "the table was not rewritten");
+    assert_eq!(table_file(), before, "the table was not rewritten");
 }
 
 #[test]

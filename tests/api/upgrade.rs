@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Database, Service, Session, TempDirectory, bind_parameters, migrate_to},
-    replicas::assert_measured,
+    replicas::assert_paired,
 };
 
 const INSERT: &str = include_str!("upgrade/records_insert.sql");
@@ -148,7 +148,7 @@ fn with_pending_notes() -> Database {
 fn assert_corrected(database: &Database) -> Vec<Value> {
     let service = Service::with_database(database);
     let all = service.all_records();
-    assert_measured(&all);
+    assert_paired(&all);
     let duration = |index: usize| (&all[index]["duration_seconds"], &all[index]["duration_missing"]);
     assert_eq!(all.len(), 5);
     assert_eq!([duration(2).0.as_f64(), duration(3).0.as_f64()], [Some(60.0), Some(60.0)]);

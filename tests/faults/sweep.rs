@@ -112,12 +112,12 @@ impl<'a> Sweep<'a> {
         let response = if fault == Fault::Disconnect {
             self.disconnect_at(side, n, &request)
         } else {
-            let act = match fault {
+            let action = match fault {
                 Fault::Reset => Action::Reset,
                 Fault::Cut => Action::Cut,
                 _ => Action::Delay(DELAY),
             };
-            self.proxy.arm(side, n, act);
+            self.proxy.arm(side, n, action);
             Some(self.send(&request))
         };
         let was_reached = !self.proxy.disarm();

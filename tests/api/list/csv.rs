@@ -1,8 +1,8 @@
-//! CSV out.
+//! The list as CSV.
 
 use serde_json::json;
 
-use super::{import, recorded};
+use super::{import, record_all};
 use crate::harness::{Database, Response, Service};
 
 const HEADER: &str = "id,component,version,owner,status,environment,run,stage,url,commit,committed_at,unplanned,\
@@ -14,43 +14,43 @@ fn csv(service: &Service, query: &str) -> Response {
     response
 }
 
-/// Reads RFC 4180: rows end with CRLF, quotes go around a whole cell and are doubled in it.
-fn rows(text: &str) -> Vec<Vec<String>> {
+/// Parses RFC 4180: rows end with CRLF, quotes enclose a whole cell, and quotes inside it are doubled.
+fn parse(text: &str) -> Vec<Vec<String>> {
     let mut rows = vec![vec![String::new()]];
     let mut rest = text.chars().peekable();
-    let mut quoted = false;
+    let mut is_quoted = false;
     while let Some(character) = rest.next() {
         let row = rows.last_mut().unwrap();
         let cell = row.last_mut().unwrap();
         match character {
-            '"' if quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
-            '"' if quoted => {
-                quoted = false;
-                assert!(matches!(rest.peek(), Some(',' | '\r')), "text behind a quote: {cell}");
+            '"' if is_quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if is_quoted => {
+                is_quoted = false;
+                assert!(matches!(rest.peek(), Some(',' | '\r')), "text after a closing quote: {cell}");
             }
             '"' => {
-                assert!(cell.is_empty(), "a quote amid {cell}");
-                quoted = true;
+                assert!(cell.is_empty(), "a quote inside {cell}");
+                is_quoted = true;
             }
-            ',' if !quoted => row.push(String::new()),
-            '\r' if !quoted => {
+            ',' if !is_quoted => row.push(String::new()),
+            '\r' if !is_quoted => {
                 assert_eq!(rest.next(), Some('\n'));
                 rows.push(vec![String::new()]);
             }
             other => {
-                assert!(quoted || other != '\n', "a bare line feed");
+                assert!(is_quoted || other != '\n', "a bare line feed");
                 cell.push(other);
             }
         }
     }
-    assert_eq!(rows.pop(), Some(vec![String::new()]), "the last row has no end");
+    assert_eq!(rows.pop(), Some(vec![String::new()]), "the last row is not terminated");
     rows
 }
 
 #[test]
 fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
     let service = Service::start();
-    let [start, stop] = recorded(
+    let [start, stop] = record_all(
         &service,
         [
             json!({
@@ -86,8 +86,8 @@ fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
 fn csv_cells_are_quoted_as_rfc_4180_requires() {
     let service = Service::start();
     let texts = ["a,b", "a \"b\" c", "\"", "plain ü 🚀", " spaces ", "a;b'c"];
-    recorded(&service, texts.map(|owner| json!({ "owner": owner, "stage": format!("{owner}, ") })));
-    let rows = rows(&csv(&service, "").body);
+    record_all(&service, texts.map(|owner| json!({ "owner": owner, "stage": format!("{owner}, ") })));
+    let rows = parse(&csv(&service, "").body);
     for (row, owner) in rows.iter().skip(1).zip(texts.into_iter().rev()) {
         assert_eq!((row.len(), row[3].as_str(), &row[7]), (20, owner, &format!("{owner}, ")));
     }
@@ -99,20 +99,20 @@ fn a_csv_text_that_starts_like_a_formula_gets_a_leading_apostrophe() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")", "1=1", "a-b", "'=1"];
-    recorded(&service, texts.map(|text| json!({ "component": text, "run": text, "commit": text })));
-    let guarded =
+    record_all(&service, texts.map(|text| json!({ "component": text, "run": text, "commit": text })));
+    let escaped =
         |text: &str| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }.to_owned() + text;
-    for (row, text) in rows(&csv(&service, "").body).iter().skip(1).zip(texts.into_iter().rev()) {
+    for (row, text) in parse(&csv(&service, "").body).iter().skip(1).zip(texts.into_iter().rev()) {
         for column in [1, 6, 9] {
-            assert_eq!(row[column], guarded(text));
+            assert_eq!(row[column], escaped(text));
         }
     }
-    // What no sender can send may have been written into the table by hand.
+    // No client can send these, but somebody could write them into the table.
     for text in ["\ttab", "\rreturn"] {
         database.sql(&format!(
             "insert into records (component, version, owner, status, phase) values ('{text}', '1', 'ann', 'x', 'noted')"
         ));
-        assert_eq!(rows(&csv(&service, "limit=1").body)[1][1], guarded(text));
+        assert_eq!(parse(&csv(&service, "limit=1").body)[1][1], escaped(text));
     }
 }
 
@@ -120,9 +120,9 @@ fn a_csv_text_that_starts_like_a_formula_gets_a_leading_apostrophe() {
 fn csv_returns_all_matching_rows_up_to_any_positive_limit() {
     let service = Service::start();
     import(&service, 2_345);
-    recorded(&service, [json!({ "owner": "bob" }), json!({ "owner": "bob" })]);
+    record_all(&service, [json!({ "owner": "bob" }), json!({ "owner": "bob" })]);
     for (query, count) in [("", 2_347), ("owner=bob", 2), ("owner=nobody", 0), ("limit=1", 1), ("limit=2001", 2_001)] {
-        let rows = rows(&csv(&service, query).body);
+        let rows = parse(&csv(&service, query).body);
         assert_eq!((rows.len() - 1, rows[0].join(",").as_str()), (count, HEADER), "{query}");
     }
 }

@@ -1,10 +1,10 @@
-//! Everything out as NDJSON, and in again.
+//! Exports as NDJSON and CSV, and the import of an export.
 
 use std::{collections::HashMap, io::ErrorKind};
 
 use serde_json::{Value, json};
 
-use super::{import, recorded};
+use super::{import, record_all};
 use crate::harness::{Connection, DEPLOYED, Database, Response, Service, insert_large_records};
 
 const NDJSON: [(&str, &str); 1] = [("accept", "application/x-ndjson")];
@@ -15,8 +15,8 @@ fn export(service: &Service, query: &str) -> Response {
     response
 }
 
-/// Asks for everything and reads no more of it than the header.
-fn ask(service: &Service, accept: &str) -> Connection {
+/// Requests all records and reads only the head of the response.
+fn start_export(service: &Service, accept: &str) -> Connection {
     let mut connection = service.connect();
     connection.send(format!("GET /api/ HTTP/1.1\r\nhost: test\r\naccept: {accept}\r\n\r\n"));
     let head = connection.head();
@@ -28,7 +28,7 @@ fn ask(service: &Service, accept: &str) -> Connection {
 fn ndjson_returns_all_records_newest_first_one_per_line() {
     let service = Service::start();
     import(&service, 2_345);
-    let [first, second] = recorded(&service, [json!({ "stage": "a\u{2028}b \"c\"" }), json!({ "status": "queued" })]);
+    let [first, second] = record_all(&service, [json!({ "stage": "a\u{2028}b \"c\"" }), json!({ "status": "queued" })]);
     let body = export(&service, "").body;
     assert!(body.ends_with('\n'));
     let records: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -63,7 +63,7 @@ fn an_export_accepts_a_limit_beyond_64_bits() {
 fn an_export_accepts_the_filters_of_the_list() {
     let service = Service::start();
     import(&service, 3);
-    let [other] = recorded(&service, [json!({ "status": "queued", "stage": "a b" })]);
+    let [other] = record_all(&service, [json!({ "status": "queued", "stage": "a b" })]);
     let response = export(&service, "phase=noted&stage=a%20b");
     assert_eq!((response.json(), response.body.lines().count()), (other, 1));
     assert_eq!(export(&service, "owner=nobody").body, "");
@@ -74,7 +74,7 @@ fn an_export_accepts_the_filters_of_the_list() {
 fn an_imported_export_has_the_same_durations() {
     let service = Service::start();
     let at = |minute: u32| format!("2026-01-01T00:{minute:02}:00Z");
-    recorded(
+    record_all(
         &service,
         [
             json!({ "status": "started", "started_at": at(1), "run": "r" }),
@@ -112,7 +112,7 @@ fn an_imported_export_has_the_same_durations() {
 fn a_long_export_is_streamed_in_bounded_memory() {
     let database = Database::new();
     let service = Service::with_database(&database);
-    let kib = |name: &str| -> u64 {
+    let memory_kib = |name: &str| -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
         line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
@@ -120,8 +120,8 @@ fn a_long_export_is_streamed_in_bounded_memory() {
     import(&service, 1);
     insert_large_records(&database, 40_000);
     export(&service, "limit=2000");
-    let before = kib("VmHWM:");
-    let mut stream = ask(&service, NDJSON[0].1);
+    let before = memory_kib("VmHWM:");
+    let mut stream = start_export(&service, NDJSON[0].1);
     let (mut bytes, mut lines) = (0, 0);
     loop {
         let chunk = stream.chunk().expect("a chunk");
@@ -133,8 +133,8 @@ fn a_long_export_is_streamed_in_bounded_memory() {
     }
     assert_eq!(lines, 40_001);
     assert!(bytes > 80_000_000, "{bytes} bytes");
-    let grown = kib("VmHWM:") - before;
-    assert!(grown < 30 << 10, "it grew by {grown} KiB");
+    let grown = memory_kib("VmHWM:") - before;
+    assert!(grown < 30 << 10, "memory grew by {grown} KiB");
 }
 
 #[test]
@@ -143,18 +143,18 @@ fn an_export_that_the_database_interrupts_has_no_last_chunk() {
         let database = Database::new();
         let service = Service::with_settings(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LOG_LEVEL", "off")]);
         insert_large_records(&database, 20_000);
-        let mut stream = ask(&service, accept);
+        let mut stream = start_export(&service, accept);
         stream.chunk().unwrap();
         database.sql("alter table records rename to gone");
         let mut bytes = 0;
         let end = loop {
             match stream.chunk() {
-                Ok(chunk) if chunk.is_empty() => panic!("{accept} was ended as if whole"),
+                Ok(chunk) if chunk.is_empty() => panic!("{accept} ended as if complete"),
                 Ok(chunk) => bytes += chunk.len(),
                 Err(error) => break error.kind(),
             }
         };
-        assert!(bytes < 40_000_000, "all of it came");
+        assert!(bytes < 40_000_000, "the whole export arrived");
         assert!(matches!(end, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{end}");
     }
 }
@@ -169,10 +169,10 @@ fn clients_that_abandon_an_export_or_read_it_slowly_block_nobody() {
     ]);
     insert_large_records(&database, 5_000);
     for _ in 0..5 {
-        ask(&service, NDJSON[0].1).chunk().unwrap();
+        start_export(&service, NDJSON[0].1).chunk().unwrap();
     }
-    // Nor do slow ones hold a connection to the database.
-    let _slow = [(); 5].map(|()| ask(&service, NDJSON[0].1));
+    // Slow clients hold no connection to the database either.
+    let _slow = [(); 5].map(|()| start_export(&service, NDJSON[0].1));
     service.record(DEPLOYED);
     service.get("/api/?limit=1").expect(200);
 }

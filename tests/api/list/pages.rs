@@ -1,26 +1,26 @@
-//! From one page of the list to the next.
+//! Paging through the list.
 
 use serde_json::{Value, json};
 
 use super::{import, list};
 use crate::harness::{DEPLOYED, Response, Service, deployed_with, percent_encode};
 
-/// The next page's target.
+/// The target of the next page.
 fn next(response: &Response) -> Option<&str> {
     let link = response.header("link")?;
     Some(link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#)).expect("a link to the next"))
 }
 
-/// The pages from this one on, and what happens between them.
+/// Follows the links from this page to the last one and calls `between` after each page.
 fn pages(service: &Service, first: &str, mut between: impl FnMut()) -> Vec<Vec<Value>> {
     let mut target = first.to_owned();
     let mut pages = Vec::new();
     loop {
         let response = service.get(&target);
         pages.push(response.expect(200).as_array().unwrap().clone());
-        assert!(pages.len() < 100, "a page is its own next: {target}");
+        assert!(pages.len() < 100, "the pages do not end: {target}");
         let Some(next) = next(&response) else { return pages };
-        assert!(next.starts_with("/api/?"), "no path from the root: {next}");
+        assert!(next.starts_with("/api/?"), "not a path from the root: {next}");
         next.clone_into(&mut target);
         between();
     }
@@ -33,7 +33,7 @@ fn ids(records: &[Value]) -> Vec<i64> {
 #[test]
 fn following_the_links_returns_every_record_once_in_pages_of_the_limit() {
     let service = Service::start();
-    // In two bodies: those of one have the same recorded_at.
+    // Two imports: the records of one import share their recorded_at.
     import(&service, 13);
     import(&service, 12);
     let expected: Vec<i64> = (1..=25).rev().collect();
@@ -78,7 +78,7 @@ fn a_cursor_is_stable_while_records_are_added_and_deleted() {
     let mut last = 21;
     let pages = pages(&service, "/api/?limit=5", || {
         import(&service, 3);
-        // The one that the cursor stands behind.
+        // The last record of the page, which the cursor names.
         last -= 5;
         assert_eq!(service.request("DELETE", &format!("/api/{last}"), &[], None).status, 204);
     });
@@ -94,9 +94,9 @@ fn an_invalid_cursor_is_an_error_that_names_it() {
     let cursor = next(&response).and_then(|next| next.split_once("cursor=")).expect("a cursor").1;
     let cursor = cursor.split('&').next().unwrap();
     list(&service, &format!("cursor={cursor}"));
-    for none in ["", "x", "1", "-", "0-", "-1-1", "1-2-3", "zz-1", &format!("{cursor}x"), &format!("{cursor}-1")] {
-        let response = service.get(&format!("/api/?cursor={none}"));
-        assert_eq!(response.bad_fields(400), ["cursor"], "{none}");
+    for invalid in ["", "x", "1", "-", "0-", "-1-1", "1-2-3", "zz-1", &format!("{cursor}x"), &format!("{cursor}-1")] {
+        let response = service.get(&format!("/api/?cursor={invalid}"));
+        assert_eq!(response.bad_fields(400), ["cursor"], "{invalid}");
     }
 }
 

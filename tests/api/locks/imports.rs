@@ -1,4 +1,4 @@
-//! Imports take turns, so that they leave the components to others in between.
+//! Imports run one at a time, so that other writes reach the components in between.
 
 use std::{
     sync::{
@@ -10,12 +10,12 @@ use std::{
 
 use serde_json::json;
 
-use super::of;
+use super::deployed_of;
 use crate::harness::{Database, PrivateCluster, Service, Session, count_lock_waits, deployed_with, eventually, sql};
 
 const COMPONENTS: usize = 200;
 
-/// A body that names every component, with starts and finishes.
+/// A body with starts and finishes of every component.
 fn body(importer: usize, lines: usize) -> String {
     let line = |number: usize| {
         let status = ["started", "deployed"][number / COMPONENTS % 2];
@@ -25,7 +25,7 @@ fn body(importer: usize, lines: usize) -> String {
     (0..lines).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Much shorter than what `tests/load/imports` sends, for a build that is not optimized.
+/// A short form of `tests/load/imports`, suited to a debug build.
 #[test]
 fn posts_continue_while_ten_clients_import_into_every_component() {
     const IMPORTERS: usize = 10;
@@ -48,7 +48,8 @@ fn posts_continue_while_ten_clients_import_into_every_component() {
             scope.spawn(move || {
                 for number in 0.. {
                     let began = Instant::now();
-                    services[sender % 2].record(&of(&format!("service-{}", (50 * sender + number) % COMPONENTS)));
+                    services[sender % 2]
+                        .record(&deployed_of(&format!("service-{}", (50 * sender + number) % COMPONENTS)));
                     times.lock().unwrap().push(began.elapsed());
                     if importing.load(Ordering::Relaxed) == 0 {
                         return;
@@ -63,8 +64,8 @@ fn posts_continue_while_ten_clients_import_into_every_component() {
     assert!(p99 < Duration::from_secs(1), "{p99:?}, {times:?}");
     let all = services[0].all_records();
     assert_eq!(all.len(), IMPORTERS * 3 * 2 * COMPONENTS + times.len());
-    let of_runs = all.iter().filter(|record| record["run"].is_string() && record["status"] == "deployed");
-    assert!(of_runs.clone().all(|finish| finish["start_id"].is_number()) && of_runs.count() > 0);
+    let finishes = all.iter().filter(|record| record["run"].is_string() && record["status"] == "deployed");
+    assert!(finishes.clone().all(|finish| finish["start_id"].is_number()) && finishes.count() > 0);
     drop(services);
     let backends = "select from pg_stat_activity where application_name = 'deploylog'";
     eventually("the backends have ended", || sql(&url, backends).is_empty());
@@ -75,11 +76,11 @@ fn posts_continue_while_ten_clients_import_into_every_component() {
 fn imports_queue_beyond_the_pool_timeout_while_changes_continue() {
     let database = Database::new();
     let service = Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "0.2")]);
-    let id = service.record(&of("api"))["id"].clone();
+    let id = service.record(&deployed_of("api"))["id"].clone();
     let session = Session::open(&database.url());
     session.lock_components(&["web"]);
     std::thread::scope(|scope| {
-        let imports: Vec<_> = (0..10).map(|_| scope.spawn(|| service.import(&of("web")).status)).collect();
+        let imports: Vec<_> = (0..10).map(|_| scope.spawn(|| service.import(&deployed_of("web")).status)).collect();
         let waiting = "deploylog_pool_waiting{pool=\"imports\"} 9\n";
         eventually("nine wait for the first", || service.get("/metrics").body.contains(waiting));
         let began = Instant::now();
@@ -102,11 +103,11 @@ fn a_queued_import_holds_no_component_lock() {
     let session = Session::open(&database.url());
     session.lock_components(&["web"]);
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| services[0].import(&of("web")).status);
+        let first = scope.spawn(|| services[0].import(&deployed_of("web")).status);
         eventually("the first waits for its component", || count_lock_waits(&database.url()) == 1);
-        let second = scope.spawn(|| services[1].import(&of("api")).status);
+        let second = scope.spawn(|| services[1].import(&deployed_of("api")).status);
         eventually("the second waits for the first", || count_lock_waits(&database.url()) == 2);
-        services[1].record(&of("api"));
+        services[1].record(&deployed_of("api"));
         session.execute("commit");
         assert_eq!([first.join().unwrap(), second.join().unwrap()], [201, 201]);
     });

@@ -1,13 +1,13 @@
-//! A look must see what the lock's last holder committed, which takes the isolation level `read committed`.
+//! Writes require the isolation level `read committed`, so that they see what the previous holder of a lock committed.
 
 use std::io::Read as _;
 
 use crate::harness::{DEPLOYED, Database, Service};
 
-/// Lets a role with this isolation level write beside another, and checks how it fares.
-fn write_at(level: &str, works: bool) {
+/// Writes as a role with this isolation level and checks that the writes succeed or fail.
+fn assert_writes(level: &str, succeed: bool) {
     let database = Database::new();
-    let known = Service::with_database(&database).record(DEPLOYED);
+    let record = Service::with_database(&database).record(DEPLOYED);
     let role = &database.schema;
     database.sql(&format!(
         "create role {role} login; grant usage on schema {role} to {role};
@@ -19,7 +19,7 @@ fn write_at(level: &str, works: bool) {
     let mut child = Service::spawn(&["--log-level=error"], &[("DATABASE_URL", &url)]);
     let mut log = child.stderr.take().unwrap();
     let mut service = Service::wait_until_ready(child);
-    let path = format!("/api/{}", known["id"]);
+    let path = format!("/api/{}", record["id"]);
     let statuses = [
         service.post(DEPLOYED).status,
         service.import(&[DEPLOYED, DEPLOYED].join("\n")).status,
@@ -27,27 +27,27 @@ fn write_at(level: &str, works: bool) {
         service.send_json("DELETE", &path, "").status,
     ];
     let count = service.all_records().len();
-    if works {
+    if succeed {
         assert_eq!((statuses, count), ([201, 201, 200, 204], 3), "{level}");
         return;
     }
     assert_eq!(statuses, [500; 4], "{level}");
-    assert_eq!(service.all_records(), [known], "nothing is written: {level}");
+    assert_eq!(service.all_records(), [record], "nothing is written: {level}");
     assert!(service.stop().success());
     let mut logged = String::new();
     log.read_to_string(&mut logged).unwrap();
-    let names_it = format!("needs the transaction isolation level \"read committed\", not \"{level}\"");
-    assert_eq!(logged.matches(&names_it).count(), 4, "{logged}");
+    let message = format!("needs the transaction isolation level \"read committed\", not \"{level}\"");
+    assert_eq!(logged.matches(&message).count(), 4, "{logged}");
 }
 
 #[test]
 fn at_any_other_isolation_level_writes_fail_and_the_log_names_the_level() {
     for level in ["read uncommitted", "repeatable read", "serializable"] {
-        write_at(level, false);
+        assert_writes(level, false);
     }
 }
 
 #[test]
 fn at_read_committed_writes_succeed() {
-    write_at("read committed", true);
+    assert_writes("read committed", true);
 }

@@ -1,4 +1,4 @@
-//! What PUT, PATCH and DELETE do to times.
+//! The effect of PUT, PATCH and DELETE on times and pairing.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn put_from_started_to_deployed_finishes_the_same_record() {
     assert_eq!((&finished["id"], &finished["started_at"]), (&started["id"], &started["started_at"]));
     assert_eq!(finished["finished_at"], finished["updated_at"]);
     assert!(finished["duration_seconds"].is_number());
-    assert_eq!(finished.get("start_id"), None, "it is complete in itself");
+    assert_eq!(finished.get("start_id"), None, "it has its own start time");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_record_that_becomes_a_start_drops_its_finish() {
     let lone = service.record(&web(&json!({"component": "api", "status": "ok"})));
     let path = format!("/api/{}", lone["id"]);
     let lone = service.send_json("PATCH", &path, r#"{"status":"started"}"#).expect(200);
-    assert_eq!(lone["started_at"], lone["updated_at"], "else now");
+    assert_eq!(lone["started_at"], lone["updated_at"], "the default is now");
     let named = service.send_json("PATCH", &path, &json!({"started_at": at("09:00:00")}).to_string()).expect(200);
     assert_eq!(named["started_at"], "2026-01-01T09:00:00.000000Z");
 }

@@ -1,5 +1,4 @@
-//! Any set of records, in any order, in any batches, with retries, changes and removals: the durations are those of
-//! a small model.
+//! Random sequences of posts, imports, retries, changes and deletions must give the durations of a small model.
 
 mod deploys;
 
@@ -11,22 +10,22 @@ use serde_json::{Value, json};
 use super::steps::{Step, step};
 use crate::{
     harness::Service,
-    model::{Own, measure},
+    model::{OwnFields, pair},
 };
 
-/// The service and what the model knows of the records of one case.
+/// One random case: the service and the expected records.
 struct Case<'a> {
     service: &'a Service,
     components: Vec<String>,
-    known: BTreeMap<i64, Own>,
-    /// Those whose keys still stand for their records.
+    records: BTreeMap<i64, OwnFields>,
+    /// The deliveries whose keys are still in use.
     deliveries: Vec<(Value, i64)>,
-    last: BTreeMap<i64, Value>,
+    previous: BTreeMap<i64, Value>,
     keys: u32,
 }
 
 impl Case<'_> {
-    /// Gives a record this case's component.
+    /// Replaces the component number of a record by a component of this case.
     fn own_component(&self, mut record: Value) -> Value {
         if let Some(index) = record["component"].as_u64() {
             record["component"] = self.components[usize::try_from(index).unwrap() % 2].clone().into();
@@ -39,38 +38,38 @@ impl Case<'_> {
         format!("key-{}", self.keys)
     }
 
-    fn keyed(&mut self, record: Value) -> Value {
+    fn with_key(&mut self, record: Value) -> Value {
         let mut record = self.own_component(record);
         record["idempotency_key"] = self.next_key().into();
         record
     }
 
-    fn deliver(&mut self, lines: &[Value]) {
+    fn import(&mut self, lines: &[Value]) {
         let body: Vec<String> = lines.iter().map(Value::to_string).collect();
         let response = self.service.import(&body.join("\n")).expect(201);
         let all = self.read();
         for (line, id) in lines.iter().zip(response["ids"].as_array().unwrap()) {
             let id = id.as_i64().unwrap();
             let recorded_at = all[&id]["recorded_at"].as_str().unwrap();
-            self.known.insert(id, Own::new(line.as_object().unwrap(), recorded_at));
+            self.records.insert(id, OwnFields::new(line.as_object().unwrap(), recorded_at));
             self.deliveries.push((line.clone(), id));
         }
     }
 
     fn post(&mut self, record: Value) {
-        let mut body = self.keyed(record);
+        let mut body = self.with_key(record);
         let line = body.clone();
         let key = body.as_object_mut().unwrap().remove("idempotency_key").unwrap();
         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str().unwrap())];
         let response = self.service.request("POST", "/api/", &headers, Some(&body.to_string())).expect(201);
         let id = response["id"].as_i64().unwrap();
         let recorded_at = response["recorded_at"].as_str().unwrap();
-        self.known.insert(id, Own::new(body.as_object().unwrap(), recorded_at));
+        self.records.insert(id, OwnFields::new(body.as_object().unwrap(), recorded_at));
         self.deliveries.push((line, id));
     }
 
     fn step(&mut self, step: Step) {
-        let place = |at: usize, of: &Self| of.known.keys().nth(at % of.known.len().max(1)).copied();
+        let id_at = |at: usize, of: &Self| of.records.keys().nth(at % of.records.len().max(1)).copied();
         match step {
             Step::Post(record) => self.post(record),
             Step::Import(records) => {
@@ -78,20 +77,20 @@ impl Case<'_> {
                 for line in &mut lines {
                     line["idempotency_key"] = self.next_key().into();
                 }
-                self.deliver(&lines);
+                self.import(&lines);
             }
             Step::Repeat(at) => {
                 let Some((line, id)) = self.deliveries.get(at % self.deliveries.len().max(1)) else { return };
                 let response = self.service.import(&line.to_string()).expect(201);
                 assert_eq!((&response["ids"][0], &response["replayed"]), (&json!(id), &json!(1)));
             }
-            Step::Put(at, record) | Step::Patch(at, record) if place(at, self).is_none() => drop(record),
-            Step::Put(at, record) => self.change("PUT", place(at, self).unwrap(), record),
-            Step::Patch(at, record) => self.change("PATCH", place(at, self).unwrap(), record),
+            Step::Put(at, record) | Step::Patch(at, record) if id_at(at, self).is_none() => drop(record),
+            Step::Put(at, record) => self.change("PUT", id_at(at, self).unwrap(), record),
+            Step::Patch(at, record) => self.change("PATCH", id_at(at, self).unwrap(), record),
             Step::Delete(at) => {
-                let Some(id) = place(at, self) else { return };
+                let Some(id) = id_at(at, self) else { return };
                 assert_eq!(self.service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
-                self.known.remove(&id);
+                self.records.remove(&id);
                 self.deliveries.retain(|(_, delivered)| *delivered != id);
             }
         }
@@ -101,16 +100,16 @@ impl Case<'_> {
         let body = self.own_component(record);
         let response = self.service.send_json(method, &format!("/api/{id}"), &body.to_string());
         let body = body.as_object().unwrap();
-        let changed = |stamp: &str| self.known[&id].changed(body, method == "PATCH", stamp);
+        let changed = |now: &str| self.records[&id].changed(body, method == "PATCH", now);
         if changed("").is_none() {
             assert_eq!(response.status, 400, "{response:?}");
             return;
         }
         let own = changed(response.expect(200)["updated_at"].as_str().unwrap()).unwrap();
-        if own.sent["component"] != self.known[&id].sent["component"] {
+        if own.texts["component"] != self.records[&id].texts["component"] {
             self.deliveries.retain(|(_, delivered)| *delivered != id);
         }
-        self.known.insert(id, own);
+        self.records.insert(id, own);
     }
 
     fn read(&self) -> BTreeMap<i64, Value> {
@@ -126,23 +125,23 @@ impl Case<'_> {
         all
     }
 
-    /// Everything that stands is what the model says, and nothing changed without a new `updated_at`.
+    /// Checks that the records match the model and that every changed record has a new `updated_at`.
     fn check(&mut self) {
         let all = self.read();
-        assert_eq!(all.keys().collect::<Vec<_>>(), self.known.keys().collect::<Vec<_>>());
-        let expected = measure(&self.known);
+        assert_eq!(all.keys().collect::<Vec<_>>(), self.records.keys().collect::<Vec<_>>());
+        let expected = pair(&self.records);
         for (id, record) in &all {
-            let mut measured = record.clone();
+            let mut paired = record.clone();
             for field in ["recorded_at", "updated_at"] {
-                measured.as_object_mut().unwrap().remove(field).expect("the database's clock");
+                paired.as_object_mut().unwrap().remove(field).expect("a time of the database");
             }
-            assert_eq!(measured, expected[id], "record {id} of {all:#?}\n{:#?}", self.known);
-            if let Some(last) = self.last.get(id).filter(|last| *last != record) {
-                assert!(last["updated_at"].as_str() < record["updated_at"].as_str(), "{last} {record}");
+            assert_eq!(paired, expected[id], "record {id} of {all:#?}\n{:#?}", self.records);
+            if let Some(previous) = self.previous.get(id).filter(|previous| *previous != record) {
+                assert!(previous["updated_at"].as_str() < record["updated_at"].as_str(), "{previous} {record}");
             }
         }
-        deploys::check(self.service, &self.components, &self.known, &expected);
-        self.last = all;
+        deploys::check(self.service, &self.components, &self.records, &expected);
+        self.previous = all;
     }
 }
 
@@ -158,9 +157,9 @@ fn any_sequence_of_operations_gives_the_durations_of_the_model() {
         let mut case = Case {
             service: &service,
             components,
-            known: BTreeMap::new(),
+            records: BTreeMap::new(),
             deliveries: Vec::new(),
-            last: BTreeMap::new(),
+            previous: BTreeMap::new(),
             keys: 0,
         };
         for step in steps {

@@ -1,4 +1,4 @@
-//! Random things to do.
+//! Random operations on records.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::model::TEXTS;
 
-/// What is done, in turn. Places among the records so far are taken modulo their number.
+/// One operation. A number selects an existing record or delivery, modulo their count.
 #[derive(Clone, Debug)]
 pub enum Step {
     Post(Value),
@@ -18,7 +18,7 @@ pub enum Step {
     Delete(usize),
 }
 
-/// A record, or some of one's fields. A component is 0 or 1.
+/// A record, or a random part of its fields for a patch. The component is 0 or 1.
 pub fn record(is_patch: bool) -> impl Strategy<Value = Value> {
     let status = prop::sample::select(vec![
         "started",
@@ -50,7 +50,6 @@ pub fn record(is_patch: bool) -> impl Strategy<Value = Value> {
             record.insert("finished_at".to_owned(), time(tick));
         }
         if is_patch {
-            // Some of the fields.
             let kept: HashSet<&str> =
                 TEXTS.into_iter().enumerate().filter(|(bit, _)| named >> bit & 1 == 1).map(|(_, name)| name).collect();
             record.retain(|name, _| name.ends_with("_at") || kept.contains(name.as_str()));
@@ -59,7 +58,6 @@ pub fn record(is_patch: bool) -> impl Strategy<Value = Value> {
     })
 }
 
-/// One step.
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => record(false).prop_map(Step::Post),

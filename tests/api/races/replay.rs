@@ -9,7 +9,7 @@ use super::{
     senders::{Answered, Call},
     timeline::Timeline,
 };
-use crate::model::Own;
+use crate::model::OwnFields;
 
 /// A step is an event that a call asked for, counted from 1.
 pub struct Replay<'a> {
@@ -84,7 +84,7 @@ impl<'a> Replay<'a> {
         self.touched[step - 1].extend(self.timeline.component(step, id).map(str::to_owned));
     }
 
-    fn change(&mut self, call: usize, id: i64, after: Option<Own>) {
+    fn change(&mut self, call: usize, id: i64, after: Option<OwnFields>) {
         let step = self.begin_step();
         self.steps[call] = Some(step);
         self.touch(step, id);
@@ -111,7 +111,7 @@ impl<'a> Replay<'a> {
     }
 
     /// The call that changed a record so that this is its `updated_at` since, and what it made of the record's own.
-    fn changer(&self, logged: &Logged) -> Option<(usize, Own)> {
+    fn changer(&self, logged: &Logged) -> Option<(usize, OwnFields)> {
         let own = self.timeline.own(self.count(), logged.id)?;
         let updated_at = logged.updated_at.as_deref()?;
         let changers = self.calls.iter().enumerate().filter_map(|(index, call)| {
@@ -120,7 +120,7 @@ impl<'a> Replay<'a> {
                 return None;
             }
             let after = own.changed(body, *is_patch, updated_at)?;
-            (after != *own && after == Own::of_answer(&call.response)).then_some((index, after))
+            (after != *own && after == OwnFields::of_answer(&call.response)).then_some((index, after))
         });
         // Others that make the same of the record found that done. So the one sent first can be taken for it.
         changers.min_by_key(|(index, _)| self.calls[*index].sent)

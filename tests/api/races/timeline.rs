@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::model::{self, Own};
+use crate::model::{self, OwnFields};
 
 #[derive(Default)]
 pub struct Timeline {
-    records: BTreeMap<i64, Versions<Own>>,
+    records: BTreeMap<i64, Versions<OwnFields>>,
     recorded_at: BTreeMap<i64, String>,
     /// By component and key.
     keys: BTreeMap<(String, String), Versions<Delivery>>,
@@ -52,13 +52,13 @@ impl Timeline {
             }
             key.set(step, Some(Delivery { id, content: content(line) }));
         }
-        self.records.entry(id).or_default().set(step, Some(Own::new(line.as_object().unwrap(), recorded_at)));
+        self.records.entry(id).or_default().set(step, Some(OwnFields::new(line.as_object().unwrap(), recorded_at)));
         self.recorded_at.insert(id, recorded_at.to_owned());
         Ok(())
     }
 
     /// A record is changed into this, or removed.
-    pub fn change(&mut self, step: usize, id: i64, after: Option<Own>) {
+    pub fn change(&mut self, step: usize, id: i64, after: Option<OwnFields>) {
         let component = after.as_ref().and_then(|own| own.text("component"));
         for ((of, _), key) in &mut self.keys {
             if key.at(step).is_some_and(|delivery| delivery.id == id) && component != Some(of) {
@@ -69,7 +69,7 @@ impl Timeline {
     }
 
     /// What is a record's own after a step.
-    pub fn own(&self, step: usize, id: i64) -> Option<&Own> {
+    pub fn own(&self, step: usize, id: i64) -> Option<&OwnFields> {
         self.records.get(&id)?.at(step)
     }
 
@@ -94,7 +94,7 @@ impl Timeline {
 
     /// A component's records after a step, by their ids.
     pub fn records_of(&self, step: usize, component: &str) -> impl Iterator<Item = Value> {
-        let is_its_own = move |versions: &Versions<Own>| {
+        let is_its_own = move |versions: &Versions<OwnFields>| {
             versions.at(step).is_some_and(|own| own.text("component") == Some(component))
         };
         let ids = self.records.iter().filter(move |(_, versions)| is_its_own(versions)).map(|(id, _)| *id);
