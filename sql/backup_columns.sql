@@ -1,4 +1,4 @@
--- The columns of a table that a backup holds, in order: all but those which PostgreSQL generates.
+-- The columns of a table that a backup contains: all except generated ones. In the table's order.
 --   $1  the table
 select attname
 from pg_attribute

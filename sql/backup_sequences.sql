@@ -1,4 +1,4 @@
--- The sequences that belong to columns of some tables, and the last number that each has given (none yet: 0).
+-- The sequences that belong to columns of some tables, and the last number drawn from each, or 0. By name.
 --   $1  the tables
 select s.relname, coalesce(pg_sequence_last_value(s.oid), 0)
 from pg_depend d

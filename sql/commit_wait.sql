@@ -1,3 +1,2 @@
--- Writes nothing but a message to the log, so that its commit waits until synchronous standbys have what was committed
--- before.
+-- Logs a message, and nothing else, so that the commit waits until synchronous standbys have confirmed all earlier commits.
 select pg_logical_emit_message(true, 'deploylog', '')

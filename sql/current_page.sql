@@ -11,7 +11,7 @@ with recursive places as (
   from (
       select component, coalesce(environment, '') as environment
       from records
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      where stage is null and stops_clock(phase)
         and ($1::text is null or component = $1)
         and ($3::text is null or (component, coalesce(environment, '')) > ($3, $4::text))
       order by component, coalesce(environment, '')
@@ -20,7 +20,7 @@ with recursive places as (
     left join lateral (
       select r.id, r.moment
       from records r
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished') and phase = 'succeeded'
+      where stage is null and phase = 'succeeded'
         and r.component = first.component and coalesce(r.environment, '') = first.environment
         and ($2::text is null or first.environment = $2)
       order by r.moment desc, r.id desc
@@ -32,7 +32,7 @@ with recursive places as (
     cross join lateral (
       select r.component, coalesce(r.environment, '') as environment
       from records r
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      where stage is null and stops_clock(phase)
         and ($1 is null or r.component = $1)
         and (r.component, coalesce(r.environment, '')) > (p.component, p.environment)
       order by r.component, coalesce(r.environment, '')
@@ -41,7 +41,7 @@ with recursive places as (
     left join lateral (
       select r.id, r.moment
       from records r
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished') and phase = 'succeeded'
+      where stage is null and phase = 'succeeded'
         and r.component = next.component and coalesce(r.environment, '') = next.environment
         and ($2 is null or next.environment = $2)
       order by r.moment desc, r.id desc
@@ -64,7 +64,7 @@ from places p
     from (
       select b.version, b.moment, b.id
       from records b
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished') and phase = 'succeeded'
+      where stage is null and phase = 'succeeded'
         and b.component = p.component and coalesce(b.environment, '') = p.environment
         and (b.moment, b.id) < (p.moment, p.id)
       order by b.moment desc, b.id desc

@@ -6,7 +6,7 @@ with recursive places as (
   (
     select component, coalesce(environment, '') as environment, 1 as number
     from records
-    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+    where stage is null and stops_clock(phase)
     order by component, coalesce(environment, '')
     limit 1
   )
@@ -16,7 +16,7 @@ with recursive places as (
     cross join lateral (
       select r.component, coalesce(r.environment, '') as environment
       from records r
-      where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      where stage is null and stops_clock(phase)
         and (r.component, coalesce(r.environment, '')) > (p.component, p.environment)
       order by r.component, coalesce(r.environment, '')
       limit 1
@@ -29,7 +29,7 @@ from places p
   cross join lateral (
     select r.moment, r.duration_seconds, r.phase
     from records r
-    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+    where stage is null and stops_clock(phase)
       and r.component = p.component and coalesce(r.environment, '') = p.environment
     order by r.moment desc, r.id desc
     limit 1

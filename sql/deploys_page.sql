@@ -19,7 +19,7 @@ from (
     from (
       select *
       from records r
-      where $14::boolean and stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+      where $14::boolean and stage is null and stops_clock(phase)
         and ($1::text is null or component = $1)
         and ($2::text is null or version = $2)
         and ($3::text is null or owner = $3)

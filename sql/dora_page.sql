@@ -11,7 +11,7 @@ with recursive components as (
   -- One look into the index for each, however many deploys it has.
   (select component
   from records
-  where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+  where stage is null and stops_clock(phase)
     and ($1::text is null or component = $1) and ($6::text is null or component > $6)
   order by component
   limit 1)
@@ -19,7 +19,7 @@ with recursive components as (
   select (
     select component
     from records
-    where stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
+    where stage is null and stops_clock(phase)
       and $1 is null and component > components.component
     order by component
     limit 1)
@@ -31,7 +31,7 @@ with recursive components as (
   where exists (
     select from records
     where component = components.component and coalesce(environment, '') = $2
-      and stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished'))
+      and stage is null and stops_clock(phase))
   limit $7
 )
 select page.component, figures.*

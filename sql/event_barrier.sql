@@ -1,2 +1,2 @@
--- The id of a transaction that begins now: lower is that of every one that has drawn an event's number till now.
+-- The id of a new transaction. Every transaction that has drawn an event's number before has a lower id.
 select pg_current_xact_id()::text

@@ -1,2 +1,2 @@
--- The number of the last event that anybody has logged, or is about to.
+-- The highest number of an event that is drawn. The event can still be uncommitted.
 select last_value from event_number

@@ -1,22 +1,18 @@
--- What happened, in order: the records of one event each at a place of its own, from 1.
---   $1, $2  behind which number and place
---   $3, $4  up to which
---   $5      how many
+-- A page of events in their order. An event that records several records is one row per record, with ordinals from 1.
+--   $1, $2  after this number and ordinal
+--   $3, $4  up to this number and ordinal
+--   $5      the number of rows
 --
--- Answers the record as it was after the event (before it, where it was removed), nulls where nobody knows any more;
--- then the number, the place and the event; then the record as it was before a change, else nulls.
-select r.id, r.component, r.version, r.owner, r.status, r.environment, r.run, r.stage, r.url, r.commit, r.committed_at,
-  r.unplanned, r.started_at, r.finished_at, r.phase, r.start_id, r.recorded_at, r.updated_at,
-  e.number, e.place, e.event,
-  b.id, b.component, b.version, b.owner, b.status, b.environment, b.run, b.stage, b.url, b.commit, b.committed_at,
-  b.unplanned, b.started_at, b.finished_at, b.phase, b.start_id, b.recorded_at, b.updated_at
+-- Returns the record after the event (for `deleted`: before it), all nulls if it is unknown; then the record before the
+-- event for `changed`, otherwise nulls; then the event.
+select {record of r}, {record of b}, e.number, e.ordinal, e.event
 from (
-    select number, place, event, id, before
+    select number, ordinal, event, id, before
     from events
-      cross join lateral unnest(ids) with ordinality one (id, place)
-    where number between $1::bigint and $3::bigint and (number > $1 or place > $2::bigint)
-      and (number < $3 or place <= $4::bigint)
-    order by number, place
+      cross join lateral unnest(ids) with ordinality one (id, ordinal)
+    where number between $1::bigint and $3::bigint and (number > $1 or ordinal > $2::bigint)
+      and (number < $3 or ordinal <= $4::bigint)
+    order by number, ordinal
     limit $5::bigint
   ) e
   left join lateral (
@@ -39,4 +35,4 @@ from (
   left join lateral (
     select * from jsonb_populate_record(null::records, e.before) where e.event = 'changed'
   ) b on true
-order by e.number, e.place
+order by e.number, e.ordinal

@@ -1,8 +1,8 @@
--- Says that this process uses the database, and forgets those that were not seen for a minute. It waits for no
--- standby: reads are served while synchronous standbys are away.
+-- Writes the heartbeat of a process, and deletes those of processes that have not written theirs for a minute. Does not
+-- wait for standbys: reads continue while synchronous standbys are unavailable.
 --   $1  the process
 with
-  forgotten as (
+  deleted as (
     delete from heartbeats
     where process = any (array(
       select process from heartbeats

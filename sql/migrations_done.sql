@@ -1,2 +1,2 @@
--- The steps that were taken, in order.
+-- The applied migrations, by name.
 select name, checksum from migrations order by name

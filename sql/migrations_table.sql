@@ -1,4 +1,4 @@
--- What has been done to the schema.
+-- The applied migrations.
 create table migrations (
   name text primary key,
   checksum text not null,

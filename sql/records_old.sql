@@ -1,9 +1,8 @@
--- The units of the next 100 records that are old, in the order in which they were recorded: for `forget_unit` in
--- migration 0010.
---   $1      the days that records are kept
---   $2, $3  the last record that was looked at: recorded_at, id
+-- The units of the next 100 old records, in the order in which they were recorded: for `forget_unit` in migration 0010.
+--   $1      the days after which records are deleted
+--   $2, $3  the last record that was checked: recorded_at, id
 --
--- Answers each unit once, as a component and either a run, a deploy or an id; then how far this looked.
+-- Returns each unit once, as a component and either a run, a deploy or an id; and the last record that was checked.
 with
   old as materialized (
     select id, component, run, deploy, moment, recorded_at
@@ -17,6 +16,6 @@ with
       case when run is null and moment is null then id end as id
     from old
   )
-select component, run, unit.deploy::text, unit.id, last.recorded_at, last.id
+select component, run, unit.deploy::text, unit.id, last.recorded_at, last.id as last_id
 from unit
   cross join (select recorded_at, id from old order by recorded_at desc, id desc limit 1) last

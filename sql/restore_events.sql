@@ -1,8 +1,8 @@
--- Begins the numbers of events anew, by the clock: so no reader's position in another database, of before or after the
--- backup, is taken for one in this, because no database logs a million events a second. As in `0006_events.sql` one
--- event that tells nothing says from where on all are there.
+-- Deletes all events, and lets their numbers continue from the current time in microseconds. No database logs a million
+-- events per second, so the position of a subscriber from before the restore, or from another database, is never taken
+-- for a position in this log. As in migration 0006, one event without records shows where the log begins.
 with
-  forgotten as (
+  deleted as (
     delete from events
   )
 insert into events (number, event, ids)

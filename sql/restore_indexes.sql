@@ -1,4 +1,4 @@
--- The indexes of a table which no constraint needs, and how each is made.
+-- The indexes of a table that belong to no constraint, and their definitions. In the order of their creation.
 --   $1  the table
 select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 from pg_index

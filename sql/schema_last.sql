@@ -1,4 +1,4 @@
--- The last step that was taken on the schema, and whether the table of records is there.
+-- The last migration, and whether the table of records exists.
 select name, checksum, to_regclass('records') is not null
 from migrations
 order by name desc

@@ -1,6 +1,6 @@
--- Ends the sessions whose client vanished in the middle of a write: the server has executed the statement under the locks
--- of its components, and waits for the rest of the messages, by which the write commits. They are sent together, so a
--- client that is there never lets it wait. Without its client such a session would hold the locks for hours.
+-- Ends sessions whose client vanished during a write. Such a session has executed its statement, holds the locks of its
+-- components, and waits for the message that commits. A client sends both together, so a live client never lets a session
+-- wait. Without this, the locks would be held for hours. Returns a row per session.
 select pg_terminate_backend(pid)
 from pg_stat_activity activity
 where datname = current_database() and usename = current_user and state = 'active' and wait_event = 'ClientRead'

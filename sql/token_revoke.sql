@@ -1,5 +1,5 @@
--- Revokes the token named $1; once that is done it stays so. Answers nothing where there is none, else whether it counted
--- till now.
+-- Revokes a token for good. Returns whether it was not revoked before; no row if it does not exist.
+--   $1  name
 update tokens t
 set revoked_at = coalesce(t.revoked_at, now())
 from (select name, revoked_at from tokens where name = $1 for update) before

@@ -1,2 +1,3 @@
--- Notes that the tokens named $1 were used just now.
+-- Stores that tokens were used just now.
+--   $1  their names
 update tokens set last_used_at = now() where name = any($1)

@@ -1,12 +1,13 @@
-//! The records and everything that is derived from them, in a database that may come and go.
+//! What is stored and derived from it. The database can be unavailable at any time.
 //!
 //! - [`write`](self::write): new records, imports and changes.
 //! - [`read`]: records by id, lists and reports.
-//! - [`events`]: what happened, in one order for every process.
-//! - [`retention`], [`heartbeat`], [`tokens`]: what runs beside requests.
+//! - [`events`]: the feed of changes.
+//! - [`retention`], [`heartbeat`], [`tokens`]: work beside requests.
+//! - [`rows`], [`batcher`], [`counts`]: shared by all of these.
 
 mod batcher;
-pub mod counts;
+mod counts;
 mod events;
 mod heartbeat;
 mod read;
@@ -17,64 +18,76 @@ mod write;
 
 use std::sync::Arc;
 
-pub use events::{Events, Hearing};
-pub use heartbeat::Heartbeat;
-pub use read::{LastDeploy, MAX_PLACES, Reads};
-pub use retention::Retention;
-pub use tokens::{Tokens, watch_tokens};
-pub use write::{Delivered, Delivery, Imported, Reused, Writes};
+use deadpool_postgres::Status;
 
 use crate::{
-    database::PoolLimits,
-    database::migrate,
-    database::{Endpoint, Plans, Pool},
+    database::{Endpoint, Plans, Pool, PoolLimits, migrate},
+    domain::record::Phase,
     error::Error,
-    store::counts::{Counts, Gauges},
 };
+use counts::Counts;
+use events::Events;
+use heartbeat::Heartbeat;
+use read::Reads;
+pub use read::{LastDeploy, MAX_PLACES};
+use retention::Retention;
+use rows::sql;
+pub use tokens::Tokens;
+use write::Writes;
+pub use write::{Delivered, Delivery, Imported};
 
 /// The store, shared by all requests.
 #[derive(Clone)]
 pub struct Store {
-    /// New records, imports and changes.
     pub writes: Arc<Writes>,
-    /// Records by id, lists and reports.
     pub reads: Arc<Reads>,
-    /// What happened.
     pub events: Arc<Events>,
-    /// Deletes old records.
     pub retention: Arc<Retention>,
-    /// Lets `restore` know of this process.
     pub heartbeat: Arc<Heartbeat>,
     keys: Arc<Pool>,
-    upkeep: Arc<Pool>,
+    maintenance: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
+/// The store's current work, for metrics.
+pub struct Gauges {
+    /// Requests that wait for a record to be written.
+    pub writing: usize,
+    /// Requests that wait for a record to be read by its id.
+    pub reading: usize,
+    /// The connections by their use.
+    pub pools: Vec<(&'static str, Status)>,
+    /// New records since the start, in the order of [`Phase::ALL`].
+    pub recorded: [u64; Phase::ALL.len()],
+    /// Records that retention has deleted since the start.
+    pub deleted: u64,
+}
+
 impl Store {
-    /// Opens the store. The schema must be this program's.
+    /// Opens the store. The schema must be current.
     pub async fn open(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
-        // A third each for lists, for changes, which may wait for locks, and for look-ups by key.
+        // A third each for lists, for changes, which can wait for locks, and for look-ups by key.
         let third = (limits.size / 3).max(1);
-        let counts = Arc::new(Counts::default());
         let rest = (limits.size - 2 * third).max(1);
         let keys = Arc::new(Pool::new(database, limits, rest, Plans::Generic, read::KEY_TIMEOUT)?);
-        // One for what runs beside requests and may wait for locks or standbys.
-        let upkeep = Arc::new(Pool::new(database, limits, 1, Plans::Generic, read::KEY_TIMEOUT)?);
+        // One for work beside requests, which can wait for locks or standbys.
+        let maintenance = Arc::new(Pool::new(database, limits, 1, Plans::Generic, read::KEY_TIMEOUT)?);
+        let counts = Arc::new(Counts::default());
         Ok(Self {
-            heartbeat: Arc::new(Heartbeat::start(&upkeep).await?),
+            heartbeat: Arc::new(Heartbeat::start(&maintenance).await?),
             writes: Arc::new(Writes::start(database, limits, third, &keys, &counts)?),
             reads: Arc::new(Reads::start(database, limits, third, &keys, &counts)?),
-            events: Arc::new(Events::start(&keys, &upkeep, limits.wait)),
-            retention: Arc::new(Retention::new(&upkeep, &counts)),
+            events: Events::start(&keys, limits.wait),
+            retention: Arc::new(Retention::new(&maintenance, &counts)),
             keys,
-            upkeep,
+            maintenance,
             counts,
         })
     }
 
-    /// Whether the database answers and its schema is this program's.
+    /// Succeeds if the database is available and its schema is current.
     pub async fn ping(&self) -> Result<(), Error> {
-        let rows = self.keys.read(include_str!("../sql/schema_last.sql"), &[]).await;
+        let rows = self.keys.read(sql!("schema_last"), &[]).await;
         let is_current =
             rows.map_err(|error| Error::Unavailable(error.to_error().into()))?.first().is_some_and(|row| {
                 let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
@@ -83,31 +96,31 @@ impl Store {
         if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is not this program's".into())) }
     }
 
-    /// The work at this moment. Asks nobody.
+    /// The current work. Does not access the database.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
+        let mut pools = self.writes.pools().to_vec();
+        // The labels are public: `upkeep` is maintenance.
+        pools.extend([
+            ("keys", self.keys.status()),
+            ("lists", self.reads.lists()),
+            ("upkeep", self.maintenance.status()),
+        ]);
         Gauges {
             writing: self.counts.writing.count(),
             reading: self.counts.reading.count(),
-            pools: [
-                ("records", self.writes.pipelines()),
-                ("changes", self.writes.changes()),
-                ("imports", self.writes.imports()),
-                ("keys", self.keys.status()),
-                ("lists", self.reads.lists()),
-                ("upkeep", self.upkeep.status()),
-            ],
-            recorded: self.counts.all_recorded(),
-            forgotten: self.counts.all_forgotten(),
+            pools,
+            recorded: self.counts.recorded(),
+            deleted: self.counts.deleted(),
         }
     }
 
-    /// Closes every connection.
+    /// Deletes the heartbeat and closes all connections.
     pub async fn close(&self) {
         self.heartbeat.stop().await;
         self.writes.close();
         self.reads.close();
         self.keys.close();
-        self.upkeep.close();
+        self.maintenance.close();
     }
 }

@@ -25,7 +25,7 @@ pub async fn write(client: &mut Client, out: &mut (impl AsyncWrite + Unpin)) -> 
     if !snapshot.query_one(has_schema, &[]).await?.try_get::<_, bool>(0)? {
         return Err(BackupError::Refused("the database has no records of deploylog's: nothing to back up".to_owned()));
     }
-    let row = snapshot.query_one(include_str!("../../sql/backup_moment.sql"), &[]).await?;
+    let row = snapshot.query_one(include_str!("../../sql/backup_snapshot.sql"), &[]).await?;
     let (schema, moment): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let steps = migrate::steps_to(&schema).ok_or_else(|| {
         BackupError::Refused(format!(

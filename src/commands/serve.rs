@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     log, server,
     signal::Shutdown,
-    store::{self, Store, Tokens},
+    store::{Store, Tokens},
 };
 
 pub async fn run(config: Config) -> Result<(), Failure> {
@@ -106,10 +106,10 @@ struct Opened {
 fn start_tasks(store: &Store, tokens: &Tokens, guard: &Arc<Guard>, keep_days: Option<u32>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
         tokio::spawn(store.heartbeat.clone().run()),
-        tokio::spawn(store.events.clone().forget()),
-        tokio::spawn(store::watch_tokens(tokens.clone(), guard.clone())),
+        tokio::spawn(store.retention.clone().delete_old_events()),
+        tokio::spawn(tokens.clone().watch(guard.clone())),
     ];
-    tasks.extend(keep_days.map(|days| tokio::spawn(store.retention.clone().run(days))));
+    tasks.extend(keep_days.map(|days| tokio::spawn(store.retention.clone().delete_old_records(days))));
     tasks
 }
 

@@ -59,20 +59,20 @@ pub async fn subscribe(store: &Store, subscribers: &Subscribers, request: &mut R
     request.query.finish()?;
     request.negotiate(&["text/event-stream"])?;
     let permit = subscribers.permits.clone().try_acquire_owned().map_err(|_| Error::TooManySubscribers)?;
-    let subscription = store.events.listen().await?;
+    let subscription = store.events.subscribe().await?;
     let jitter = RandomState::new().hash_one(()) % (RETRY_MILLIS.end - RETRY_MILLIS.start);
     let mut greeting = format!("retry: {}\n", RETRY_MILLIS.start + jitter);
     let position = match request.headers().get("last-event-id").map(|id| id.to_str().ok().and_then(Position::parse)) {
-        None => subscription.told,
+        None => subscription.published,
         Some(Some(position)) if store.events.is_retained(position).await? => position,
         // Events after that position may be deleted: the subscriber must read the lists again.
         Some(_) => {
             greeting += "event: reset\ndata: {}\n";
-            subscription.told
+            subscription.published
         }
     };
     greeting += &format!("id: {position}\n\n");
-    let is_behind = position < subscription.told;
+    let is_behind = position < subscription.published;
     let subscriber = Subscriber {
         store: store.clone(),
         filter,
@@ -163,13 +163,13 @@ impl Subscriber {
     /// Reads a page of published events, or subscribes to new ones after the last. `None` if some are deleted: the client
     /// gets a `reset` when it reconnects.
     async fn catch_up(&mut self) -> Result<Option<Bytes>, Error> {
-        let subscription = self.store.events.listen().await?;
-        if subscription.told <= self.position {
+        let subscription = self.store.events.subscribe().await?;
+        if subscription.published <= self.position {
             self.batches = Some(subscription.batches);
             return Ok(Some(Bytes::new()));
         }
         drop(subscription.batches);
-        let Some((batches, reached)) = self.store.events.happened(self.position, subscription.told).await? else {
+        let Some((batches, reached)) = self.store.events.since(self.position, subscription.published).await? else {
             return Ok(None);
         };
         let text = batches.iter().flat_map(|batch| batch.text(&self.filter, self.position)).collect();

@@ -53,7 +53,7 @@ fn write_store(store: &Store, out: &mut Exposition) {
         out.sample("", &[("phase", phase)], count);
     }
     let help = "Old records deleted by this process since its start.";
-    out.single("deploylog_records_forgotten_total", "counter", help, gauges.forgotten);
+    out.single("deploylog_records_forgotten_total", "counter", help, gauges.deleted);
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {

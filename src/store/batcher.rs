@@ -1,7 +1,7 @@
-//! Groups jobs that arrive while earlier groups are in flight, so that they share the next statement.
+//! Groups jobs that arrive while earlier groups are in flight, so that a group shares one statement.
 //!
-//! Nothing waits for a timer: a job that is alone goes at once. While groups are in flight the next one goes as soon as it
-//! is half as large as the last, so that they keep the database busy without splitting what arrives into small ones.
+//! No job waits for a timer: a single job is dispatched at once. While groups are in flight, the next one is dispatched
+//! when it is half as large as the last. This keeps the database busy without many small groups.
 
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
@@ -10,28 +10,27 @@ use tokio::{
 
 use crate::error::Error;
 
-/// How jobs are grouped.
 #[derive(Clone, Copy)]
-pub struct Limits {
+pub struct GroupLimits {
     /// Groups in flight at once.
     pub in_flight: usize,
-    /// Jobs in one group: a larger one gains little more, and its first job waits for its last.
-    pub group: usize,
-    /// Fewer jobs than these wait for a group in flight to complete.
-    pub least_behind: usize,
-    /// Jobs that wait; one more is refused.
+    /// The most jobs in one group. A larger group gains little, and its first job waits for its last.
+    pub most: usize,
+    /// The fewest jobs in a group that is dispatched while others are in flight.
+    pub least: usize,
+    /// Waiting jobs. One more is refused.
     pub queue: usize,
 }
 
-/// The queue of jobs. Dispatching ends when this is dropped.
+/// A queue of jobs. Dispatching ends when it is dropped.
 pub struct Batcher<J> {
     queue: Sender<J>,
 }
 
 impl<J: Send + 'static> Batcher<J> {
-    /// Starts a task that passes groups to `run`, which answers each job.
+    /// Starts a task that passes groups to `run`.
     pub fn start<R: Future<Output = ()> + Send + 'static>(
-        limits: Limits,
+        limits: GroupLimits,
         run: impl Fn(Vec<J>) -> R + Send + 'static,
     ) -> Self {
         let (queue, jobs) = mpsc::channel(limits.queue);
@@ -39,7 +38,6 @@ impl<J: Send + 'static> Batcher<J> {
         Self { queue }
     }
 
-    /// Queues a job.
     pub fn push(&self, job: J) -> Result<(), Error> {
         self.queue.try_send(job).map_err(|_| Error::Unavailable("too many requests wait for the database".into()))
     }
@@ -47,20 +45,20 @@ impl<J: Send + 'static> Batcher<J> {
 
 async fn dispatch<J, R: Future<Output = ()> + Send + 'static>(
     mut queue: Receiver<J>,
-    limits: Limits,
+    limits: GroupLimits,
     run: impl Fn(Vec<J>) -> R,
 ) {
-    // In tasks of their own: if one panics, its requests are told so, and the others go on.
+    // A task per group: a panic in one fails only its own requests.
     let mut in_flight = JoinSet::new();
     let mut waiting = Vec::new();
     let mut last_size = 0;
     loop {
-        let least = if in_flight.is_empty() { 1 } else { (last_size / 2).max(limits.least_behind) };
+        let least = if in_flight.is_empty() { 1 } else { (last_size / 2).max(limits.least) };
         if waiting.len() >= least && in_flight.len() < limits.in_flight {
             last_size = waiting.len();
             in_flight.spawn(run(std::mem::take(&mut waiting)));
         }
-        let room = limits.group - waiting.len();
+        let room = limits.most - waiting.len();
         tokio::select! {
             biased;
             received = queue.recv_many(&mut waiting, room), if room > 0 => {

@@ -1,134 +1,199 @@
-//! What happened, as the database keeps it.
-//!
-//! Every write logs what it did under a number that it draws while it holds the record. A transaction that draws a lower
-//! number may end later; so what is read goes up to a number only once every transaction has ended that may have drawn
-//! one till then.
+//! Publishes events to all subscribers. One task reads the log for all of them, and only while there are any.
 
-mod feed;
+mod log;
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::time::{MissedTickBehavior, interval, sleep};
-use tokio_postgres::{Row, types::ToSql};
-
-use super::rows::{self, column};
-use crate::{
-    database::{Pool, QueryError},
-    domain::event::{Event, Kind, Position},
-    error::Cause,
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use feed::Feed;
-pub use feed::Hearing;
 
-/// How often the old ones are forgotten.
-const FORGET: Duration = Duration::from_secs(60);
-/// As many as `sql/events_forget.sql` forgets at once.
-const FORGOTTEN: i64 = 10_000;
-/// How long who waits for others waits between two looks, at first.
-const LOOK: Duration = Duration::from_millis(5);
-/// And after a while.
-const LONG_LOOK: Duration = Duration::from_millis(100);
+use tokio::{
+    sync::{
+        Notify, Semaphore,
+        broadcast::{self, Receiver, Sender},
+        watch,
+    },
+    time::{Instant, sleep, timeout},
+};
 
-/// The log of events, and those who listen to it.
-pub struct Events {
-    /// Deletes old events.
-    upkeep: Arc<Pool>,
-    log: Log,
-    feed: Arc<Feed>,
+use crate::{
+    database::Pool,
+    domain::event::{Batch, Position},
+    error::Error,
+};
+use log::EventLog;
+
+/// The pause between two reads of the log.
+const TICK: Duration = Duration::from_millis(100);
+/// Events read by one query.
+const PAGE: i64 = 500;
+/// A subscriber that is further behind is disconnected.
+const MAX_LAG: usize = 64;
+/// At half of [`MAX_LAG`] the feed waits for the subscriber, at most this long per read of the log: so a burst of events
+/// does not disconnect anyone.
+const GRACE: Duration = Duration::from_secs(1);
+/// The pause between two checks of the lag.
+const LAG_POLL: Duration = Duration::from_millis(5);
+/// Subscribers that read earlier events at the same time. The others wait, so they leave connections to other requests.
+const CATCHING_UP: usize = 2;
+
+/// A subscriber's end of the feed.
+pub struct Subscription {
+    /// New events. The first batch can begin with events that are already published.
+    pub batches: Receiver<Arc<Batch>>,
+    /// Events up to here were published before.
+    pub published: Position,
 }
 
-/// The log, as the database keeps it.
-#[derive(Clone)]
-struct Log(Arc<Pool>);
+/// The feed of events.
+pub struct Events {
+    log: EventLog,
+    /// `None` once the feed has ended.
+    sender: Mutex<Option<Sender<Arc<Batch>>>>,
+    /// `None` while there are no subscribers.
+    published: watch::Sender<Option<Position>>,
+    subscribed: Notify,
+    catching_up: Semaphore,
+    /// How long a new subscriber waits for `published`.
+    wait: Duration,
+}
 
 impl Events {
-    /// Starts the feed. `wait` bounds how long a new listener waits for it.
-    #[must_use]
-    pub fn start(keys: &Arc<Pool>, upkeep: &Arc<Pool>, wait: Duration) -> Self {
-        let log = Log(keys.clone());
-        Self { upkeep: upkeep.clone(), feed: Feed::start(log.clone(), wait), log }
+    /// Starts the feed, which reads nothing until the first subscription. A new subscriber waits at most `wait` for the
+    /// database.
+    pub fn start(keys: &Arc<Pool>, wait: Duration) -> Arc<Self> {
+        let events = Arc::new(Self {
+            log: EventLog(keys.clone()),
+            sender: Mutex::new(Some(broadcast::channel(MAX_LAG).0)),
+            published: watch::channel(None).0,
+            subscribed: Notify::new(),
+            catching_up: Semaphore::new(CATCHING_UP),
+            wait,
+        });
+        tokio::spawn(events.clone().run());
+        events
     }
 
-    /// Deletes what is older than the hour in which a reader may come back, for ever.
-    pub async fn forget(self: Arc<Self>) {
-        let mut tick = interval(FORGET);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            loop {
-                let sql = include_str!("../../sql/events_forget.sql");
-                match self.upkeep.query(sql, &[]).await.and_then(|rows| number(&rows, 0)) {
-                    Ok(Some(FORGOTTEN)) => {}
-                    Ok(_) => break,
+    /// Subscribes to new events. Earlier events are committed and visible in the log.
+    pub async fn subscribe(&self) -> Result<Subscription, Error> {
+        let (batches, mut published) = {
+            let sender = self.sender();
+            let sender = sender.as_ref().ok_or_else(|| Error::Unavailable("the service is shutting down".into()))?;
+            (sender.subscribe(), self.published.subscribe())
+        };
+        self.subscribed.notify_one();
+        match timeout(self.wait, published.wait_for(Option::is_some)).await {
+            Ok(Ok(published)) if let Some(published) = *published => Ok(Subscription { batches, published }),
+            _ => Err(Error::Unavailable("the database did not return the last event in time".into())),
+        }
+    }
+
+    /// A page of events after one position up to a published one, and the position reached. `None` if some of these
+    /// events are already deleted.
+    pub async fn since(&self, after: Position, published: Position) -> Result<Option<(Vec<Batch>, Position)>, Error> {
+        let _permit = self.catching_up.acquire().await.map_err(|closed| Error::Unavailable(closed.into()))?;
+        let (events, reached) = self.log.events(after, published, PAGE).await?;
+        if !self.is_retained(after).await? {
+            return Ok(None);
+        }
+        Ok(Some((Batch::all(events).map_err(Error::Internal)?, reached)))
+    }
+
+    /// Whether a subscriber can continue from a position.
+    pub async fn is_retained(&self, position: Position) -> Result<bool, Error> {
+        Ok(self.log.is_retained(position).await?)
+    }
+
+    /// Ends the feed and all subscriptions.
+    pub fn end(&self) {
+        self.sender().take();
+        self.subscribed.notify_one();
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Option<Sender<Arc<Batch>>>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.sender().is_none()
+    }
+
+    /// Whether there are no subscribers; then also resets `published`. Both under the lock: a subscriber that comes next
+    /// waits for a new start.
+    fn is_idle(&self) -> bool {
+        let sender = self.sender();
+        let is_idle = sender.as_ref().is_none_or(|sender| sender.receiver_count() == 0);
+        if is_idle {
+            self.published.send_replace(None);
+        }
+        is_idle
+    }
+
+    /// Whether a subscriber has half of the allowed lag.
+    fn has_lag(&self) -> bool {
+        self.sender().as_ref().is_some_and(|sender| sender.len() > MAX_LAG / 2)
+    }
+
+    /// Sets `published` first: a subscriber that comes in between skips the batch.
+    fn publish(&self, batch: Batch) {
+        self.published.send_replace(batch.last());
+        if let Some(sender) = &*self.sender() {
+            // Fails only without subscribers.
+            let _ = sender.send(Arc::new(batch));
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        while !self.has_ended() {
+            self.subscribed.notified().await;
+            let (mut published, mut is_well) = (None, true);
+            while !self.is_idle() {
+                let result = match published {
+                    None => self.begin().await,
+                    Some(position) => self.publish_after(position).await,
+                };
+                match result {
+                    Ok(position) => {
+                        self.published.send_replace(Some(position));
+                        published = Some(position);
+                        is_well = true;
+                    }
                     Err(error) => {
-                        tracing::debug!(error = %error.to_error(), "old events are not deleted yet");
-                        break;
+                        if std::mem::take(&mut is_well) {
+                            tracing::warn!(%error, "events cannot be read; retrying");
+                        }
+                        published = published.and(*self.published.borrow());
                     }
                 }
+                sleep(TICK).await;
             }
         }
     }
-}
 
-impl Log {
-    /// The number of the last event that is logged, or about to be.
-    async fn last_event(&self) -> Result<i64, QueryError> {
-        let rows = self.0.read(include_str!("../../sql/event_last.sql"), &[]).await?;
-        Ok(number(&rows, 0)?.unwrap_or_default())
+    /// Skips the events that nobody subscribed to, after they are committed.
+    async fn begin(&self) -> Result<Position, Error> {
+        let end = self.log.end().await?;
+        self.log.settle().await?;
+        Ok(end)
     }
 
-    /// Waits until everything is there that had drawn a number before this was called.
-    async fn settle_events(&self) -> Result<(), QueryError> {
-        let rows = self.0.read(include_str!("../../sql/event_barrier.sql"), &[]).await?;
-        let barrier: String = rows.first().map(|row| column(row, 0)).transpose().map_err(failed)?.unwrap_or_default();
-        let sql = include_str!("../../sql/events_are_settled.sql");
-        let mut pause = LOOK;
-        while !self.0.read(sql, &[&barrier]).await?.first().is_some_and(|row| row.try_get(0).unwrap_or_default()) {
-            sleep(pause).await;
-            pause = (pause * 2).min(LONG_LOOK);
+    /// Publishes the events after a position. Returns the position reached.
+    async fn publish_after(&self, mut published: Position) -> Result<Position, Error> {
+        let end = self.log.end().await?;
+        if published < end {
+            self.log.settle().await?;
         }
-        Ok(())
+        let patience = Instant::now() + GRACE;
+        while published < end {
+            let (events, reached) = self.log.events(published, end, PAGE).await?;
+            while self.has_lag() && Instant::now() < patience {
+                sleep(LAG_POLL).await;
+            }
+            for batch in Batch::all(events).map_err(Error::Internal)? {
+                self.publish(batch);
+            }
+            published = reached;
+        }
+        Ok(published)
     }
-
-    /// At most so many events behind a position up to another, till which all are settled; and how far that is.
-    async fn events(&self, after: Position, until: Position, most: i64) -> Result<(Vec<Event>, Position), QueryError> {
-        let sql = include_str!("../../sql/events_since.sql");
-        let parameters: [&(dyn ToSql + Sync); 5] = [&after.number, &after.place, &until.number, &until.place, &most];
-        let rows = self.0.read(sql, &parameters).await?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
-        let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(failed)?;
-        let events = rows.iter().filter_map(|row| event(row).transpose()).collect::<Result<_, _>>().map_err(failed)?;
-        Ok((events, reached.unwrap_or(until)))
-    }
-
-    /// Whether all that lies behind a position is still there, and the position is none that is yet to come.
-    async fn has_events_behind(&self, position: Position) -> Result<bool, QueryError> {
-        let rows = self.0.read(include_str!("../../sql/events_kept.sql"), &[]).await?;
-        let (first, last) = (number(&rows, 0)?, number(&rows, 1)?);
-        Ok(first.is_some_and(|first| first <= position.number)
-            && last.is_some_and(|last| position <= Position::behind(last)))
-    }
-}
-
-fn failed(cause: Cause) -> QueryError {
-    QueryError::Failed(cause)
-}
-
-fn number(rows: &[Row], index: usize) -> Result<Option<i64>, QueryError> {
-    rows.first().map_or(Ok(None), |row| column(row, index)).map_err(failed)
-}
-
-fn position(row: &Row) -> Result<Position, Cause> {
-    Ok(Position { number: column(row, 18)?, place: column(row, 19)? })
-}
-
-/// Nothing where the record went in a way that nobody logged.
-fn event(row: &Row) -> Result<Option<Event>, Cause> {
-    if column::<Option<i64>>(row, 0)?.is_none() {
-        return Ok(None);
-    }
-    let kind: &str = column(row, 20)?;
-    let kind = Kind::named(kind).ok_or_else(|| format!("unknown event {kind}"))?;
-    let before = (kind == Kind::Changed).then(|| rows::record_from(row, 21)).transpose()?;
-    Ok(Some(Event { position: position(row)?, kind, record: rows::record(row)?, before }))
 }

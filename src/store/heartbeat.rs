@@ -1,51 +1,40 @@
-//! What a process does at intervals for all that use the database: it lets `restore` know that it is there, and ends
-//! sessions whose client vanished in the middle of a write.
+//! Periodic work on the database for all processes: each process shows `restore` that it is running, and ends sessions
+//! whose client vanished during a write.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::rows::sql;
 use crate::{
     database::{Pool, QueryError},
     error::Error,
 };
 
-/// How often sessions are looked at; every so many times the row is written. One older than a minute counts as ended.
+/// How often sessions are checked.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// How often the row is written. `restore` takes a process whose row is older than a minute as ended.
 const INTERVALS_PER_WRITE: u32 = 7;
-/// For deleting the row when the process ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// This process' row in `heartbeats`.
 pub struct Heartbeat {
-    upkeep: Arc<Pool>,
+    maintenance: Arc<Pool>,
     process: String,
 }
 
 impl Heartbeat {
-    /// Writes the row: it waits for a restore that has begun.
-    pub async fn start(upkeep: &Arc<Pool>) -> Result<Self, Error> {
+    /// Writes the row. A restore in progress delays this until it ends.
+    pub async fn start(maintenance: &Arc<Pool>) -> Result<Self, Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Error::Internal(error.to_string().into()))?;
-        let heartbeat = Self { upkeep: upkeep.clone(), process: format!("{:032x}", u128::from_be_bytes(random)) };
+        let process = format!("{:032x}", u128::from_be_bytes(random));
+        let heartbeat = Self { maintenance: maintenance.clone(), process };
         heartbeat.write().await?;
         Ok(heartbeat)
     }
 
-    async fn write(&self) -> Result<(), QueryError> {
-        self.upkeep.query(include_str!("../../sql/heartbeat_write.sql"), &[&self.process]).await.map(drop)
-    }
-
-    /// Ends sessions that hold locks of components for a client that vanished.
-    async fn end_sessions(&self) -> Result<(), QueryError> {
-        let ended = self.upkeep.query(include_str!("../../sql/sessions_end.sql"), &[]).await?;
-        if !ended.is_empty() {
-            tracing::warn!("{} sessions were ended whose client vanished in the middle of a write", ended.len());
-        }
-        Ok(())
-    }
-
-    /// Keeps the row current and watches sessions, for ever.
+    /// Keeps the row current and ends abandoned sessions, forever.
     pub async fn run(self: Arc<Self>) {
         let mut interval = interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,9 +47,20 @@ impl Heartbeat {
         }
     }
 
-    /// Deletes the row, if the database answers.
+    async fn write(&self) -> Result<(), QueryError> {
+        self.maintenance.query(sql!("heartbeat_write"), &[&self.process]).await.map(drop)
+    }
+
+    async fn end_sessions(&self) -> Result<(), QueryError> {
+        let ended = self.maintenance.query(sql!("sessions_end"), &[]).await?;
+        if !ended.is_empty() {
+            tracing::warn!("ended {} sessions whose client vanished during a write", ended.len());
+        }
+        Ok(())
+    }
+
+    /// Deletes the row if the database is available.
     pub async fn stop(&self) {
-        let sql = include_str!("../../sql/heartbeat_delete.sql");
-        let _ = timeout(STOP_TIMEOUT, self.upkeep.query(sql, &[&self.process])).await;
+        let _ = timeout(STOP_TIMEOUT, self.maintenance.query(sql!("heartbeat_delete"), &[&self.process])).await;
     }
 }

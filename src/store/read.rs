@@ -20,14 +20,14 @@ use crate::{
     database::{Endpoint, Plans, Pool, QueryError},
     domain::record::Record,
     error::Error,
-    store::batcher::{Batcher, Limits},
+    store::batcher::{Batcher, GroupLimits},
     store::counts::Counts,
 };
 
 /// For a look-up by key.
 pub const KEY_TIMEOUT: Duration = Duration::from_secs(3);
 
-const GROUPS: Limits = Limits { in_flight: 2, group: 64, least_behind: 1, queue: 4096 };
+const GROUPS: GroupLimits = GroupLimits { in_flight: 2, most: 64, least: 1, queue: 4096 };
 
 /// Reads what is stored.
 pub struct Reads {
@@ -86,21 +86,14 @@ impl Reads {
     }
 }
 
-/// Those records that exist, by their ids.
-pub async fn records_by_id(keys: &Pool, ids: &[i64]) -> Result<HashMap<i64, Record>, QueryError> {
-    let rows = keys.read(include_str!("../../sql/records_by_id.sql"), &[&ids]).await?;
-    let records = rows.iter().map(|row| rows::record(row).map(|record| (record.id, record)));
-    records.collect::<Result<_, _>>().map_err(QueryError::Failed)
-}
-
 async fn read_group(keys: Arc<Pool>, jobs: Vec<Job>) {
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
-    match records_by_id(&keys, &ids).await {
+    match rows::records_by_id(&keys, &ids).await {
         Ok(records) => jobs.into_iter().for_each(|job| job.find(&records)),
         // Only one of them cannot be read.
         Err(QueryError::Failed(_)) if jobs.len() > 1 => {
             for job in jobs {
-                match records_by_id(&keys, &[job.id]).await {
+                match rows::records_by_id(&keys, &[job.id]).await {
                     Ok(records) => job.find(&records),
                     Err(error) => job.answer(Err(error.to_error())),
                 }

@@ -1,102 +1,135 @@
-//! Deletes what is older than records are kept: one unit of records per transaction.
+//! Deletes old records, histories and events.
+//!
+//! Records are deleted one unit per transaction, because writers of its component wait meanwhile. A unit is a run, a deploy
+//! without a run, or a record that belongs to neither.
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_postgres::types::ToSql;
 
-use super::rows::column;
-use crate::{
-    database::{Pool, QueryError},
-    store::counts::Counts,
+use super::{
+    counts::Counts,
+    rows::{self, sql},
 };
+use crate::database::{Pool, QueryError};
 
-/// How often old records are looked for.
-const LOOK: Duration = Duration::from_secs(3600);
-/// How soon again after the database did not answer.
-const RETRY: Duration = Duration::from_secs(60);
-/// For one unit: writers of its component wait meanwhile.
-const TIMEOUT: Duration = Duration::from_secs(1);
-/// Each step is followed by a pause of so many times its length, for those who write.
+/// The pause between two searches for old records.
+const RECORDS_PAUSE: Duration = Duration::from_secs(3600);
+/// The same after an error.
+const RETRY_PAUSE: Duration = Duration::from_secs(60);
+/// The interval between two searches for old events.
+const EVENTS_INTERVAL: Duration = Duration::from_secs(60);
+/// For one unit.
+const UNIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Each deletion is followed by a pause of this many times its length, for the writers.
 const PAUSE: u32 = 3;
-/// And by so much for each record deleted: every reader of events is told.
-const PAUSE_A_RECORD: Duration = Duration::from_millis(1);
-/// As many as `sql/histories_forget.sql` deletes at once.
+/// The pause per deleted record is at least this long: each one is an event for every subscriber.
+const PAUSE_PER_RECORD: Duration = Duration::from_millis(1);
+/// The limit in `sql/history_delete_old.sql`.
 const HISTORIES: i64 = 100;
+/// The limit in `sql/events_delete_old.sql`.
+const EVENTS: i64 = 10_000;
 
-/// Deletes old records.
+/// Component, run, deploy and id, as `sql/records_old.sql` returns them.
+type Unit = (String, Option<String>, Option<String>, Option<i64>);
+
 pub struct Retention {
-    upkeep: Arc<Pool>,
+    maintenance: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
 impl Retention {
-    /// Deletes nothing yet.
-    pub fn new(upkeep: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
-        Self { upkeep: upkeep.clone(), counts: counts.clone() }
+    pub fn new(maintenance: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
+        Self { maintenance: maintenance.clone(), counts: counts.clone() }
     }
 
-    /// Deletes what was recorded, and happened, so many days ago, for ever.
-    pub async fn run(self: Arc<Self>, days: u32) {
+    /// Deletes records that are older than this many days, and the histories of deleted records, forever.
+    pub async fn delete_old_records(self: Arc<Self>, days: u32) {
         let days = i32::try_from(days).unwrap_or(i32::MAX);
         loop {
-            let forgotten = self.forget(days).await;
-            if let Err(error) = &forgotten {
-                tracing::warn!(error = %error.to_error(), "old records are not deleted yet");
+            let deleted = async {
+                // Again for the next part of a large unit.
+                while self.delete_units(days).await? > 0 {}
+                self.delete_histories(days).await
+            };
+            match deleted.await {
+                Ok(()) => sleep(RECORDS_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(error = %error.to_error(), "old records cannot be deleted; retrying");
+                    sleep(RETRY_PAUSE).await;
+                }
             }
-            sleep(if forgotten.is_ok() { LOOK } else { RETRY }).await;
         }
     }
 
-    async fn forget(&self, days: i32) -> Result<(), QueryError> {
-        // Again for the next part of what is large.
-        while self.forget_records(days).await? > 0 {}
+    /// Deletes events from which no subscriber can continue any more, forever.
+    pub async fn delete_old_events(self: Arc<Self>) {
+        let mut tick = interval(EVENTS_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let deleted = async {
+                while self.count(sql!("events_delete_old"), &[]).await? == EVENTS {}
+                Ok::<_, QueryError>(())
+            };
+            if let Err(error) = deleted.await {
+                tracing::debug!(error = %error.to_error(), "old events cannot be deleted; retrying");
+            }
+        }
+    }
+
+    async fn delete_histories(&self, days: i32) -> Result<(), QueryError> {
         loop {
             let began = Instant::now();
-            let rows = self.upkeep.query(include_str!("../../sql/histories_forget.sql"), &[&days]).await?;
-            let count = rows.first().map(|row| column::<i64>(row, 0)).transpose().map_err(QueryError::Failed)?;
-            if count < Some(HISTORIES) {
+            if self.count(sql!("history_delete_old"), &[&days]).await? < HISTORIES {
                 return Ok(());
             }
             sleep(began.elapsed() * PAUSE).await;
         }
     }
 
-    /// Looks once at all that was recorded so long ago. Returns how many records were deleted.
-    async fn forget_records(&self, days: i32) -> Result<u64, QueryError> {
+    /// Runs a query that deletes and returns a number.
+    async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<i64, QueryError> {
+        let rows = self.maintenance.query(sql, parameters).await?;
+        Ok(rows::first(&rows, |row| Ok(row.try_get(0)?))?.unwrap_or_default())
+    }
+
+    /// Goes through all old records once. Returns how many were deleted.
+    async fn delete_units(&self, days: i32) -> Result<u64, QueryError> {
         let (mut reached, mut all) = ((DateTime::<Utc>::UNIX_EPOCH, 0_i64), 0);
         loop {
-            let sql = include_str!("../../sql/records_old.sql");
-            let units = self.upkeep.read(sql, &[&days, &reached.0, &reached.1]).await?;
-            let Some(last) = units.first() else { break };
-            reached = (column(last, 4).map_err(QueryError::Failed)?, column(last, 5).map_err(QueryError::Failed)?);
-            for unit in &units {
-                let part = |index| column::<Option<&str>>(unit, index).map_err(QueryError::Failed);
-                let (component, run, deploy) = (part(0)?, part(1)?, part(2)?);
-                let id: Option<i64> = column(unit, 3).map_err(QueryError::Failed)?;
+            let rows = self.maintenance.read(sql!("records_old"), &[&days, &reached.0, &reached.1]).await?;
+            let last = rows::first(&rows, |row| Ok((row.try_get("recorded_at")?, row.try_get("last_id")?)))?;
+            let Some(last) = last else { break };
+            reached = last;
+            let units: Vec<Unit> = rows::all(&rows, |row| {
+                Ok((row.try_get("component")?, row.try_get("run")?, row.try_get("deploy")?, row.try_get("id")?))
+            })?;
+            for (component, run, deploy, id) in units {
                 let began = Instant::now();
-                let sql = include_str!("../../sql/records_forget.sql");
-                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-                    [&days, &component, &run, &deploy, &id];
-                let rows = match self.upkeep.call(began + TIMEOUT, sql, &parameters).await {
+                let parameters: [&(dyn ToSql + Sync); 5] = [&days, &component, &run, &deploy, &id];
+                let call = self.maintenance.call(began + UNIT_TIMEOUT, sql!("records_delete_old"), &parameters);
+                let rows = match call.await {
                     Ok(rows) => rows,
-                    // One that cannot be deleted in time keeps no other from being deleted.
+                    // A unit that cannot be deleted in time does not keep the others from being deleted.
                     Err(error @ (QueryError::TimedOut | QueryError::Overloaded(_))) => {
                         let error = error.to_error();
-                        tracing::warn!(component, run, deploy, id, %error, "old records are not deleted yet");
+                        tracing::warn!(component, run, deploy, id, %error, "old records cannot be deleted yet");
                         continue;
                     }
                     Err(error) => return Err(error),
                 };
-                let count = rows.first().map_or(Ok(0), |row| column::<i32>(row, 0)).map_err(QueryError::Failed)?;
+                let count: i32 = rows::first(&rows, |row| Ok(row.try_get(0)?))?.unwrap_or_default();
                 let count = count.unsigned_abs();
-                self.counts.forgotten(count.into());
+                self.counts.add_deleted(count.into());
                 all += u64::from(count);
-                sleep((began.elapsed() * PAUSE).max(PAUSE_A_RECORD * count)).await;
+                sleep((began.elapsed() * PAUSE).max(PAUSE_PER_RECORD * count)).await;
             }
         }
         if all > 0 {
-            tracing::info!("{all} records older than {days} days were deleted");
+            tracing::info!("deleted {all} records older than {days} days");
         }
         Ok(all)
     }

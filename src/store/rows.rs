@@ -1,45 +1,128 @@
-//! Rows as records. Every query that answers records begins with the same eighteen columns.
+//! Records as rows: their columns, the queries that select them, and decoding.
+
+use std::collections::HashMap;
 
 use tokio_postgres::{Row, types::FromSql};
 
 use crate::{
-    domain::record::{NewRecord, Phase, Record},
+    database::{Pool, QueryError},
+    domain::record::{COLUMNS as FIELDS, NewRecord, Phase, Record},
     error::Cause,
 };
+
+/// Fields that are computed from others when a record is written as JSON or CSV.
+const COMPUTED: [&str; 2] = ["duration_seconds", "duration_missing"];
+/// The number of columns that [`record_at`] decodes.
+pub const WIDTH: usize = FIELDS.len() - COMPUTED.len();
+
+/// The text of a query in `sql/`, with the columns of records filled in.
+macro_rules! sql {
+    ($name:literal) => {{
+        static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+            $crate::store::rows::with_columns(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $name, ".sql")))
+        });
+        TEXT.as_str()
+    }};
+}
+pub(super) use sql;
+
+/// Replaces each `{record of r}` by the columns of the record `r`, in the order in which [`record_at`] decodes them.
+pub fn with_columns(text: &str) -> String {
+    let columns = |record| {
+        let stored = FIELDS.into_iter().filter(|field| !COMPUTED.contains(field));
+        stored.map(|field| format!("{record}.{field}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut parts = text.split("{record of ");
+    let mut sql = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (record, rest) = part.split_once('}').unwrap_or_default();
+        sql += &columns(record);
+        sql += rest;
+    }
+    sql
+}
+
+/// Decodes columns one after another: decoding them by name is slower, and lists decode thousands of records.
+struct Decoder<'r> {
+    row: &'r Row,
+    next: usize,
+}
+
+impl<'r> Decoder<'r> {
+    fn next<T: FromSql<'r>>(&mut self) -> Result<T, tokio_postgres::Error> {
+        self.next += 1;
+        self.row.try_get(self.next - 1)
+    }
+}
+
+/// The record in a row's first columns.
+pub fn record(row: &Row) -> Result<Record, Cause> {
+    record_at(row, 0)
+}
+
+/// The record in a row's columns from this one on.
+pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
+    let mut columns = Decoder { row, next: first };
+    Ok(Record {
+        id: columns.next()?,
+        fields: NewRecord {
+            component: columns.next()?,
+            version: columns.next()?,
+            owner: columns.next()?,
+            status: columns.next()?,
+            environment: columns.next()?,
+            run: columns.next()?,
+            stage: columns.next()?,
+            url: columns.next()?,
+            commit: columns.next()?,
+            committed_at: columns.next()?,
+            unplanned: columns.next()?,
+            started_at: columns.next()?,
+            finished_at: columns.next()?,
+            phase: {
+                let name = columns.next()?;
+                Phase::named(name).ok_or_else(|| format!("unknown phase {name}"))?
+            },
+        },
+        start_id: columns.next()?,
+        recorded_at: columns.next()?,
+        updated_at: columns.next()?,
+    })
+}
 
 /// One column.
 pub fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Cause> {
     Ok(row.try_get(index)?)
 }
 
-/// The record of a row's first columns.
-pub fn record(row: &Row) -> Result<Record, Cause> {
-    record_from(row, 0)
+/// Decodes all rows.
+pub fn all<T, C: FromIterator<T>>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<C, QueryError> {
+    rows.iter().map(decode).collect::<Result<_, _>>().map_err(QueryError::Failed)
 }
 
-/// The record of a row's columns from this one on.
-pub fn record_from(row: &Row, first: usize) -> Result<Record, Cause> {
-    let phase: &str = column(row, first + 14)?;
-    Ok(Record {
-        id: column(row, first)?,
-        fields: NewRecord {
-            component: column(row, first + 1)?,
-            version: column(row, first + 2)?,
-            owner: column(row, first + 3)?,
-            status: column(row, first + 4)?,
-            environment: column(row, first + 5)?,
-            run: column(row, first + 6)?,
-            stage: column(row, first + 7)?,
-            url: column(row, first + 8)?,
-            commit: column(row, first + 9)?,
-            committed_at: column(row, first + 10)?,
-            unplanned: column(row, first + 11)?,
-            started_at: column(row, first + 12)?,
-            finished_at: column(row, first + 13)?,
-            phase: Phase::named(phase).ok_or_else(|| format!("unknown phase {phase}"))?,
-        },
-        start_id: column(row, first + 15)?,
-        recorded_at: column(row, first + 16)?,
-        updated_at: column(row, first + 17)?,
-    })
+/// Decodes the first row.
+pub fn first<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<Option<T>, QueryError> {
+    rows.first().map(decode).transpose().map_err(QueryError::Failed)
+}
+
+/// The records with these ids, without those that do not exist.
+pub async fn records_by_id(keys: &Pool, ids: &[i64]) -> Result<HashMap<i64, Record>, QueryError> {
+    let rows = keys.read(sql!("records_by_id"), &[&ids]).await?;
+    all(&rows, |row| record(row).map(|record| (record.id, record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDTH, with_columns};
+
+    #[test]
+    fn every_placeholder_becomes_the_columns_of_its_table() {
+        let sql = with_columns("select {record of r}, b.number, {record of b} from records r");
+        assert!(sql.starts_with("select r.id, r.component, "), "{sql}");
+        assert!(
+            sql.contains(", r.updated_at, b.number, b.id, ") && sql.ends_with(", b.updated_at from records r"),
+            "{sql}"
+        );
+        assert_eq!(sql.matches("r.").count(), WIDTH);
+    }
 }

@@ -1,15 +1,14 @@
-//! The tokens, as the database has them.
+//! Tokens in the database.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::Row;
 
-use super::rows::column;
+use super::rows::{self, sql};
 use crate::{
     auth::{StoredToken, Token, guard::Guard, secret::TokenDigest},
-    database::PoolLimits,
-    database::{Endpoint, Plans, Pool},
+    database::{Endpoint, Plans, Pool, PoolLimits},
     domain::{
         caller::{Grant, Scope},
         pattern::Pattern,
@@ -17,103 +16,101 @@ use crate::{
     error::{Cause, Error},
 };
 
-/// How often what is known is learned anew.
-const TICK: Duration = Duration::from_secs(1);
-/// How many ticks pass between two notes of which were used.
-const TICKS_A_NOTE: u32 = 3;
-/// For each step on the way to an answer: a connection that died is given up, and what it should have told is there by
-/// another, within the five seconds in which a revocation holds everywhere.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the tokens are read.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the use of tokens is stored.
+const INTERVALS_PER_USE: u32 = 3;
+/// For each step of a query. A revocation must hold everywhere within five seconds, also if a connection dies: it is
+/// given up after this time and another one is opened.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The tokens. They have a connection of their own, so that no request stands in the way of a revocation.
+/// The tokens. They have their own connection, so that requests do not delay a revocation.
 #[derive(Clone)]
 pub struct Tokens(Arc<Pool>);
 
 impl Tokens {
-    /// Opens no connection yet. The schema must be there when one is used.
+    /// Opens no connection yet. The schema must exist before the first query.
     pub fn new(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
         let limits = PoolLimits {
             size: 1,
-            wait: limits.wait.min(PATIENCE),
-            connect: limits.connect.min(PATIENCE),
-            statement: limits.statement.min(PATIENCE),
+            wait: limits.wait.min(TIMEOUT),
+            connect: limits.connect.min(TIMEOUT),
+            statement: limits.statement.min(TIMEOUT),
         };
-        Ok(Self(Arc::new(Pool::new(database, limits, 1, Plans::Generic, PATIENCE)?)))
+        Ok(Self(Arc::new(Pool::new(database, limits, 1, Plans::Generic, TIMEOUT)?)))
     }
 
-    /// All of them, in the order in which they were made.
+    /// All tokens in the order of their creation, also those that are revoked.
     pub async fn all(&self) -> Result<Vec<StoredToken>, Error> {
-        let rows = self.0.read(include_str!("../../sql/tokens_all.sql"), &[]).await?;
-        rows.iter().map(registered).collect::<Result<_, _>>().map_err(Error::Internal)
+        Ok(rows::all(&self.0.read(sql!("tokens_all"), &[]).await?, stored_token)?)
     }
 
-    /// Makes a token known. Answers whether its name was free.
+    /// Stores a new token. Returns false if its name was used before.
     pub async fn add(&self, token: &Token) -> Result<bool, Error> {
         let Token { grant: Grant { name, scope, component, expires_at }, digest } = token;
-        let component = component.as_ref().map(Pattern::as_str);
-        let parameters: [&(dyn ToSql + Sync); 5] = [name, &scope.name(), &component, &digest.0.as_slice(), expires_at];
-        let rows = self.0.query(include_str!("../../sql/token_insert.sql"), &parameters).await?;
+        let (component, digest) = (component.as_ref().map(Pattern::as_str), digest.0.as_slice());
+        let sql = sql!("token_insert");
+        let rows = self.0.query(sql, &[name, &scope.name(), &component, &digest, expires_at]).await?;
         Ok(!rows.is_empty())
     }
 
-    /// Revokes a token. Answers whether it had not been revoked before; nothing where there is none.
+    /// Revokes a token. Returns false if it was revoked before, and `None` if it does not exist.
     pub async fn revoke(&self, name: &str) -> Result<Option<bool>, Error> {
-        let rows = self.0.query(include_str!("../../sql/token_revoke.sql"), &[&name]).await?;
-        rows.first().map(|row| column(row, 0)).transpose().map_err(Error::Internal)
+        let rows = self.0.query(sql!("token_revoke"), &[&name]).await?;
+        Ok(rows::first(&rows, |row| Ok(row.try_get(0)?))?)
     }
 
-    /// Notes the last uses and closes the connection.
+    /// Keeps the guard's tokens and their last uses in the database current, forever. While the database is unavailable,
+    /// the tokens known before stay valid.
+    pub async fn watch(self, guard: Arc<Guard>) {
+        let mut interval = interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for count in 1_u32.. {
+            interval.tick().await;
+            match self.all().await {
+                Ok(all) => guard.update(all),
+                Err(error) => tracing::debug!(%error, "tokens cannot be read; using those known before"),
+            }
+            if count % INTERVALS_PER_USE == 0 {
+                self.store_uses(&guard).await;
+            }
+        }
+    }
+
+    /// Stores the last uses and closes the connection.
     pub async fn close(&self, guard: &Guard) {
-        let _ = timeout(PATIENCE, self.note_uses(guard)).await;
+        let _ = timeout(TIMEOUT, self.store_uses(guard)).await;
         self.0.close();
     }
 
-    /// Lets the database know which were used of late.
-    async fn note_uses(&self, guard: &Guard) {
+    async fn store_uses(&self, guard: &Guard) {
         let used = guard.take_used();
         if used.is_empty() {
             return;
         }
-        if let Err(failure) = self.0.query(include_str!("../../sql/tokens_used.sql"), &[&used]).await {
-            tracing::debug!(error = %failure.to_error(), "the use of tokens is noted later");
+        if let Err(error) = self.0.query(sql!("tokens_used"), &[&used]).await {
+            tracing::debug!(error = %error.to_error(), "the use of tokens cannot be stored; retrying");
             guard.mark_used(&used);
         }
     }
 }
 
-/// Lets the guard know of every token, and the database of every use, for ever. While the database is away, what was
-/// known counts on.
-pub async fn watch_tokens(tokens: Tokens, guard: Arc<Guard>) {
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for ticks in 1_u32.. {
-        tick.tick().await;
-        match tokens.all().await {
-            Ok(all) => guard.update(all),
-            Err(error) => tracing::debug!(%error, "the tokens are those that were known before"),
-        }
-        if ticks % TICKS_A_NOTE == 0 {
-            tokens.note_uses(&guard).await;
-        }
-    }
-}
-
-fn registered(row: &Row) -> Result<StoredToken, Cause> {
-    let scope: &str = column(row, 1)?;
-    let component: Option<&str> = column(row, 2)?;
-    let digest: &[u8] = column(row, 3)?;
+fn stored_token(row: &Row) -> Result<StoredToken, Cause> {
+    let scope = row.try_get("scope")?;
+    let component: Option<&str> = row.try_get("component")?;
+    let digest: &[u8] = row.try_get("digest")?;
     Ok(StoredToken {
         token: Token {
             grant: Grant {
-                name: column(row, 0)?,
+                name: row.try_get("name")?,
                 scope: Scope::named(scope).ok_or_else(|| format!("unknown scope {scope}"))?,
                 component: component.map(Pattern::parse).transpose()?,
-                expires_at: column(row, 4)?,
+                expires_at: row.try_get("expires_at")?,
             },
             digest: TokenDigest(digest.try_into()?),
         },
-        created_at: column(row, 5)?,
-        last_used_at: column(row, 6)?,
-        revoked_at: column(row, 7)?,
+        created_at: row.try_get("created_at")?,
+        last_used_at: row.try_get("last_used_at")?,
+        revoked_at: row.try_get("revoked_at")?,
     })
 }

@@ -1,10 +1,10 @@
-//! Writes. Each is one call of a database function, which locks the components it touches, looks, writes and commits.
+//! Writes. Each is one call of a database function, which locks the components involved, reads their neighbours, writes
+//! and commits.
 //!
-//! A write that has begun goes on when its client leaves. It has a deadline: then the client is told that the write may
-//! have been committed, and its connection is closed. A write that was given up either holds its locks or looks later, so
-//! it is right whenever the database executes it.
+//! A write continues after its client disconnects. It has a deadline: after that the client gets a 503, the connection is
+//! closed, and the write may still be committed. It is correct whenever the database executes it, because the function
+//! reads under its locks.
 
-mod change;
 mod group;
 mod insert;
 
@@ -21,71 +21,50 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::{
+    batcher::{Batcher, GroupLimits},
+    counts::Counts,
+    rows::{self, sql},
+};
 use crate::{
-    database::PoolLimits,
-    database::{Endpoint, Pipeline, Plans, Pool, QueryError},
+    database::{DeployDigest, Endpoint, Pipeline, Plans, Pool, PoolLimits, QueryError},
     domain::record::{NewRecord, Record},
     error::Error,
-    store::batcher::{Batcher, Limits},
-    store::counts::Counts,
 };
-use group::{Job, Outcome};
+pub use group::{Delivered, DeliveryResult};
+use group::{WRITE_TIMEOUT, WriteJob};
+pub use insert::{Delivery, Reused};
 use insert::{Insert, Inserted, Way, Written};
 
-/// For one record, from the request to its answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
-/// For an import, the wait for other imports included.
+/// For an import, including the wait for earlier imports.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
-const GROUPS: Limits = Limits { in_flight: 3, group: 256, least_behind: 32, queue: 4096 };
-
-/// A record to be written, and the key by which a repeated delivery is known.
-#[derive(Debug)]
-pub struct Delivery {
-    /// What was sent.
-    pub record: NewRecord,
-    /// Its idempotency key.
-    pub key: Option<String>,
-}
-
-/// The record of a delivery.
-#[derive(Clone, Debug)]
-pub struct Delivered {
-    /// The record as it is now.
-    pub record: Record,
-    /// Whether an earlier delivery had recorded it.
-    pub is_replay: bool,
-}
+const GROUPS: GroupLimits = GroupLimits { in_flight: 3, most: 256, least: 32, queue: 4096 };
 
 /// The records of an import.
 #[derive(Debug)]
 pub struct Imported {
-    /// Of every delivery, in order.
+    /// In the order of the deliveries.
     pub ids: Vec<i64>,
-    /// How many of them earlier deliveries had recorded.
+    /// How many of them existed before.
     pub replayed: usize,
 }
 
-/// Deliveries whose key has a record with other content: the index of each, and the fields that differ from the record
-/// as it is.
-pub type Reused = Vec<(usize, Vec<&'static str>)>;
-
-/// Writes records.
 pub struct Writes {
-    /// A component's records always go to the same one; this saves waiting for locks and decides nothing.
-    batchers: Vec<Batcher<Job>>,
+    /// All records of a component go to the same batcher. This only saves waiting for locks.
+    batchers: Vec<Batcher<WriteJob>>,
     pipelines: Vec<Arc<Pipeline>>,
-    /// For changes, which may wait for locks.
+    /// For changes, which can wait for locks.
     changes: Pool,
-    /// For imports: one connection, because the database executes one at a time.
+    /// One connection: the database executes one import at a time.
     imports: Pool,
-    /// Finds the records that a write is about.
+    /// For records by id.
     keys: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
 impl Writes {
-    /// Starts the batchers. `size` connections serve changes.
+    /// Starts the batchers. Changes get `size` connections.
     pub fn start(
         database: &Endpoint,
         limits: PoolLimits,
@@ -104,31 +83,35 @@ impl Writes {
             }));
             pipelines.push(pipeline);
         }
-        let changes = Pool::new(database, limits, size, Plans::Generic, WRITE_TIMEOUT)?;
-        // An import waits for its turn here as it would in the database.
-        let patient = PoolLimits { wait: IMPORT_TIMEOUT, ..limits };
-        let imports = Pool::new(database, patient, 1, Plans::Generic, IMPORT_TIMEOUT)?;
-        Ok(Self { batchers, pipelines, changes, imports, keys: keys.clone(), counts: counts.clone() })
+        let import_limits = PoolLimits { wait: IMPORT_TIMEOUT, ..limits };
+        Ok(Self {
+            batchers,
+            pipelines,
+            changes: Pool::new(database, limits, size, Plans::Generic, WRITE_TIMEOUT)?,
+            imports: Pool::new(database, import_limits, 1, Plans::Generic, IMPORT_TIMEOUT)?,
+            keys: keys.clone(),
+            counts: counts.clone(),
+        })
     }
 
-    /// Records one delivery. The inner error: its key has a record with other content, and these fields differ.
-    pub async fn record(&self, delivery: Delivery) -> Outcome {
+    /// Records one delivery.
+    pub async fn record(&self, delivery: Delivery) -> DeliveryResult {
         let _waiting = self.counts.writing.enter();
         let deadline = Instant::now() + WRITE_TIMEOUT;
         let mut hasher = DefaultHasher::new();
         delivery.record.component.hash(&mut hasher);
         #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
         let batcher = &self.batchers[hasher.finish() as usize % self.batchers.len()];
-        let (answer, answered) = oneshot::channel();
-        batcher.push(Job { delivery, deadline, answer })?;
-        match timeout_at(deadline, answered).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(Error::Internal("a write was given up".into()))),
+        let (result, completed) = oneshot::channel();
+        batcher.push(WriteJob { delivery, deadline, result })?;
+        match timeout_at(deadline, completed).await {
+            Ok(result) => result.unwrap_or_else(|_| Err(Error::Internal("a write was dropped".into()))),
             Err(_) => Err(QueryError::TimedOut.into()),
         }
     }
 
-    /// Records all or none, and returns the ids in their order. The inner error: some keys have records with other
-    /// content, and nothing is recorded.
+    /// Records all deliveries or none. The inner error: some keys belong to records with other content, and nothing is
+    /// recorded.
     pub async fn import(self: &Arc<Self>, deliveries: Vec<Delivery>) -> Result<Result<Imported, Reused>, Error> {
         let (writes, deadline) = (self.clone(), Instant::now() + IMPORT_TIMEOUT);
         in_a_task(deadline, async move {
@@ -137,40 +120,54 @@ impl Writes {
             if !insert.reused.is_empty() {
                 return Ok(Err(insert.reused));
             }
-            match insert.run(Way::Import(&writes.imports), deadline).await? {
-                Inserted::Written(written) => {
-                    count(&writes.counts, &deliveries, &written);
-                    Ok(Ok(Imported {
-                        replayed: written.iter().filter(|written| matches!(written, Written::Replay(_))).count(),
-                        ids: written.into_iter().map(Written::id).collect(),
-                    }))
-                }
+            match insert.run(Way::Import(&writes.imports), deadline, &writes.counts).await? {
+                Inserted::Written(written) => Ok(Ok(Imported {
+                    replayed: written.iter().filter(|written| matches!(written, Written::Replay(_))).count(),
+                    ids: written.into_iter().map(Written::id).collect(),
+                })),
                 Inserted::Reused(reused) => Ok(Err(insert::differences(&writes.keys, &deliveries, reused).await?)),
             }
         })
         .await
     }
 
-    /// The connections that groups of records share, as one pool.
-    #[must_use]
-    pub fn pipelines(&self) -> Status {
+    /// Changes a record into the result of `edit`, or deletes it if that is `None`. The record's history names the token
+    /// of the request. Returns the record as it is now, or as it was before it was deleted.
+    pub async fn change(
+        self: &Arc<Self>,
+        id: i64,
+        token: Option<&str>,
+        edit: impl Fn(&Record) -> Result<Option<NewRecord>, Error> + Send + 'static,
+    ) -> Result<Record, Error> {
+        let (writes, deadline) = (self.clone(), Instant::now() + WRITE_TIMEOUT);
+        let token = token.map(str::to_owned);
+        in_a_task(deadline, async move {
+            // Repeated if another write changes the record in the meantime.
+            while Instant::now() < deadline {
+                let seen = rows::records_by_id(&writes.keys, &[id]).await?.remove(&id).ok_or(Error::NotFound)?;
+                let edited = edit(&seen)?;
+                if edited.as_ref().is_some_and(|edited| *edited == seen.own()) {
+                    // The commit that wrote this content may still lack the confirmation of a synchronous standby.
+                    writes.changes.call(deadline, sql!("commit_wait"), &[]).await?;
+                    return Ok(seen);
+                }
+                let changed = change_once(&writes.changes, deadline, &seen, edited.as_ref(), token.as_deref()).await?;
+                if let Some(record) = changed {
+                    return Ok(record);
+                }
+            }
+            Err(QueryError::TimedOut.into())
+        })
+        .await
+    }
+
+    /// The connections by their use. The connections that share groups of records count as one pool.
+    pub fn pools(&self) -> [(&'static str, Status); 3] {
         let size = self.pipelines.iter().filter(|pipeline| pipeline.is_open()).count();
-        Status { max_size: self.pipelines.len(), size, available: 0, waiting: 0 }
+        let records = Status { max_size: self.pipelines.len(), size, available: 0, waiting: 0 };
+        [("records", records), ("changes", self.changes.status()), ("imports", self.imports.status())]
     }
 
-    /// The connections of changes.
-    #[must_use]
-    pub fn changes(&self) -> Status {
-        self.changes.status()
-    }
-
-    /// The connection of imports.
-    #[must_use]
-    pub fn imports(&self) -> Status {
-        self.imports.status()
-    }
-
-    /// Closes every connection.
     pub fn close(&self) {
         for pipeline in &self.pipelines {
             pipeline.close();
@@ -180,16 +177,45 @@ impl Writes {
     }
 }
 
-/// Counts the records that are new.
-fn count(counts: &Counts, deliveries: &[&Delivery], written: &[Written]) {
-    for (delivery, written) in deliveries.iter().zip(written) {
-        if matches!(written, Written::New(_)) {
-            counts.recorded(delivery.record.phase);
-        }
-    }
+/// Changes or deletes a record if it is still as it was seen; otherwise returns `None`.
+async fn change_once(
+    pool: &Pool,
+    deadline: Instant,
+    seen: &Record,
+    edited: Option<&NewRecord>,
+    token: Option<&str>,
+) -> Result<Option<Record>, QueryError> {
+    let rows = pool
+        .call(
+            deadline,
+            sql!("record_change"),
+            &[
+                &seen.id,
+                &seen.fields.component,
+                &seen.updated_at,
+                &edited.map(|record| &record.component),
+                &edited.map(|record| &record.version),
+                &edited.map(|record| &record.owner),
+                &edited.map(|record| &record.status),
+                &edited.map(|record| record.phase.name()),
+                &edited.and_then(|record| record.environment.as_ref()),
+                &edited.and_then(|record| record.run.as_ref()),
+                &edited.and_then(|record| record.stage.as_ref()),
+                &edited.and_then(|record| record.url.as_ref()),
+                &edited.and_then(|record| record.commit.as_ref()),
+                &edited.and_then(|record| record.committed_at),
+                &edited.and_then(|record| record.unplanned),
+                &edited.and_then(|record| record.started_at),
+                &edited.and_then(|record| record.finished_at),
+                &edited.map(|record| DeployDigest(record.deploy_digest())),
+                &token,
+            ],
+        )
+        .await?;
+    rows::first(&rows, rows::record)
 }
 
-/// Does work to its end, whatever becomes of the request that asked for it; returns at the deadline at the latest.
+/// Completes work even if its request is dropped. Waits for it until the deadline.
 async fn in_a_task<T: Send + 'static>(
     deadline: Instant,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -198,7 +224,7 @@ async fn in_a_task<T: Send + 'static>(
         Ok(Ok(result)) => result,
         Ok(Err(error)) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(stopped) => Err(Error::Unavailable(stopped.into())),
+            Err(cancelled) => Err(Error::Unavailable(cancelled.into())),
         },
         Err(_) => Err(QueryError::TimedOut.into()),
     }

@@ -40,7 +40,7 @@ impl Usual {
             return Ok(usual);
         }
         let looked_up = Instant::now();
-        let rows = lists.read(include_str!("../../../sql/durations_usual.sql"), &[&unknown]).await?;
+        let rows = lists.read(include_str!("../../../sql/durations_typical.sql"), &[&unknown]).await?;
         let mut known = self.known();
         known.retain(|_, (looked_up, _)| looked_up.elapsed() < USUAL_FOR);
         for row in rows {

@@ -1,78 +1,87 @@
-//! One group: each record of it is answered by itself, whatever becomes of its neighbours.
+//! One group of single records. Each is answered separately: an error in one does not affect the others.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    Delivered, Delivery, WRITE_TIMEOUT,
-    insert::{self, Insert, Inserted, Way, Written},
-};
+use super::insert::{self, Delivery, Insert, Inserted, Way, Written};
 use crate::{
     database::{Pipeline, Pool, QueryError},
+    domain::record::Record,
     error::Error,
-    store::counts::Counts,
-    store::read,
+    store::{counts::Counts, rows},
 };
 
-/// What becomes of one delivery. The inner error: its key has a record with other content, which differs in these fields.
-pub type Outcome = Result<Result<Delivered, Vec<&'static str>>, Error>;
+/// For one record, from the request to its response.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A delivery and who waits for it, until the deadline.
-pub struct Job {
-    pub delivery: Delivery,
-    pub deadline: Instant,
-    pub answer: oneshot::Sender<Outcome>,
+/// The record of a delivery.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The record as it is now.
+    pub record: Record,
+    /// Whether an earlier delivery created it.
+    pub is_replay: bool,
 }
 
-impl Job {
-    /// The key, which belongs to its component.
+/// The result of a delivery. The inner error: its key belongs to a record with other content, which differs in these
+/// fields.
+pub type DeliveryResult = Result<Result<Delivered, Vec<&'static str>>, Error>;
+
+/// A delivery, and the request that waits for its result until the deadline.
+pub struct WriteJob {
+    pub delivery: Delivery,
+    pub deadline: Instant,
+    pub result: oneshot::Sender<DeliveryResult>,
+}
+
+impl WriteJob {
+    /// The key with the component that it belongs to.
     fn key(&self) -> Option<(String, String)> {
         self.delivery.key.as_ref().map(|key| (self.delivery.record.component.clone(), key.clone()))
     }
 
-    /// Nobody listens if the client has left.
-    fn answer(self, outcome: Outcome) {
-        let _ = self.answer.send(outcome);
+    /// Does nothing if the client has disconnected.
+    fn complete(self, result: DeliveryResult) {
+        let _ = self.result.send(result);
     }
 }
 
-/// Writes a group and answers each job of it.
-pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>, jobs: Vec<Job>) {
+/// Writes a group and completes each of its jobs.
+pub async fn write(pipeline: Arc<Pipeline>, keys: Arc<Pool>, counts: Arc<Counts>, jobs: Vec<WriteJob>) {
     let mut rest = jobs;
     while !rest.is_empty() {
-        // A key that comes again with other content waits for the record that has it.
+        // A repeated key with other content waits until the first delivery of the key is written.
         let mut contents = HashMap::new();
-        let (first, again) = rest.into_iter().partition(|job| {
+        let (first, later) = rest.into_iter().partition(|job| {
             job.key().is_none_or(|key| {
                 let content = job.delivery.record.content_digest();
                 *contents.entry(key).or_insert(content) == content
             })
         });
-        // If the database refuses the group, that is because of one record: each is tried by itself.
+        // The database refuses a whole group because of one record, so each is tried separately.
         for job in write_together(&pipeline, &keys, &counts, first).await {
             write_together(&pipeline, &keys, &counts, vec![job]).await;
         }
-        rest = again;
+        rest = later;
     }
 }
 
-/// Writes all of these or none, and answers each; returns those that the database refuses together.
-async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut jobs: Vec<Job>) -> Vec<Job> {
+/// Writes all jobs or none, and completes them. Returns the jobs of a group that the database refuses.
+async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut jobs: Vec<WriteJob>) -> Vec<WriteJob> {
     loop {
-        // A job whose deadline has passed is answered 503 and not written: a repetition must not meet it.
+        // A job past its deadline gets a 503 and is not written: the client may already be repeating it.
         let now = Instant::now();
         for job in jobs.extract_if(.., |job| job.deadline <= now) {
-            job.answer(Err(QueryError::TimedOut.to_error()));
+            job.complete(Err(QueryError::TimedOut.to_error()));
         }
         if jobs.is_empty() {
             return jobs;
         }
         let deliveries: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
-        let reused = match Insert::new(&deliveries).run(Way::Grouped(pipeline), now + WRITE_TIMEOUT).await {
+        let reused = match Insert::new(&deliveries).run(Way::Grouped(pipeline), now + WRITE_TIMEOUT, counts).await {
             Ok(Inserted::Written(written)) => {
-                super::count(counts, &deliveries, &written);
-                jobs = answer(keys, jobs, &written).await;
+                jobs = complete(keys, jobs, &written).await;
                 continue;
             }
             Ok(Inserted::Reused(reused)) => insert::differences(keys, &deliveries, reused).await,
@@ -80,15 +89,15 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
             Err(error) => Err(error),
         };
         match reused {
-            // Nothing was written: once more without those whose key has other content.
+            // Nothing was written: try again without the jobs whose key belongs to other content.
             Ok(reused) => {
                 for (index, fields) in reused.into_iter().rev() {
-                    jobs.remove(index).answer(Ok(Err(fields)));
+                    jobs.remove(index).complete(Ok(Err(fields)));
                 }
             }
             Err(error) => {
                 for job in jobs {
-                    job.answer(Err(error.to_error()));
+                    job.complete(Err(error.to_error()));
                 }
                 return Vec::new();
             }
@@ -96,14 +105,14 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
     }
 }
 
-/// Answers each with its record; returns those whose key has just been freed.
-async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
+/// Completes each job with its record. Returns the jobs whose key was freed in the meantime.
+async fn complete(keys: &Pool, jobs: Vec<WriteJob>, written: &[Written]) -> Vec<WriteJob> {
     let (mut replays, mut ids) = (Vec::new(), Vec::new());
     for (job, written) in jobs.into_iter().zip(written) {
         match written {
             Written::New(addition) => {
                 let record = addition.to(job.delivery.record);
-                let _ = job.answer.send(Ok(Ok(Delivered { record, is_replay: false })));
+                let _ = job.result.send(Ok(Ok(Delivered { record, is_replay: false })));
             }
             Written::Replay(id) => {
                 replays.push(job);
@@ -114,23 +123,19 @@ async fn answer(keys: &Pool, jobs: Vec<Job>, written: &[Written]) -> Vec<Job> {
     if ids.is_empty() {
         return replays;
     }
-    match read::records_by_id(keys, &ids).await {
-        Ok(records) => {
-            let mut freed = Vec::new();
-            for (job, id) in replays.into_iter().zip(ids) {
-                // One that was moved to another component meanwhile has lost its key, too.
-                match records.get(&id).filter(|record| record.fields.component == job.delivery.record.component) {
-                    Some(record) => job.answer(Ok(Ok(Delivered { record: record.clone(), is_replay: true }))),
-                    None => freed.push(job),
+    let mut freed = Vec::new();
+    let records = rows::records_by_id(keys, &ids).await;
+    for (job, id) in replays.into_iter().zip(ids) {
+        match &records {
+            Ok(records) => match records.get(&id) {
+                // A record that moved to another component has lost its key, too.
+                Some(record) if record.fields.component == job.delivery.record.component => {
+                    job.complete(Ok(Ok(Delivered { record: record.clone(), is_replay: true })));
                 }
-            }
-            freed
-        }
-        Err(error) => {
-            for job in replays {
-                job.answer(Err(error.to_error()));
-            }
-            Vec::new()
+                _ => freed.push(job),
+            },
+            Err(error) => job.complete(Err(error.to_error())),
         }
     }
+    freed
 }

@@ -1,25 +1,41 @@
-//! What one call of `sql/records_write.sql` is given and answers.
+//! New records: one call of `sql/records_write.sql`.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql},
+};
 
-use super::{Delivery, Reused};
 use crate::{
     database::{DeployDigest, Pipeline, Pool, QueryError},
     domain::record::{NewRecord, Phase, Record},
     error::Cause,
-    store::{read, rows::column},
+    store::{
+        counts::Counts,
+        rows::{self, sql},
+    },
 };
 
-/// New records, one line each. A key that comes twice is one line.
+/// A record as it was sent, with its idempotency key.
+#[derive(Debug)]
+pub struct Delivery {
+    pub record: NewRecord,
+    pub key: Option<String>,
+}
+
+/// Deliveries whose key belongs to a record with other content: the index of each delivery, and the fields in which it
+/// differs from the record as it is now.
+pub type Reused = Vec<(usize, Vec<&'static str>)>;
+
+/// New records, one line each. Deliveries that share a key share a line.
 pub struct Insert<'a> {
     lines: Vec<Line<'a>>,
     /// The line of every delivery.
     line_of: Vec<usize>,
-    /// Deliveries whose key an earlier one of the same call has with other content.
+    /// Deliveries whose key has other content in an earlier delivery of the same call.
     pub reused: Reused,
 }
 
@@ -30,12 +46,11 @@ struct Line<'a> {
     content: Option<[u8; 16]>,
 }
 
-/// What became of a delivery.
+/// The result of one delivery.
 #[derive(Clone, Copy, Debug)]
 pub enum Written {
-    /// It is recorded, with what the database adds to it.
     New(Addition),
-    /// Its key has the record with this id.
+    /// The record with this id already has the key.
     Replay(i64),
 }
 
@@ -44,23 +59,23 @@ pub enum Written {
 pub struct Addition {
     id: i64,
     start_id: Option<i64>,
-    taken_start: Option<DateTime<Utc>>,
+    paired_start: Option<DateTime<Utc>>,
     stamp: DateTime<Utc>,
 }
 
-/// What one call answers.
+/// The result of one call.
 pub enum Inserted {
     /// In the order of the deliveries.
     Written(Vec<Written>),
-    /// Nothing is written: the deliveries whose key has a record with other content, and its id.
+    /// Nothing is written: the deliveries whose key belongs to a record with other content, and the record's id.
     Reused(Vec<(usize, i64)>),
 }
 
 /// How a call is sent.
 pub enum Way<'w> {
-    /// Behind other groups on their connection.
+    /// On a shared connection, without waiting for earlier calls.
     Grouped(&'w Pipeline),
-    /// As an import, one at a time in the database.
+    /// As an import. The database executes one import at a time.
     Import(&'w Pool),
 }
 
@@ -82,9 +97,9 @@ impl<'a> Insert<'a> {
         }
         insert
     }
-    /// Calls the database once.
-    pub async fn run(&self, way: Way<'_>, deadline: Instant) -> Result<Inserted, QueryError> {
-        let sql = include_str!("../../../sql/records_write.sql");
+
+    /// Calls the database once and counts the new records.
+    pub async fn run(&self, way: Way<'_>, deadline: Instant, counts: &Counts) -> Result<Inserted, QueryError> {
         let parameters: [&(dyn ToSql + Sync); 18] = [
             &matches!(way, Way::Import(_)),
             &self.every(|line| line.record.component.as_str()),
@@ -106,31 +121,29 @@ impl<'a> Insert<'a> {
             &self.every(|line| DeployDigest(line.record.deploy_digest())),
         ];
         let rows = match way {
-            Way::Grouped(pipeline) => pipeline.query_pipelined(deadline, sql, &parameters).await?,
-            Way::Import(pool) => pool.call(deadline, sql, &parameters).await?,
+            Way::Grouped(pipeline) => pipeline.query_pipelined(deadline, sql!("records_write"), &parameters).await?,
+            Way::Import(pool) => pool.call(deadline, sql!("records_write"), &parameters).await?,
         };
-        // Committed, so it must not be tried again.
-        let row = rows.first().ok_or_else(|| QueryError::Lost("a write without an answer".into()))?;
-        self.inserted(row).map_err(QueryError::Lost)
+        // An unreadable result is `Lost`, not `Failed`: the call is committed and must not be repeated.
+        let row = rows.first().ok_or_else(|| QueryError::Lost("a write returned no row".into()))?;
+        self.inserted(row, counts).map_err(QueryError::Lost)
     }
 
     fn every<T>(&'a self, field: impl Fn(&'a Line<'a>) -> T) -> Vec<T> {
         self.lines.iter().map(field).collect()
     }
 
-    /// Nothing if no line has it, which spares the database an element for each.
+    /// `None` if no line has the field: this spares the database an array of nulls.
     fn any<T>(&'a self, field: impl Fn(&'a Line<'a>) -> Option<T>) -> Option<Vec<Option<T>>> {
         let has_any = self.lines.iter().any(|line| field(line).is_some());
         has_any.then(|| self.every(field))
     }
 
-    fn inserted(&self, row: &Row) -> Result<Inserted, Cause> {
-        let stamp = column(row, 0)?;
+    fn inserted(&self, row: &Row, counts: &Counts) -> Result<Inserted, Cause> {
+        let stamp = row.try_get("stamp")?;
         let mut written = vec![None; self.lines.len()];
         let mut reused = Vec::new();
-        let first_ids: Option<Vec<Option<i64>>> = column(row, 1)?;
-        let are_same: Option<Vec<Option<bool>>> = column(row, 2)?;
-        let known = first_ids.unwrap_or_default().into_iter().zip(are_same.unwrap_or_default());
+        let known = array(row, "first_ids")?.into_iter().zip(array::<Option<bool>>(row, "are_same")?);
         for ((line, written), known) in self.lines.iter().zip(&mut written).zip(known) {
             let (Some(id), Some(is_same)) = known else { continue };
             *written = Some(Written::Replay(id));
@@ -141,16 +154,12 @@ impl<'a> Insert<'a> {
         if !reused.is_empty() {
             return Ok(Inserted::Reused(reused));
         }
-        let lines: Option<Vec<i64>> = column(row, 3)?;
-        let ids: Option<Vec<i64>> = column(row, 4)?;
-        let start_ids: Option<Vec<Option<i64>>> = column(row, 5)?;
-        let taken_starts: Option<Vec<Option<DateTime<Utc>>>> = column(row, 6)?;
-        let starts = start_ids.unwrap_or_default().into_iter().zip(taken_starts.unwrap_or_default());
-        let new = lines.unwrap_or_default().into_iter().zip(ids.unwrap_or_default()).zip(starts);
-        for ((line, id), (start_id, taken_start)) in new {
-            let written =
-                usize::try_from(line - 1).ok().and_then(|line| written.get_mut(line)).ok_or("no such line")?;
-            *written = Some(Written::New(Addition { id, start_id, taken_start, stamp }));
+        let starts = array(row, "start_ids")?.into_iter().zip(array(row, "taken_starts")?);
+        let new = array::<i64>(row, "lines")?.into_iter().zip(array(row, "ids")?).zip(starts);
+        for ((line, id), (start_id, paired_start)) in new {
+            let line = usize::try_from(line - 1)?;
+            counts.add_recorded(self.lines.get(line).ok_or("no such line")?.record.phase);
+            written[line] = Some(Written::New(Addition { id, start_id, paired_start, stamp }));
         }
         let deliveries = self.line_of.iter().enumerate().map(|(delivery, &line)| {
             Some(match written[line]? {
@@ -158,8 +167,13 @@ impl<'a> Insert<'a> {
                 written => written,
             })
         });
-        Ok(Inserted::Written(deliveries.collect::<Option<_>>().ok_or("a record was written without an answer")?))
+        Ok(Inserted::Written(deliveries.collect::<Option<_>>().ok_or("a write returned no id for a record")?))
     }
+}
+
+/// An array that is null if it would be empty.
+fn array<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Result<Vec<T>, tokio_postgres::Error> {
+    Ok(row.try_get::<_, Option<_>>(column)?.unwrap_or_default())
 }
 
 /// The fields in which deliveries differ from the records that have their keys.
@@ -169,10 +183,10 @@ pub async fn differences(
     reused: Vec<(usize, i64)>,
 ) -> Result<Reused, QueryError> {
     let ids: Vec<_> = reused.iter().map(|(_, id)| *id).collect();
-    let standing = read::records_by_id(keys, &ids).await?;
+    let records = rows::records_by_id(keys, &ids).await?;
     let differences = reused.into_iter().map(|(delivery, id)| {
-        // One that was deleted meanwhile is like one that was changed since.
-        let fields = standing.get(&id).map(|record| record.differences(&deliveries[delivery].record));
+        // No fields if the record was deleted since: the client is told that it was changed.
+        let fields = records.get(&id).map(|record| record.differences(&deliveries[delivery].record));
         (delivery, fields.unwrap_or_default())
     });
     Ok(differences.collect())
@@ -187,11 +201,11 @@ impl Written {
 }
 
 impl Addition {
-    /// The whole record. What has no time of its own gets the stamp where its phase needs one.
+    /// The whole record. The stamp is the moment of a clock record that was sent without one.
     pub fn to(self, fields: NewRecord) -> Record {
         let started_at = match fields.phase {
             Phase::Started => fields.started_at.or(Some(self.stamp)),
-            _ => fields.started_at.or(self.taken_start),
+            _ => fields.started_at.or(self.paired_start),
         };
         let finished_at = fields.finished_at.or(fields.phase.stops().then_some(self.stamp));
         Record {

@@ -16,7 +16,7 @@ use crate::harness::{DEPLOYED, Database, Service, TempDirectory};
 const RECURRING: [&str; 4] = [
     include_str!("../../../sql/heartbeat_write.sql"),
     include_str!("../../../sql/sessions_end.sql"),
-    include_str!("../../../sql/events_forget.sql"),
+    include_str!("../../../sql/events_delete_old.sql"),
     include_str!("../../../sql/tokens_all.sql"),
 ];
 

@@ -46,7 +46,7 @@ fn no_finish_loses_its_start_between_the_steps_of_deleting_a_long_run() {
     let running = import(&service, &[record("web", "ok", 20, "10:00:00", &json!({}))]);
     recorded_as_they_happened(&database);
     drop(service);
-    let step = include_str!("../../../sql/records_forget.sql");
+    let step = include_str!("../../../sql/records_delete_old.sql");
     let step = bind_parameters(step, &["30", "'web'", "'job#1'", "null", "null"]);
     let (mut before, mut parts) = (2500, 0);
     while standing(&database) != running {

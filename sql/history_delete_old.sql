@@ -1,5 +1,5 @@
--- Forgets the histories of up to 100 records that were deleted longest ago. Answers of how many.
---   $1  the days that they are kept
+-- Deletes the histories of up to 100 records that were deleted long ago, oldest first. Returns the number of records.
+--   $1  the days after which they are deleted
 with
   due as materialized (
     select id
@@ -9,7 +9,7 @@ with
     limit 100
     for update skip locked
   ),
-  forgotten as (
+  deleted as (
     delete from history h using due where h.id = due.id
   )
 select count(*) from due

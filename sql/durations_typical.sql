@@ -6,8 +6,7 @@ select component, (
     from (
       select duration_seconds::double precision as seconds
       from records r
-      where r.component = asked.component and stage is null and phase in ('succeeded', 'failed', 'aborted', 'finished')
-        and phase = 'succeeded' and moment >= now() - interval '90 days'
+      where r.component = asked.component and stage is null and phase = 'succeeded' and moment >= now() - interval '90 days'
       order by moment desc, id desc
       limit 10000
     ) last

@@ -1,0 +1,86 @@
+//! The log of events in the database.
+//!
+//! Every write logs its events under a number that it draws while it holds the records. A transaction that drew a lower
+//! number can commit later. So events are read up to a number only after all transactions have ended that may have drawn
+//! a number up to it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+use tokio_postgres::Row;
+
+use crate::{
+    database::{Pool, QueryError},
+    domain::event::{Event, Kind, Position},
+    error::Cause,
+    store::rows::{self, sql},
+};
+
+/// The first and the longest pause while earlier transactions are in flight.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
+
+pub struct EventLog(pub Arc<Pool>);
+
+impl EventLog {
+    /// The position after the last event. Events up to there can still be uncommitted.
+    pub async fn end(&self) -> Result<Position, QueryError> {
+        let rows = self.0.read(sql!("event_last"), &[]).await?;
+        let last = rows::first(&rows, |row| Ok(row.try_get("last_value")?))?;
+        Ok(Position::behind(last.unwrap_or_default()))
+    }
+
+    /// Waits until all events are committed whose numbers were drawn before this call.
+    pub async fn settle(&self) -> Result<(), QueryError> {
+        let rows = self.0.read(sql!("event_barrier"), &[]).await?;
+        let barrier: Option<String> = rows::first(&rows, |row| Ok(row.try_get(0)?))?;
+        let [mut pause, longest] = PAUSES;
+        loop {
+            let rows = self.0.read(sql!("events_are_settled"), &[&barrier]).await?;
+            if rows::first(&rows, |row| Ok(row.try_get(0)?))? == Some(true) {
+                return Ok(());
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// At most `most` events after one position up to another, and the position reached. All events up to there must be
+    /// settled.
+    pub async fn events(
+        &self,
+        after: Position,
+        until: Position,
+        most: i64,
+    ) -> Result<(Vec<Event>, Position), QueryError> {
+        let (number, place) = (until.number, until.place);
+        let rows = self.0.read(sql!("events_since"), &[&after.number, &after.place, &number, &place, &most]).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
+        let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(QueryError::Failed)?;
+        let events: Vec<_> = rows::all(&rows, event)?;
+        Ok((events.into_iter().flatten().collect(), reached.unwrap_or(until)))
+    }
+
+    /// Whether all events after a position are still stored. False for a position in the future.
+    pub async fn is_retained(&self, position: Position) -> Result<bool, QueryError> {
+        let rows = self.0.read(sql!("events_retained"), &[]).await?;
+        let first: Option<Option<i64>> = rows::first(&rows, |row| Ok(row.try_get("first")?))?;
+        let last: Option<i64> = rows::first(&rows, |row| Ok(row.try_get("last")?))?;
+        Ok(first.flatten().is_some_and(|first| first <= position.number)
+            && last.is_some_and(|last| position <= Position::behind(last)))
+    }
+}
+
+fn position(row: &Row) -> Result<Position, Cause> {
+    Ok(Position { number: row.try_get("number")?, place: row.try_get("ordinal")? })
+}
+
+/// `None` if the record is gone without an event.
+fn event(row: &Row) -> Result<Option<Event>, Cause> {
+    if row.try_get::<_, Option<i64>>(0)?.is_none() {
+        return Ok(None);
+    }
+    let kind = row.try_get("event")?;
+    let kind = Kind::named(kind).ok_or_else(|| format!("unknown event {kind}"))?;
+    let before = (kind == Kind::Changed).then(|| rows::record_at(row, rows::WIDTH)).transpose()?;
+    Ok(Some(Event { position: position(row)?, kind, record: rows::record(row)?, before }))
+}
