@@ -56,7 +56,7 @@ impl App {
             startup: watch::Sender::new(WAITING_FOR_DATABASE.to_owned()),
             body_timeout: limits.body,
             body_budget: BodyBudget::new(limits.body_memory),
-            event_subscribers: events::Subscribers::new(limits.event_readers),
+            event_subscribers: events::Subscribers::new(limits.event_subscribers),
             requests: RequestCounters::default(),
         }
     }

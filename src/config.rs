@@ -1,4 +1,4 @@
-//! Settings, from flags and environment. A flag wins over its variable; every mistake is reported at once.
+//! Settings from flags and environment variables. A flag overrides its variable, and all mistakes are reported at once.
 
 mod help;
 mod limits;
@@ -15,70 +15,60 @@ pub use token::TokenRequest;
 
 use crate::database::{Endpoint, PoolLimits};
 
-/// What a process was asked to do.
 #[derive(Debug)]
 pub enum Invocation {
-    /// Serve.
-    Serve(Config),
-    /// Bring the schema up to date, and end.
-    Migrate(Config),
-    /// Make, list or revoke tokens.
-    Token(Config, TokenRequest),
-    /// Write everything to a file; to standard output where it is `-`.
-    Backup(Config, String),
-    /// Read everything from one; from standard input where it is `-`.
-    Restore(Config, String),
-    /// Ask the service that listens there whether it is ready.
+    /// Print the help or the version.
+    Print(&'static str),
+    /// Check the service that listens on this address.
     Healthcheck(SocketAddr),
-    /// Print the help.
-    Help,
-    /// Print the version.
-    Version,
+    Run(Command, Box<Config>),
 }
 
-/// Everything that can be set.
+/// A command that needs the configuration.
+#[derive(Debug)]
+pub enum Command {
+    Serve,
+    Migrate,
+    Token(TokenRequest),
+    /// To a file, or to standard output (`-`).
+    Backup(String),
+    /// From a file, or from standard input (`-`).
+    Restore(String),
+}
+
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// What is left open, to whoever reaches it.
     pub open: Open,
-    /// Which database.
     pub database: Database,
-    /// For how many days records are kept; none: for ever.
+    /// Older records are deleted. `None` keeps them indefinitely.
     pub keep_days: Option<u32>,
-    /// How its connections are used.
     pub pool: PoolLimits,
-    /// What clients may take.
     pub limits: Limits,
-    /// How logs are written.
     pub log: Log,
 }
 
-/// What needs no token.
+/// What clients can do without a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
-    /// Everything, on any address, until the first token is made.
+    /// Everything, on any address, until the first token is created.
     pub everything: bool,
-    /// Whatever only reads.
     pub reads: bool,
 }
 
-/// Which database.
 #[derive(Clone, Debug)]
 pub enum Database {
-    /// A PostgreSQL of the user's own.
+    /// The PostgreSQL that `DATABASE_URL` names.
     External(Box<Endpoint>),
-    /// A private one in this directory.
+    /// A private PostgreSQL in this directory.
     Embedded(PathBuf),
 }
 
-/// How logs are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    /// As JSON lines; else as text.
+    /// JSON lines instead of text.
     pub json: bool,
-    /// The least important level that is written.
     pub level: tracing::level_filters::LevelFilter,
 }
 
@@ -93,112 +83,80 @@ impl Invocation {
         let words = std::mem::take(&mut settings.words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let invocation = match words.as_slice() {
-            ["--help"] => return Ok(Self::Help),
-            ["--version"] => return Ok(Self::Version),
-            [] => config(&mut settings, &environment, is_root).map(Self::Serve),
-            ["migrate"] => config(&mut settings, &environment, is_root).map(Self::Migrate),
+            ["--help"] => return Ok(Self::Print(HELP)),
+            ["--version"] => return Ok(Self::Print(concat!("deploylog ", env!("CARGO_PKG_VERSION"), "\n"))),
             ["healthcheck"] => listen(&mut settings).map(Self::Healthcheck),
-            ["token", request @ ..] => {
-                let request = token::request(request, &mut settings, Utc::now());
+            words => {
+                let command = command(words, &mut settings);
                 let config = config(&mut settings, &environment, is_root);
-                config.zip(request).map(|(config, request)| Self::Token(config, request))
-            }
-            [command @ ("backup" | "restore"), file] => {
-                let invocation = if *command == "backup" { Self::Backup } else { Self::Restore };
-                let file = (*file).to_owned();
-                config(&mut settings, &environment, is_root).map(|config| invocation(config, file))
-            }
-            [command @ ("backup" | "restore"), ..] => {
-                config(&mut settings, &environment, is_root);
-                settings.mistakes.push(format!("{command} takes the name of one file, or -"));
-                None
-            }
-            ["load", ..] => {
-                settings
-                    .mistakes
-                    .push("load has flags of its own and comes first: see deploylog load --help".to_owned());
-                None
-            }
-            [known @ ("migrate" | "healthcheck"), other, ..] => {
-                settings.mistakes.push(format!("{known} takes no {other:?}"));
-                None
-            }
-            [other, ..] => {
-                // What else is wrong is told, too.
-                config(&mut settings, &environment, is_root);
-                settings.mistakes.push(format!(
-                    "{other} is no command: there are migrate, backup, restore, healthcheck, token and load"
-                ));
-                None
+                command.zip(config).map(|(command, config)| Self::Run(command, Box::new(config)))
             }
         };
         invocation.filter(|_| settings.mistakes.is_empty()).ok_or(settings.mistakes)
     }
 }
 
-/// Reads every setting before it gives up on any.
+fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
+    let mistake = match words {
+        [] => return Some(Command::Serve),
+        ["migrate"] => return Some(Command::Migrate),
+        ["token", request @ ..] => return token::request(request, settings, Utc::now()).map(Command::Token),
+        ["backup", file] => return Some(Command::Backup((*file).to_owned())),
+        ["restore", file] => return Some(Command::Restore((*file).to_owned())),
+        [command @ ("backup" | "restore"), ..] => format!("{command} needs exactly one file name, or -"),
+        ["load", ..] => "load must be the first argument and has its own flags: see deploylog load --help".to_owned(),
+        [command @ ("migrate" | "healthcheck"), argument, ..] => format!("{command} has no argument {argument:?}"),
+        [other, ..] => format!("{other} is not a command: use migrate, backup, restore, healthcheck, token or load"),
+    };
+    settings.mistakes.push(mistake);
+    None
+}
+
+/// Reads every setting, so that all mistakes are found. `None` only if the database is not known.
 fn config(
     settings: &mut Settings,
     environment: &impl Fn(&str) -> Option<OsString>,
     is_root: impl Fn() -> bool,
 ) -> Option<Config> {
-    let listen = listen(settings);
-    let everything = settings.switch("open");
-    let reads = settings.switch("public-reads");
     let database = database(settings, environment, is_root);
-    let keep_days = settings.get("keep-days", "a number of days from 1 to 36500", |value| match value {
-        "" => Some(None),
-        days => days.parse().ok().filter(|days| (1..=36_500).contains(days)).map(Some),
-    });
-    let size = settings.get("pool-size", "a number from 3 to 1000", |v| number(v, 3, 1000));
-    let wait = settings.seconds("pool-timeout");
-    let connect = settings.seconds("connect-timeout");
-    let statement = settings.seconds("statement-timeout");
-    let connections = settings.get("max-connections", "a number from 1 to 1000000", |v| number(v, 1, 1_000_000));
-    let share = |settings: &mut Settings, flag, of: fn(usize) -> usize| {
-        settings.get(flag, "a number from 1 to 1000000", |value| match value {
-            "" => Some(connections.map_or(1, of)),
-            value => number(value, 1, 1_000_000),
-        })
-    };
-    let connections_per_address = share(settings, "max-connections-per-address", limits::of_an_address);
-    let event_readers = share(settings, "max-event-readers", limits::of_event_readers);
-    let header = settings.seconds("header-timeout");
-    let body = settings.seconds("body-timeout");
-    let body_memory =
-        settings.get("max-body-memory", "a number of MiB from 16 to 1000000", |v| number(v, 16, 1_000_000));
-    let write = settings.seconds("write-timeout");
-    let json = settings.get("log-format", "text or json", |value| match value {
-        "text" => Some(false),
-        "json" => Some(true),
-        _ => None,
-    });
-    let level = settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok());
+    let connections = settings.number("max-connections", "a number", 1..=1_000_000)?;
     Some(Config {
-        listen: listen?,
-        open: Open { everything: everything?, reads: reads? },
-        database: database?,
-        keep_days: keep_days?,
-        pool: PoolLimits { size: size?, wait: wait?, connect: connect?, statement: statement? },
-        limits: Limits {
-            connections: connections?,
-            connections_per_address: connections_per_address?,
-            event_readers: event_readers?,
-            header: header?,
-            body: body?,
-            body_memory: body_memory?,
-            write: write?,
+        listen: listen(settings)?,
+        open: Open { everything: settings.switch("open")?, reads: settings.switch("public-reads")? },
+        keep_days: settings.optional_number("keep-days", "a number of days", 1..=36_500),
+        pool: PoolLimits {
+            size: settings.number("pool-size", "a number", 3..=1_000)?,
+            wait: settings.seconds("pool-timeout")?,
+            connect: settings.seconds("connect-timeout")?,
+            statement: settings.seconds("statement-timeout")?,
         },
-        log: Log { json: json?, level: level? },
+        limits: Limits {
+            connections,
+            connections_per_address: settings
+                .optional_number("max-connections-per-address", "a number", 1..=1_000_000)
+                .unwrap_or(limits::default_per_address(connections)),
+            event_subscribers: settings
+                .optional_number("max-event-readers", "a number", 1..=1_000_000)
+                .unwrap_or(limits::default_event_subscribers(connections)),
+            header: settings.seconds("header-timeout")?,
+            body: settings.seconds("body-timeout")?,
+            body_memory: settings.number("max-body-memory", "a number of MiB", 16..=1_000_000)?,
+            write: settings.seconds("write-timeout")?,
+        },
+        log: Log {
+            json: settings.get("log-format", "text or json", |value| match value {
+                "text" => Some(false),
+                "json" => Some(true),
+                _ => None,
+            })?,
+            level: settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok())?,
+        },
+        database: database?,
     })
 }
 
 fn listen(settings: &mut Settings) -> Option<SocketAddr> {
-    settings.get("listen", "an address and port such as 127.0.0.1:5000", |value| value.parse().ok())
-}
-
-fn number(text: &str, least: usize, most: usize) -> Option<usize> {
-    text.parse().ok().filter(|number| (least..=most).contains(number))
+    settings.get("listen", "an address such as 127.0.0.1:5000", |value| value.parse().ok())
 }
 
 fn database(
@@ -206,47 +164,41 @@ fn database(
     environment: &impl Fn(&str) -> Option<OsString>,
     is_root: impl Fn() -> bool,
 ) -> Option<Database> {
-    let Some(url) = settings.optional("database-url") else {
-        return data_dir(settings, environment, is_root).map(Database::Embedded);
+    let database = match settings.optional("database-url") {
+        Some(url) => Endpoint::parse(&url, environment).map(|endpoint| Database::External(Box::new(endpoint))),
+        None => settings
+            .optional("data-dir")
+            .map(PathBuf::from)
+            .or_else(|| default_data_dir(environment, is_root()))
+            .map(Database::Embedded)
+            .ok_or_else(|| "DEPLOYLOG_DATA_DIR must be set if HOME is not set".to_owned()),
     };
-    let endpoint = Endpoint::parse(&url, environment).map_err(|sentence| settings.mistakes.push(sentence)).ok()?;
-    Some(Database::External(Box::new(endpoint)))
+    database.map_err(|mistake| settings.mistakes.push(mistake)).ok()
 }
 
-fn data_dir(
-    settings: &mut Settings,
-    environment: &impl Fn(&str) -> Option<OsString>,
-    is_root: impl Fn() -> bool,
-) -> Option<PathBuf> {
-    let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(dir) = settings.optional("data-dir") {
-        return Some(dir.into());
-    }
-    if is_root() {
+fn default_data_dir(environment: &impl Fn(&str) -> Option<OsString>, is_root: bool) -> Option<PathBuf> {
+    if is_root {
         return Some("/var/lib/deploylog".into());
     }
-    let home = set("HOME").map(|home| home.join(".local/share"));
-    let dir = set("XDG_DATA_HOME").or(home).map(|data| data.join("deploylog"));
-    if dir.is_none() {
-        settings.mistakes.push("DEPLOYLOG_DATA_DIR must be set where HOME is not".to_owned());
-    }
-    dir
+    let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
+    data.map(|data| data.join("deploylog"))
 }
 
 impl std::fmt::Display for Database {
-    /// Where it is; never its password.
+    /// Never shows the password.
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let config = match self {
             Self::Embedded(dir) => return write!(f, "a private PostgreSQL in {}", dir.display()),
             Self::External(endpoint) => &endpoint.config,
         };
-        let port = |index: usize| match config.get_ports() {
-            [] => 5432,
-            [one] => *one,
-            ports => ports.get(index).copied().unwrap_or(5432),
-        };
+        let ports = config.get_ports();
         let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
-            tokio_postgres::config::Host::Tcp(name) => format!("{name}:{}", port(index)),
+            tokio_postgres::config::Host::Tcp(name) => {
+                // One port counts for all hosts.
+                let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+                format!("{name}:{port}")
+            }
             tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
         });
         let hosts: Vec<_> = hosts.collect();

@@ -1,4 +1,4 @@
-//! The log, on standard error: one line an entry, in which no text that came from elsewhere is more than text.
+//! The log on standard error. Each entry is one line, in which text from clients and from the database is escaped.
 
 use std::{
     borrow::Cow,
@@ -7,12 +7,12 @@ use std::{
 
 use crate::config::Log;
 
-/// Writes what is traced from now on, and a panic too, so that it is an entry like any other.
+/// Sets up the log. A panic becomes an entry like any other.
 pub fn to_stderr(log: Log) {
-    // A log that nobody reads any more ends nothing.
+    // If standard error is closed, the process continues without a log.
     let builder = tracing_subscriber::fmt()
         .with_max_level(log.level)
-        .with_writer(|| Lines(io::stderr()))
+        .with_writer(|| EscapingWriter(io::stderr()))
         .log_internal_errors(false);
     if log.json {
         builder.json().init();
@@ -22,11 +22,11 @@ pub fn to_stderr(log: Log) {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
-/// The text with everything escaped that could end a line, steer a terminal, or show characters in another order than
-/// they are written in. As JSON does it, so that text within JSON stays the same text.
+/// Escapes characters that could end a line, control a terminal or change the order of other characters. JSON escapes
+/// are used, so that the content of JSON stays the same.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    if !text.contains(needs_escape) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -35,25 +35,25 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            acting if acts(acting) => escaped.push_str(&format!("\\u{:04x}", u32::from(acting))),
-            other => escaped.push(other),
+            character if needs_escape(character) => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            character => escaped.push(character),
         }
     }
     Cow::Owned(escaped)
 }
 
-/// Controls, the separators of lines and paragraphs, and what is invisible or turns the direction of writing: all have
+/// Control characters, line and paragraph separators, and invisible or bidirectional formatting characters. All have
 /// four hexadecimal digits.
-fn acts(character: char) -> bool {
+fn needs_escape(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Takes whole entries, each with the one line feed at its end that is the log's own.
-struct Lines<W>(W);
+/// Each write is a complete entry that ends with a line feed.
+struct EscapingWriter<W>(W);
 
-impl<W: Write> Write for Lines<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let line = entry.strip_suffix(b"\n").unwrap_or(entry);
         let line = escaped(&String::from_utf8_lossy(line)).into_owned() + "\n";
@@ -71,23 +71,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_acts_and_the_rest_is_as_it_was() {
+    fn only_control_and_formatting_characters_are_escaped() {
         let harmless = "größenberater 部署 \u{1f680} e\u{301} \"\\n\" עברית";
         assert!(matches!(escaped(harmless), Cow::Borrowed(text) if text == harmless));
-        let acting = "a\n\r\t\0\u{1b}[31m\u{7f}\u{85}\u{9b}\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff}z";
+        let special = "a\n\r\t\0\u{1b}[31m\u{7f}\u{85}\u{9b}\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{feff}z";
         let expected = r"a\n\r\t\u0000\u001b[31m\u007f\u0085\u009b\u2028\u2029\u202e\u2066\u200f\ufeffz";
-        assert_eq!(escaped(acting), expected);
+        assert_eq!(escaped(special), expected);
         let json = format!("\"{expected}\"");
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), acting);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), special);
     }
 
     #[test]
-    fn an_entry_is_one_line_whatever_is_in_it() {
-        let mut lines = Lines(Vec::new());
+    fn an_entry_with_line_feeds_is_one_line() {
+        let mut log = EscapingWriter(Vec::new());
         for entry in ["ERROR one\nDETAIL: two\n", "three\n", "four\n\n"] {
-            lines.write_all(entry.as_bytes()).unwrap();
+            log.write_all(entry.as_bytes()).unwrap();
         }
-        lines.write_all(b"f\xc3\x28ve\n").unwrap();
-        assert_eq!(String::from_utf8(lines.0).unwrap(), "ERROR one\\nDETAIL: two\nthree\nfour\\n\nf\u{fffd}(ve\n");
+        log.write_all(b"f\xc3\x28ve\n").unwrap();
+        assert_eq!(String::from_utf8(log.0).unwrap(), "ERROR one\\nDETAIL: two\nthree\nfour\\n\nf\u{fffd}(ve\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The process: what it was asked to do, and its exit code.
+//! The process: runs the command and sets the exit code.
 
 use std::{
     io::{self, Write as _},
@@ -8,13 +8,9 @@ use std::{
 use deploylog::{commands, log};
 
 fn main() -> ExitCode {
-    match commands::run(std::env::args_os().skip(1)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            for sentence in &failure.sentences {
-                let _ = writeln!(io::stderr(), "deploylog: {}", log::escaped(sentence));
-            }
-            ExitCode::from(failure.code)
-        }
+    let Err(error) = commands::run(std::env::args_os().skip(1)) else { return ExitCode::SUCCESS };
+    for message in &error.messages {
+        let _ = writeln!(io::stderr(), "deploylog: {}", log::escaped(message));
     }
+    ExitCode::from(error.exit_code)
 }

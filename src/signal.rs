@@ -1,20 +1,20 @@
-//! When to stop.
+//! The signals that stop the process.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, caught from here on: as PID 1 a process has no default for them.
+/// SIGTERM and SIGINT. Without a handler, a process with the id 1 (as in a container) ignores both.
 pub struct Shutdown {
     term: Signal,
     int: Signal,
 }
 
 impl Shutdown {
-    /// Starts to catch them.
+    /// Catches the signals from now on.
     pub fn catch() -> std::io::Result<Self> {
         Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
 
-    /// Resolves, with its name, when one arrives.
+    /// Waits for a signal and returns its name.
     pub async fn requested(&mut self) -> &'static str {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",

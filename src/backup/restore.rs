@@ -1,4 +1,4 @@
-//! Everything in.
+//! Restores a backup.
 
 use std::pin::pin;
 
@@ -7,178 +7,161 @@ use futures_util::SinkExt as _;
 use tokio::io::AsyncRead;
 use tokio_postgres::{Client, Transaction};
 
-use super::{
-    BackupError, END_OF_ROWS, FORMAT, Summary,
-    dump::{columns, quoted},
-    kept_tables,
-    lines::{Lines, damaged},
+use super::format::{BackupReader, END_OF_ROWS, FORMAT, Summary, columns, damaged, identifiers, newer_schema, tables};
+use crate::{
+    database::migrate,
+    error::{Cause, Chained},
 };
-use crate::database::migrate;
 
-/// Rows are sent on in pieces not much longer.
-const PIECE_BYTES: usize = 64 << 10;
-/// Indexes are made of very many rows.
+/// Rows are sent to PostgreSQL in chunks of about this size.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The indexes are created from all rows at once, which needs memory.
 const SETTINGS: &str = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;
     set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local maintenance_work_mem = '128MB'";
 
-/// A backup of which the first line has been read.
+/// A backup whose first line is read.
 pub struct Backup<R> {
-    lines: Lines<R>,
+    reader: BackupReader<R>,
+    /// The last migration of the backup's schema.
     schema: String,
-    /// How many steps lead to the schema.
-    steps: usize,
+    /// The number of migrations up to `schema`.
+    migrations: usize,
     moment: String,
 }
 
 impl<R: AsyncRead + Unpin> Backup<R> {
-    /// Reads what it is a backup of.
-    pub async fn open(reader: R) -> Result<Self, BackupError> {
-        let mut lines = Lines::new(reader);
-        let no_backup = || BackupError::Refused("it is no backup that this deploylog reads".to_owned());
-        let first = lines.next().await.ok().flatten().ok_or_else(no_backup)?;
-        let rest = first.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(' '));
-        let (schema, moment) = rest.and_then(|rest| rest.split_once(' ')).ok_or_else(no_backup)?;
-        let steps = migrate::steps_to(schema).ok_or_else(|| {
-            BackupError::Refused(format!(
-                "it has the schema {schema}, which this deploylog {} does not know: run a newer one",
-                env!("CARGO_PKG_VERSION")
-            ))
-        })?;
+    pub async fn open(reader: R) -> Result<Self, Cause> {
+        let mut reader = BackupReader::new(reader);
+        let first = reader.next_text().await.ok().flatten().unwrap_or_default();
+        let header = first.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(' ')?.split_once(' '));
+        let (schema, moment) = header.ok_or("it is not a backup of deploylog, or of another format")?;
         let (schema, moment) = (schema.to_owned(), moment.to_owned());
-        Ok(Self { lines, schema, steps, moment })
+        let migrations = migrate::steps_to(&schema).ok_or_else(|| newer_schema(&schema))?;
+        Ok(Self { reader, schema, migrations, moment })
     }
 
-    /// Puts all of it into an empty database that no service uses; or nothing.
-    pub async fn restore(mut self, client: &mut Client) -> Result<Summary, BackupError> {
+    /// Restores into an empty database that no service uses. Changes nothing on failure.
+    pub async fn restore(mut self, client: &mut Client) -> Result<Summary, Cause> {
         let transaction = client.transaction().await?;
         transaction.batch_execute(SETTINGS).await?;
-        self.claim(&transaction).await?;
-        let tables = kept_tables(self.steps);
+        self.prepare(&transaction).await?;
         let mut indexes = Vec::new();
-        for table in &tables {
-            // Made anew of all rows at once, which is several times as fast.
-            for row in transaction.query(include_str!("../../sql/restore_indexes.sql"), &[table]).await? {
+        for table in tables(self.migrations) {
+            // It is several times faster to create the indexes after the rows.
+            for row in transaction.query(include_str!("../../sql/restore_indexes.sql"), &[&table]).await? {
                 transaction.batch_execute(&format!("drop index {}", row.try_get::<_, &str>(0)?)).await?;
                 indexes.push(row.try_get::<_, String>(1)?);
             }
         }
-        let records = self.read(&transaction, &tables).await?;
+        let records = self.load(&transaction).await?;
         for index in indexes {
             transaction.batch_execute(&index).await?;
         }
         migrate::run_up_to(migrate::STEPS, &transaction, &|_| ()).await?;
         transaction.execute(include_str!("../../sql/restore_events.sql"), &[]).await?;
-        // Later steps may have renamed or dropped tables of the file.
-        transaction.batch_execute(&format!("analyze {}", kept_tables(migrate::STEPS).join(", "))).await?;
+        transaction.batch_execute(&format!("analyze {}", tables(migrate::STEPS).join(", "))).await?;
         transaction.commit().await?;
         Ok(Summary { records, moment: self.moment })
     }
 
-    /// Makes the schema the file's, and makes sure that it is empty and stays so for everyone else.
-    async fn claim(&self, transaction: &Transaction<'_>) -> Result<(), BackupError> {
-        migrate::run_up_to(self.steps, transaction, &|_| ()).await?;
+    /// Migrates to the backup's schema and locks the tables. Fails if the database is in use or not empty.
+    async fn prepare(&self, transaction: &Transaction<'_>) -> Result<(), Cause> {
+        migrate::run_up_to(self.migrations, transaction, &|_| ()).await?;
         let last = transaction.query_one(include_str!("../../sql/schema_last.sql"), &[]).await?;
         let last: &str = last.try_get(0)?;
         if last != self.schema {
-            return Err(BackupError::Refused(format!(
-                "it has the schema {}, and the database has {last} already: restore it into a new database",
-                self.schema
-            )));
+            let backup = &self.schema;
+            return Err(format!(
+                "the backup has the schema {backup}, but the database already has {last}: restore into a new database"
+            )
+            .into());
         }
-        // A service that starts waits here. One that runs has a row that is not older than a minute.
-        let services = if migrate::tables(self.steps).contains(&"heartbeats") { "heartbeats" } else { "replicas" };
+        // A service that starts now waits for this lock. A running service updates its row within a minute.
+        let services = if migrate::tables(self.migrations).contains(&"heartbeats") { "heartbeats" } else { "replicas" };
         transaction.batch_execute(&format!("lock table {services} in access exclusive mode")).await?;
-        let served = format!("select from {services} where seen_at > now() - interval '1 minute'");
-        if transaction.query_opt(&format!("{served} limit 1"), &[]).await?.is_some() {
-            return Err(BackupError::Refused(
-                "a deploylog serves the database, or ended within the last minute and may still write: stop it first"
-                    .to_owned(),
-            ));
+        let running = format!("select from {services} where seen_at > now() - interval '1 minute' limit 1");
+        if transaction.query_opt(&running, &[]).await?.is_some() {
+            return Err("a deploylog service uses the database, or was killed within the last minute and can still \
+                        write: stop it, or wait a minute"
+                .into());
         }
-        for table in kept_tables(self.steps) {
+        for table in tables(self.migrations) {
             transaction.batch_execute(&format!("lock table {table} in access exclusive mode")).await?;
-            let found = transaction.query_opt(&format!("select from {table} limit 1"), &[]).await?;
-            if found.is_some() {
-                return Err(BackupError::Refused(format!(
-                    "the database is not empty: there are {table}, and nothing is mixed with what is there"
-                )));
+            if transaction.query_opt(&format!("select from {table} limit 1"), &[]).await?.is_some() {
+                return Err(format!(
+                    "the database is not empty: the table {table} has rows, and a restore needs an empty database"
+                )
+                .into());
             }
         }
         Ok(())
     }
 
-    /// Reads everything up to the end, which must fit. Answers how many records there are.
-    async fn read(&mut self, transaction: &Transaction<'_>, tables: &[&str]) -> Result<u64, BackupError> {
+    /// Loads all lines and verifies the last one. Returns the number of records.
+    async fn load(&mut self, transaction: &Transaction<'_>) -> Result<u64, Cause> {
+        let tables = tables(self.migrations);
         let (mut rows, mut records) = (0, 0);
         loop {
-            let line = self.lines.next().await?.ok_or_else(|| damaged("its end is missing"))?;
+            let line = self.reader.next_text().await?.ok_or_else(|| damaged("the end is missing"))?;
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
-                ["table", name, names @ ..] if tables.contains(name) => {
-                    let known = columns(transaction, name).await?;
+                ["table", table, names @ ..] if tables.contains(table) => {
+                    let known = columns(transaction, table).await?;
                     if !names.iter().all(|name| known.iter().any(|known| known == name)) {
-                        return Err(damaged(format!("{name} has other columns")));
+                        return Err(damaged(format!("the table {table} has unknown columns")));
                     }
-                    let count = self.read_table(transaction, name, names).await?;
+                    let count = self.load_table(transaction, table, names).await?;
                     rows += count;
-                    if *name == "records" {
+                    if *table == "records" {
                         records = count;
                     }
                 }
-                ["sequence", name, last] => {
-                    let last: i64 = last.parse().map_err(|_| damaged(format!("no number: {last}")))?;
+                ["sequence", sequence, last] => {
+                    let last: i64 = last.parse().map_err(|_| damaged(format!("{last} is not a number")))?;
                     let known = transaction.query(include_str!("../../sql/backup_sequences.sql"), &[&tables]).await?;
-                    if !known.iter().any(|row| row.try_get(0).is_ok_and(|known: &str| known == *name)) {
-                        return Err(damaged(format!("there is no sequence {name}")));
+                    if !known.iter().any(|row| row.try_get(0).is_ok_and(|known: &str| known == *sequence)) {
+                        return Err(damaged(format!("the sequence {sequence} is unknown")));
                     }
-                    let sql = include_str!("../../sql/restore_sequence.sql");
-                    transaction.execute(sql, &[name, &last]).await?;
+                    transaction.execute(include_str!("../../sql/restore_sequence.sql"), &[sequence, &last]).await?;
                 }
                 ["end", count, sum] => {
-                    if *count != rows.to_string() || *sum != self.lines.sum_before() {
-                        return Err(damaged("its last line does not fit the rest"));
+                    if *count != rows.to_string() || *sum != self.reader.sum() {
+                        return Err(damaged("the last line does not match the others"));
                     }
-                    return match self.lines.next().await? {
-                        None => Ok(records),
-                        Some(_) => Err(damaged("something follows its end")),
-                    };
+                    let is_end = self.reader.next().await?.is_empty();
+                    return if is_end { Ok(records) } else { Err(damaged("there are lines after the end")) };
                 }
-                _ => return Err(damaged("a line is none of a backup's")),
+                _ => return Err(damaged("a line is invalid")),
             }
         }
     }
 
-    async fn read_table(
-        &mut self,
-        transaction: &Transaction<'_>,
-        table: &str,
-        columns: &[&str],
-    ) -> Result<u64, BackupError> {
-        let copy = format!("copy {table} ({}) from stdin", quoted(columns));
+    /// Returns the number of rows.
+    async fn load_table(&mut self, transaction: &Transaction<'_>, table: &str, columns: &[&str]) -> Result<u64, Cause> {
+        let copy = format!("copy {table} ({}) from stdin", identifiers(columns));
         let mut sink = pin!(transaction.copy_in::<_, Bytes>(&copy).await?);
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         loop {
-            let length = self.lines.append(&mut piece).await?;
-            let line = piece.len() - length;
-            let is_end = piece[line..] == *END_OF_ROWS;
-            if length == 0 {
-                return Err(damaged("its end is missing"));
+            let line = self.reader.next().await?;
+            if line.is_empty() {
+                return Err(damaged("the end is missing"));
+            }
+            let is_end = line == END_OF_ROWS;
+            if !is_end {
+                chunk.extend_from_slice(line);
+            }
+            if is_end || chunk.len() >= CHUNK_BYTES {
+                sink.send(std::mem::take(&mut chunk).into()).await.map_err(copy_error)?;
             }
             if is_end {
-                piece.truncate(line);
-            }
-            if is_end || piece.len() >= PIECE_BYTES {
-                sink.send(std::mem::take(&mut piece).into()).await.map_err(misfit)?;
-            }
-            if is_end {
-                return sink.finish().await.map_err(misfit);
+                return sink.finish().await.map_err(copy_error);
             }
         }
     }
 }
 
-/// What a table does not take was not written from one.
-fn misfit(error: tokio_postgres::Error) -> BackupError {
+/// Values that a table does not accept were not written by a backup.
+fn copy_error(error: tokio_postgres::Error) -> Cause {
     let is_data = error.code().is_some_and(|code| ["22", "23"].contains(&&code.code()[..2]));
-    if is_data { damaged(BackupError::from(error)) } else { error.into() }
+    if is_data { damaged(Chained(&error)) } else { error.into() }
 }

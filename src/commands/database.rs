@@ -1,52 +1,62 @@
-//! The database that a command works on.
+//! The database that a command uses: the configured one, or the private PostgreSQL.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio_postgres::Client;
 
-use super::{FAILED, Failure, NO_DATABASE};
+use super::result::CommandError;
 use crate::{
     config::{Config, Database},
     database::migrate::{self, MigrateError},
     database::{Endpoint, connect_options},
     embedded::Cluster,
+    error::Cause,
     signal::Shutdown,
 };
 
-/// The named database, or the private one: that of the service which runs beside, else started for the command.
-pub struct Opened {
-    /// How to connect.
+/// PostgreSQL can pause for long while it stores many rows.
+const BULK_TIMEOUT: Duration = Duration::from_secs(120);
+
+pub struct CommandDatabase {
     pub endpoint: Endpoint,
     cluster: Option<Cluster>,
 }
 
-impl Opened {
-    pub async fn open(settings: &Config) -> Result<Self, Failure> {
-        let cluster = match &settings.database {
-            Database::External(_) => None,
-            Database::Embedded(dir) => {
-                Some(Cluster::join_or_start(dir).await.map_err(|error| Failure::new(NO_DATABASE, error.to_string()))?)
-            }
-        };
-        let endpoint = connect_options(&endpoint(&settings.database, cluster.as_ref()), settings.pool);
-        Ok(Self { endpoint, cluster })
+impl CommandDatabase {
+    /// Uses the private PostgreSQL of a running service, or starts it for the command.
+    pub async fn open(config: &Config) -> Result<Self, CommandError> {
+        Self::open_by(config, Cluster::join_or_start).await
     }
 
-    /// Does something that takes long, to its end or until the process is asked to end: then nothing of it is done.
-    pub async fn work<T>(&self, work: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut shutdown = Shutdown::catch().map_err(|error| Failure::new(FAILED, error.to_string()))?;
+    /// `start` starts the private PostgreSQL in a data directory.
+    pub async fn open_by(
+        config: &Config,
+        start: impl AsyncFnOnce(&Path) -> Result<Cluster, Cause>,
+    ) -> Result<Self, CommandError> {
+        let (endpoint, cluster) = match &config.database {
+            Database::External(endpoint) => ((**endpoint).clone(), None),
+            Database::Embedded(dir) => {
+                let cluster = start(dir).await.map_err(CommandError::no_database)?;
+                (Endpoint::plain(cluster.config()), Some(cluster))
+            }
+        };
+        Ok(Self { endpoint: connect_options(&endpoint, config.pool), cluster })
+    }
+
+    /// Runs the work on one connection. A signal cancels the work, and the transaction is rolled back.
+    pub async fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut shutdown = Shutdown::catch().map_err(CommandError::failed)?;
         let mut endpoint = self.endpoint.clone();
-        // Who takes in very much stands still for a while now and then.
-        endpoint.config.tcp_user_timeout(Duration::from_secs(120));
-        let (mut client, connection) = endpoint
-            .connect()
-            .await
-            .map_err(|error| Failure::new(NO_DATABASE, MigrateError::from(error).to_string()))?;
+        endpoint.config.tcp_user_timeout(BULK_TIMEOUT);
+        let (mut client, connection) = endpoint.connect().await.map_err(CommandError::no_database)?;
         let result = tokio::select! {
             result = work(&mut client) => result,
             signal = shutdown.requested() => {
                 connection.abort();
-                Err(Failure::new(FAILED, format!("{signal}: stopped before it was done")))
+                Err(CommandError::failed(format!("{signal}: stopped before the end, nothing is changed")))
             }
         };
         drop(client);
@@ -54,48 +64,19 @@ impl Opened {
         result
     }
 
-    /// Stops what was started for it.
+    /// Brings the schema up to date and returns the number of migrations that were run.
+    pub async fn migrate(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
+        let (mut client, connection) = self.endpoint.connect().await?;
+        let count = migrate::run(&mut client, progress).await;
+        drop(client);
+        let _ = connection.await;
+        count
+    }
+
+    /// Stops the private PostgreSQL if it was started for this command.
     pub async fn close(self) {
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }
     }
-}
-
-/// How to connect to it.
-pub fn endpoint(database: &Database, cluster: Option<&Cluster>) -> Endpoint {
-    match (database, cluster) {
-        (Database::External(endpoint), _) => (**endpoint).clone(),
-        (Database::Embedded(_), Some(cluster)) => Endpoint::plain(cluster.config()),
-        (Database::Embedded(_), None) => Endpoint::plain(tokio_postgres::Config::new()),
-    }
-}
-
-/// Why the database cannot be used: for now, or as things are.
-pub enum Attempt {
-    Again(String),
-    Never(String),
-}
-
-impl From<Attempt> for Failure {
-    /// As it is told where nobody tries again.
-    fn from((Attempt::Again(sentence) | Attempt::Never(sentence)): Attempt) -> Self {
-        Self::new(NO_DATABASE, sentence)
-    }
-}
-
-impl From<MigrateError> for Attempt {
-    fn from(error: MigrateError) -> Self {
-        let sentence = error.to_string();
-        if error.is_passing() { Self::Again(sentence) } else { Self::Never(sentence) }
-    }
-}
-
-/// Brings the schema up to date. Answers how many steps were taken.
-pub async fn migrate(database: &Endpoint, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, Attempt> {
-    let (mut client, connection) = database.connect().await.map_err(MigrateError::from)?;
-    let steps = migrate::run(&mut client, progress).await;
-    drop(client);
-    let _ = connection.await;
-    Ok(steps?)
 }

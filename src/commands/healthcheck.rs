@@ -1,7 +1,7 @@
-//! `deploylog healthcheck`: asks a running service, as a container's health check needs it.
+//! `deploylog healthcheck`: fails unless the service is ready. For the health check of a container.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -10,30 +10,30 @@ use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
+use super::result::CommandError;
 use crate::error::Cause;
 
-const DEADLINE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Fails unless the service that listens here answers that it is ready.
-pub async fn ready(listen: SocketAddr) -> Result<(), Cause> {
-    timeout(DEADLINE, ask(reachable(listen))).await?
+/// `listen` is the address that the service listens on.
+pub async fn run(listen: SocketAddr) -> Result<(), CommandError> {
+    let result = timeout(TIMEOUT, check(loopback_if_unspecified(listen))).await;
+    result.map_err(CommandError::failed)?.map_err(CommandError::failed)
 }
 
-async fn ask(address: SocketAddr) -> Result<(), Cause> {
+async fn check(address: SocketAddr) -> Result<(), Cause> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::get("/readyz").header(header::HOST, address.to_string()).body(Empty::<Bytes>::new())?;
     let status = sender.send_request(request).await?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("http://{address}/readyz answers {status}").into()) }
+    if status.is_success() { Ok(()) } else { Err(format!("http://{address}/readyz returns {status}").into()) }
 }
 
-/// Who listens on every address is reached on loopback.
-fn reachable(mut listen: SocketAddr) -> SocketAddr {
-    match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+/// A service that listens on all addresses is checked on loopback.
+fn loopback_if_unspecified(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
-    listen
+    address
 }

@@ -1,22 +1,19 @@
-//! `deploylog migrate`.
+//! `deploylog migrate`: brings the database schema up to date.
 
 use super::{
-    Failure,
-    database::{self, Opened},
-    say,
+    database::CommandDatabase,
+    result::{CommandError, print},
 };
-use crate::{config::Config, log};
+use crate::config::Config;
 
-/// Brings the schema up to date.
-pub async fn run(config: Config) -> Result<(), Failure> {
-    log::to_stderr(config.log);
-    let database = Opened::open(&config).await?;
-    let result = database::migrate(&database.endpoint, &|step| tracing::info!("migrating the schema: {step}")).await;
+pub async fn run(config: &Config) -> Result<(), CommandError> {
+    let database = CommandDatabase::open(config).await?;
+    let result = database.migrate(&|migration| tracing::info!("migrating the schema: {migration}")).await;
     database.close().await;
-    match result? {
-        0 => say("the schema was up to date\n"),
-        1 => say("the schema is up to date: 1 migration was run\n"),
-        steps => say(&format!("the schema is up to date: {steps} migrations were run\n")),
+    match result.map_err(CommandError::no_database)? {
+        0 => print("the schema was up to date\n"),
+        1 => print("the schema is up to date: ran 1 migration\n"),
+        count => print(&format!("the schema is up to date: ran {count} migrations\n")),
     }
     Ok(())
 }

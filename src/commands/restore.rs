@@ -1,4 +1,4 @@
-//! `deploylog restore`.
+//! `deploylog restore`: loads a backup into an empty database, completely or not at all.
 
 use tokio::{
     fs::File,
@@ -6,31 +6,23 @@ use tokio::{
 };
 
 use super::{
-    Failure,
-    backup::{counted, failure},
-    database::Opened,
-    say,
+    database::CommandDatabase,
+    result::{CommandError, print},
 };
-use crate::{
-    backup::{Backup, Summary},
-    config::Config,
-    log,
-};
+use crate::{backup::Backup, config::Config};
 
-/// Reads everything from a file, or from standard input.
-pub async fn run(config: Config, name: String) -> Result<(), Failure> {
-    log::to_stderr(config.log);
-    let failure = |error| failure("restored", &name, &error);
-    let reader: Box<dyn AsyncRead + Unpin> = match name.as_str() {
+/// `file` is a path, or `-` for standard input.
+pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
+    let failed = |cause| CommandError::failed(cause).context(&format!("nothing was restored ({file})"));
+    let reader: Box<dyn AsyncRead + Unpin> = match file.as_str() {
         "-" => Box::new(io::stdin()),
-        name => Box::new(File::open(name).await.map_err(|error| failure(error.into()))?),
+        path => Box::new(File::open(path).await.map_err(|error| failed(error.into()))?),
     };
-    // A file that is no backup leaves the database alone.
-    let backup = Backup::open(reader).await.map_err(failure)?;
-    let database = Opened::open(&config).await?;
-    let result = database.work(async |client| backup.restore(client).await.map_err(failure)).await;
+    // Before the database is opened, so that a file that is no backup changes nothing.
+    let backup = Backup::open(reader).await.map_err(failed)?;
+    let database = CommandDatabase::open(config).await?;
+    let result = database.run(async |client| backup.restore(client).await.map_err(failed)).await;
     database.close().await;
-    let Summary { records, moment } = result?;
-    say(&format!("restored {}, as of {moment}\n", counted(records)));
+    print(&format!("restored {}\n", result?));
     Ok(())
 }

@@ -1,13 +1,12 @@
-//! `deploylog token`.
+//! `deploylog token`: creates, lists and revokes API tokens.
 
 use std::io::{self, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    FAILED, Failure, NO_DATABASE,
-    database::{self, Opened},
-    say,
+    database::CommandDatabase,
+    result::{CommandError, print},
 };
 use crate::{
     auth::{
@@ -16,73 +15,59 @@ use crate::{
     },
     config::{Config, TokenRequest},
     domain::caller::Grant,
-    error::Error,
-    log::{self, escaped},
+    log::escaped,
     store::Tokens,
 };
 
-/// Brings the schema up to date, so that there can be a token before the service's first start, and does what was asked.
-pub async fn run(config: Config, request: TokenRequest) -> Result<(), Failure> {
-    log::to_stderr(config.log);
-    let database = Opened::open(&config).await?;
-    let result = carry_out(&config, &database, request).await;
+pub async fn run(config: &Config, request: TokenRequest) -> Result<(), CommandError> {
+    let database = CommandDatabase::open(config).await?;
+    let result = run_on(&database, config, request).await;
     database.close().await;
     result
 }
 
-async fn carry_out(config: &Config, database: &Opened, request: TokenRequest) -> Result<(), Failure> {
-    database::migrate(&database.endpoint, &|_| ()).await?;
-    let tokens = Tokens::new(&database.endpoint, config.pool).map_err(|error| failed(&error))?;
+async fn run_on(database: &CommandDatabase, config: &Config, request: TokenRequest) -> Result<(), CommandError> {
+    // A token can be created before the first start of the service.
+    database.migrate(&|_| ()).await.map_err(CommandError::no_database)?;
+    let tokens = Tokens::new(&database.endpoint, config.pool).map_err(CommandError::no_database)?;
     match request {
-        TokenRequest::Create(grant) => create(&tokens, grant).await,
-        TokenRequest::List => {
-            say(&table(&tokens.all().await.map_err(|error| failed(&error))?, Utc::now()));
-            Ok(())
-        }
-        TokenRequest::Revoke(name) => revoke(&tokens, &name).await,
-    }
-}
-
-async fn create(tokens: &Tokens, grant: Grant) -> Result<(), Failure> {
-    let secret =
-        secret::generate().map_err(|error| Failure::new(FAILED, format!("no randomness is to be had: {error}")))?;
-    let digest =
-        TokenDigest::of(secret.as_bytes()).ok_or_else(|| Failure::new(FAILED, "a token is not as it must be"))?;
-    let token = Token { grant, digest };
-    if !tokens.add(&token).await.map_err(|error| failed(&error))? {
-        let name = token.grant.name;
-        let sentence = format!("there is a token {name} already, or there was: a name is given once");
-        return Err(Failure::new(FAILED, sentence));
-    }
-    // Standard output has the token alone, for whoever keeps it.
-    let _ = writeln!(io::stderr(), "This is the token. It is shown this once: keep it where it is needed.");
-    let mut out = io::stdout();
-    let Err(unwritten) = out.write_all((secret + "\n").as_bytes()).and_then(|()| out.flush()) else {
-        return Ok(());
-    };
-    // Nobody knows it, or half the world does.
-    let name = token.grant.name;
-    let outcome = match tokens.revoke(&name).await {
-        Ok(_) => "is revoked: make one of another name".to_owned(),
-        Err(error) => format!("is not revoked either: {error}"),
-    };
-    Err(Failure::new(FAILED, format!("the token {name} could not be written ({unwritten}) and {outcome}")))
-}
-
-async fn revoke(tokens: &Tokens, name: &str) -> Result<(), Failure> {
-    match tokens.revoke(name).await.map_err(|error| failed(&error))? {
-        Some(true) => say(&format!("{} is revoked: within 5 seconds no service takes it any more\n", escaped(name))),
-        Some(false) => say(&format!("{} was revoked before\n", escaped(name))),
-        None => return Err(Failure::new(FAILED, format!("there is no token {name}"))),
+        TokenRequest::Create(grant) => return create(&tokens, grant).await,
+        TokenRequest::List => print(&table(&tokens.all().await.map_err(CommandError::no_database)?, Utc::now())),
+        TokenRequest::Revoke(name) => match tokens.revoke(&name).await.map_err(CommandError::no_database)? {
+            Some(true) => {
+                print(&format!("{} is revoked: every process rejects it within 5 seconds\n", escaped(&name)));
+            }
+            Some(false) => print(&format!("{} was already revoked\n", escaped(&name))),
+            None => return Err(CommandError::failed(format!("there is no token {name}"))),
+        },
     }
     Ok(())
 }
 
-fn failed(error: &Error) -> Failure {
-    Failure::new(NO_DATABASE, error.to_string())
+async fn create(tokens: &Tokens, grant: Grant) -> Result<(), CommandError> {
+    let secret = secret::generate().map_err(|error| CommandError::failed(error.to_string()))?;
+    let digest = TokenDigest::of(secret.as_bytes()).ok_or_else(|| CommandError::failed("the token is malformed"))?;
+    let token = Token { grant, digest };
+    let is_new = tokens.add(&token).await.map_err(CommandError::no_database)?;
+    let name = token.grant.name;
+    if !is_new {
+        let message = format!("the token name {name} is already used: choose another name, also for a revoked token");
+        return Err(CommandError::failed(message));
+    }
+    // Standard output contains only the token, so that a script can store it.
+    let _ = writeln!(io::stderr(), "Store this token now. It cannot be shown again.");
+    let mut out = io::stdout();
+    let Err(unwritten) = out.write_all((secret + "\n").as_bytes()).and_then(|()| out.flush()) else {
+        return Ok(());
+    };
+    let revoked = match tokens.revoke(&name).await {
+        Ok(_) => "it is revoked: create one with another name".to_owned(),
+        Err(error) => format!("it could not be revoked: {error}"),
+    };
+    Err(CommandError::failed(format!("the token {name} could not be printed ({unwritten}), and {revoked}")))
 }
 
-/// One line each, the columns below each other.
+/// One line for each token, with aligned columns.
 fn table(tokens: &[StoredToken], now: DateTime<Utc>) -> String {
     let head = ["name", "scope", "component", "created", "expires", "last used", "state"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(tokens.iter().map(|token| row(token, now))).collect();
@@ -99,8 +84,8 @@ fn table(tokens: &[StoredToken], now: DateTime<Utc>) -> String {
     lines.collect()
 }
 
-fn row(registered: &StoredToken, now: DateTime<Utc>) -> [String; 7] {
-    let StoredToken { token: Token { grant, .. }, created_at, last_used_at, revoked_at } = registered;
+fn row(stored: &StoredToken, now: DateTime<Utc>) -> [String; 7] {
+    let StoredToken { token: Token { grant, .. }, created_at, last_used_at, revoked_at } = stored;
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     let never = || "never".to_owned();
     let state = match revoked_at {

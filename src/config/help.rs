@@ -1,68 +1,74 @@
-//! `--help`.
+//! The text of `deploylog --help`.
 
-/// What `--help` prints.
 pub const HELP: &str = "\
-deploylog records deploys and measures the time each takes.
+deploylog records deploys and measures how long each one takes.
 
 usage: deploylog [COMMAND] [FLAGS]
 
-Without a command it serves. Where no database is named it runs a PostgreSQL of
-its own, for which the server's binaries must be installed.
+Without a command, deploylog runs the service. If no database is set, it runs a
+private PostgreSQL, for which the PostgreSQL server must be installed.
 
 commands
-  migrate        bring the database's schema up to date, and end
+  migrate        bring the database schema up to date, then exit
   token create NAME --scope read|write|admin [--component PATTERN] [--expires WHEN]
-                 make a token and print it, this once. read: whatever only reads;
-                 write: POST, and nothing else; admin: everything. PATTERN, in which *
-                 stands for any text, bounds the components that may be written. WHEN
-                 is a number of days such as 90d, or an RFC 3339 time
-  token list     show all tokens, and when each was last used
+                 create an API token and print it once. read: read everything;
+                 write: POST only; admin: full access. PATTERN limits the
+                 components that the token can write; * matches any text. WHEN is
+                 a number of days such as 90d, or an RFC 3339 time
+  token list     list all tokens with the time of their last use
   token revoke NAME
-                 let a token count no more: within 5 seconds, everywhere
-  backup FILE    write everything, as of one moment, to a new file (-: standard output)
-  restore FILE   read all of it (-: standard input) into an empty database, or nothing
-  healthcheck    ask the service on --listen whether it is ready: exit 0 or 1
+                 revoke a token; every process rejects it within 5 seconds
+  backup FILE    write a consistent snapshot of all data to a new file
+                 (-: standard output)
+  restore FILE   load a backup (-: standard input) into an empty database,
+                 completely or not at all
+  healthcheck    check whether the service on --listen is ready: exits with 0 or 1
   load           send load to a service and measure it: see deploylog load --help
 
-flags, each with the environment variable that does the same (the flag wins)
+flags, each with its environment variable and [default]; a flag overrides its variable
   --listen ADDRESS       DEPLOYLOG_LISTEN             [127.0.0.1:5000]
-  --open                 DEPLOYLOG_OPEN=true          start without a token on any address:
-                         until the first one is made everybody may do everything
-  --public-reads         DEPLOYLOG_PUBLIC_READS=true  reads need no token
-  --database-url URL     DATABASE_URL                 [none: an own PostgreSQL]
-                         or DATABASE_URL_FILE, a file that holds it.
-                         postgres://user:password@host:5432/name, or
+  --open                 DEPLOYLOG_OPEN=true          start on any address without a
+                         token: everyone has full access until one is created
+  --public-reads         DEPLOYLOG_PUBLIC_READS=true  allow reads without a token
+  --database-url URL     DATABASE_URL                 [none: a private PostgreSQL]
+                         or DATABASE_URL_FILE, a file that contains the URL:
+                         postgres://user:password@host:5432/name or
                          'host=a,b user=x dbname=y target_session_attrs=read-write';
                          for TLS sslmode=verify-full, sslrootcert=/etc/ca.pem
-  --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog as root, else
+  --data-dir DIR         DEPLOYLOG_DATA_DIR           [/var/lib/deploylog for root, else
                          $XDG_DATA_HOME/deploylog or ~/.local/share/deploylog]
-  --keep-days N          DEPLOYLOG_KEEP_DAYS          [for ever] then old records go
-  --pool-size N          DEPLOYLOG_POOL_SIZE          [10] a third of them for lists
-                         and reports, a third for changes
-  --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection: then 503
-  --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2]
-  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] for a list or a report,
-                         then 503; a look-up or a write may take 3 s, an import 30 s
-  --max-connections N    DEPLOYLOG_MAX_CONNECTIONS    [10000] further ones wait
+  --keep-days N          DEPLOYLOG_KEEP_DAYS          [keep records indefinitely]
+                         delete records older than N days
+  --pool-size N          DEPLOYLOG_POOL_SIZE          [10] database connections: a third
+                         each for lists and reports, for changes, and for look-ups
+  --pool-timeout S       DEPLOYLOG_POOL_TIMEOUT       [2] wait for a connection, then 503
+  --connect-timeout S    DEPLOYLOG_CONNECT_TIMEOUT    [2] connect to the database
+  --statement-timeout S  DEPLOYLOG_STATEMENT_TIMEOUT  [5] run a list or report, then 503;
+                         fixed: 3 s for a look-up or a write, 30 s for an import
+  --max-connections N    DEPLOYLOG_MAX_CONNECTIONS    [10000] further clients wait
   --max-connections-per-address N
                          DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS
-                                                      [nine tenths of them] then 429
-  --max-event-readers N  DEPLOYLOG_MAX_EVENT_READERS  [four fifths of them] then 503
-  --max-body-memory MIB  DEPLOYLOG_MAX_BODY_MEMORY    [64] all bodies together: then 503
-  --header-timeout S     DEPLOYLOG_HEADER_TIMEOUT     [30] also ends idle connections
-  --body-timeout S       DEPLOYLOG_BODY_TIMEOUT       [30] then 408
-  --write-timeout S      DEPLOYLOG_WRITE_TIMEOUT      [30] for a reader that takes nothing
+                                                      [90% of them] then 429
+  --max-event-readers N  DEPLOYLOG_MAX_EVENT_READERS  [80% of them] event subscribers,
+                         then 503
+  --max-body-memory MIB  DEPLOYLOG_MAX_BODY_MEMORY    [64] all bodies together, then 503
+  --header-timeout S     DEPLOYLOG_HEADER_TIMEOUT     [30] also closes idle connections
+  --body-timeout S       DEPLOYLOG_BODY_TIMEOUT       [30] receive a body, then 408
+  --write-timeout S      DEPLOYLOG_WRITE_TIMEOUT      [30] close a connection whose client
+                         reads nothing of a response
   --log-format FORMAT    DEPLOYLOG_LOG_FORMAT         [text] or json
   --log-level LEVEL      DEPLOYLOG_LOG_LEVEL          [info] off error warn info debug trace
-  -h, --help             -V, --version
+  -h, --help
+  -V, --version
 
-S is seconds, with a fraction if need be.
+S is a number of seconds such as 2 or 0.5.
 
 exit codes
-  0   stopped by SIGTERM or SIGINT, or the command is done
-  1   a failure while running; healthcheck: not ready
-  64  a wrong flag or variable: all of them are named; or there is no token, and
-      the address is not loopback
-  69  no database: no server binaries, a data directory that is in use or out of
-      reach, a server that is not believed, or a schema newer than this program
+  0   SIGTERM or SIGINT stopped the service, or the command succeeded
+  1   a failure; healthcheck: the service is not ready
+  64  invalid flags or variables, all of which are reported; or no token exists and
+      the address is not a loopback address
+  69  the database cannot be used: no PostgreSQL server is installed, the data
+      directory is in use or not accessible, the server's certificate cannot be
+      verified, or the schema is newer than this program
 ";

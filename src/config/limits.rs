@@ -1,28 +1,26 @@
-//! What clients may take.
+//! Limits on what clients can use.
 
 use std::time::Duration;
 
-/// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once.
+    /// Connections at the same time.
     pub connections: usize,
-    /// Of them, from one address.
     pub connections_per_address: usize,
-    /// Who may read events at the same time.
-    pub event_readers: usize,
-    /// From one request's end, or the connection's start, to the end of the next one's header.
+    /// Subscribers of the event stream at the same time.
+    pub event_subscribers: usize,
+    /// Time from the start of a connection or the end of a request to the end of the next request's header.
     pub header: Duration,
-    /// For a request's body.
+    /// Time for the body of a request.
     pub body: Duration,
-    /// For all bodies together, in MiB.
+    /// Memory for the bodies of all requests, in MiB.
     pub body_memory: usize,
-    /// Without a byte of the answer being taken.
+    /// Time in which a client reads nothing of a response.
     pub write: Duration,
 }
 
 impl Limits {
-    /// The same with no more connections than these, of which the shares are then as they are where nothing is set.
+    /// Lowers the limit of connections. The other two limits are lowered to their defaults for it.
     #[must_use]
     pub fn within(self, connections: usize) -> Self {
         if self.connections <= connections {
@@ -30,19 +28,19 @@ impl Limits {
         }
         Self {
             connections,
-            connections_per_address: self.connections_per_address.min(of_an_address(connections)),
-            event_readers: self.event_readers.min(of_event_readers(connections)),
+            connections_per_address: self.connections_per_address.min(default_per_address(connections)),
+            event_subscribers: self.event_subscribers.min(default_event_subscribers(connections)),
             ..self
         }
     }
 }
 
-/// Some stay for others than one address.
-pub fn of_an_address(connections: usize) -> usize {
+/// Nine tenths, so that one address cannot use all connections.
+pub fn default_per_address(connections: usize) -> usize {
     connections - connections / 10
 }
 
-/// Some stay for what comes and goes.
-pub fn of_event_readers(connections: usize) -> usize {
+/// Four fifths, so that event streams leave connections for short requests.
+pub fn default_event_subscribers(connections: usize) -> usize {
     connections - connections.div_ceil(5)
 }

@@ -1,8 +1,8 @@
-//! Named settings, each by flag or variable or default.
+//! The values of settings: from a flag, else from an environment variable, else the default.
 
-use std::{collections::HashMap, ffi::OsString, time::Duration};
+use std::{collections::HashMap, ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
-/// Flag, variable, default (empty: none).
+/// Flag, variable and default. An empty default means that the setting is optional.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
     ("open", "DEPLOYLOG_OPEN", "false"),
@@ -24,21 +24,19 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("log-format", "DEPLOYLOG_LOG_FORMAT", "text"),
     ("log-level", "DEPLOYLOG_LOG_LEVEL", "info"),
 ];
-/// Those whose flag alone says yes.
+/// Flags without a value.
 const SWITCHES: [&str; 2] = ["open", "public-reads"];
-/// What else a command takes: flags without a variable.
-const OF_COMMANDS: [(&str, &[&str]); 1] = [("token", &["scope", "component", "expires"])];
+/// Flags of the command `token`. They have no variables.
+pub const TOKEN_FLAGS: [&str; 3] = ["scope", "component", "expires"];
 
-/// The settings' texts, and all mistakes so far.
 pub struct Settings {
     values: HashMap<&'static str, String>,
-    /// What is no flag: the command, where there is one, and what it is about.
+    /// The arguments that are not flags: the command and its arguments.
     pub words: Vec<String>,
     pub mistakes: Vec<String>,
 }
 
 impl Settings {
-    /// Reads all of them.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
         environment: &impl Fn(&str) -> Option<OsString>,
@@ -54,7 +52,7 @@ impl Settings {
         settings
     }
 
-    /// A variable that is set to nothing, as compose files do, is not set.
+    /// A variable with an empty value, as in compose files, counts as not set.
     fn variable(&mut self, name: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Option<String> {
         let value = environment(name).filter(|value| !value.is_empty())?;
         let value = value.into_string();
@@ -67,7 +65,7 @@ impl Settings {
     fn read_secret_file(&mut self, environment: &impl Fn(&str) -> Option<OsString>) {
         let Some(path) = self.variable("DATABASE_URL_FILE", environment) else { return };
         if self.values.contains_key("database-url") {
-            self.mistakes.push("DATABASE_URL and DATABASE_URL_FILE are both set".to_owned());
+            self.mistakes.push("set DATABASE_URL or DATABASE_URL_FILE, not both".to_owned());
             return;
         }
         match std::fs::read_to_string(&path) {
@@ -99,16 +97,15 @@ impl Settings {
     }
 
     fn read_flag(&mut self, name: &str, parser: &mut lexopt::Parser) {
-        let command = self.words.first().map(String::as_str);
-        let of_command = OF_COMMANDS.iter().filter(|(known, _)| command == Some(known)).flat_map(|(_, flags)| *flags);
-        let mut known = KNOWN.iter().map(|(flag, ..)| flag).chain(of_command);
-        let Some(flag) = known.find(|flag| **flag == name) else {
-            self.mistakes.push(format!("--{name} is no flag: see deploylog --help"));
-            // Its value, if it has one, is no command.
+        let is_token = self.words.first().is_some_and(|command| command == "token");
+        let token_flags = TOKEN_FLAGS.into_iter().filter(|_| is_token);
+        let Some(flag) = KNOWN.iter().map(|(flag, ..)| *flag).chain(token_flags).find(|flag| *flag == name) else {
+            self.mistakes.push(format!("unknown flag --{name}: see deploylog --help"));
+            // The value of `--name=value` is not a command.
             let _ = parser.optional_value();
             return;
         };
-        if SWITCHES.contains(flag) {
+        if SWITCHES.contains(&flag) {
             self.values.insert(flag, "true".to_owned());
             return;
         }
@@ -119,37 +116,54 @@ impl Settings {
         }
     }
 
-    /// What was given, be it nothing.
+    /// The value of a flag or its variable, which can be empty.
     pub fn given(&self, flag: &'static str) -> Option<String> {
         self.values.get(flag).cloned()
     }
 
-    /// A setting that may be left out.
-    pub fn optional(&mut self, flag: &'static str) -> Option<String> {
-        self.values.get(flag).filter(|value| !value.is_empty()).cloned()
+    /// The value of a setting without a default.
+    pub fn optional(&self, flag: &'static str) -> Option<String> {
+        self.given(flag).filter(|value| !value.is_empty())
     }
 
-    /// A setting as something else; `wanted` says what it must be.
-    pub fn get<T>(&mut self, flag: &'static str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    /// Parses the value. If it is invalid, notes a mistake that says what is `expected`, and continues with the default.
+    pub fn get<T>(&mut self, flag: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (_, variable, default) = KNOWN.iter().find(|(known, ..)| *known == flag)?;
         let value = self.values.get(flag).map_or(*default, String::as_str);
-        let result = read(value);
-        if result.is_none() {
-            self.mistakes.push(format!("{variable} (--{flag}) must be {wanted}, not {value:?}"));
-        }
-        result
-    }
-
-    /// A time in seconds.
-    pub fn seconds(&mut self, flag: &'static str) -> Option<Duration> {
-        self.get(flag, "a number of seconds from 0.01 to 86400", |value| {
-            let seconds = value.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds))?;
-            Some(Duration::from_secs_f64(seconds))
+        parse(value).or_else(|| {
+            self.mistakes.push(format!("{variable} (--{flag}) must be {expected}, not {value:?}"));
+            parse(default)
         })
     }
 
-    /// Yes or no.
+    /// A number with its `kind`, such as `a number of days`.
+    pub fn number<T>(&mut self, flag: &'static str, kind: &str, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let expected = format!("{kind} from {} to {}", range.start(), range.end());
+        self.get(flag, &expected, |value| value.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// `None` if the setting is left out.
+    pub fn optional_number<T>(&mut self, flag: &'static str, kind: &str, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        self.optional(flag)?;
+        self.number(flag, kind, range)
+    }
+
+    pub fn seconds(&mut self, flag: &'static str) -> Option<Duration> {
+        self.number(flag, "a number of seconds", 0.01..=86_400.0).map(Duration::from_secs_f64)
+    }
+
     pub fn switch(&mut self, flag: &'static str) -> Option<bool> {
         self.get(flag, "true or false", |value| value.parse().ok())
+    }
+
+    /// The value of a flag that is already checked. An error is a mistake.
+    pub fn checked<T>(&mut self, flag: &str, value: Result<T, String>) -> Option<T> {
+        value.map_err(|reason| self.mistakes.push(format!("--{flag} {reason}"))).ok()
     }
 }

@@ -1,103 +1,77 @@
-//! What `deploylog token` is asked to do.
+//! The arguments of `deploylog token`.
 
 use chrono::{DateTime, Days, Utc};
 
-use super::settings::Settings;
-use crate::{
-    domain::record::{parse_time, text},
-    domain::{
-        caller::{Grant, Scope},
-        pattern::Pattern,
-    },
+use super::settings::{Settings, TOKEN_FLAGS};
+use crate::domain::{
+    caller::{Grant, Scope},
+    pattern::Pattern,
+    record::{parse_time, text},
 };
 
 const MAX_NAME_CHARACTERS: usize = 100;
 /// A hundred years.
 const MAX_DAYS: u64 = 36_525;
 
-/// What is to be done about tokens.
 #[derive(Debug)]
 pub enum TokenRequest {
-    /// Make one.
     Create(Grant),
-    /// Show all of them.
     List,
-    /// Revoke the one with this name.
+    /// The token with this name.
     Revoke(String),
 }
 
-/// Reads the words behind `token`, and the flags that go with them.
+/// Reads the words after `token` and their flags.
 pub fn request(words: &[&str], settings: &mut Settings, now: DateTime<Utc>) -> Option<TokenRequest> {
-    match words {
-        ["create", name] => create(name, settings, now).map(TokenRequest::Create),
-        ["list"] => {
-            refuse_flags("list", settings);
-            Some(TokenRequest::List)
-        }
-        ["revoke", name] => {
-            refuse_flags("revoke", settings);
-            Some(TokenRequest::Revoke((*name).to_owned()))
-        }
+    let request = match words {
+        ["create", name] => return create(name, settings, now).map(TokenRequest::Create),
+        ["list"] => TokenRequest::List,
+        ["revoke", name] => TokenRequest::Revoke((*name).to_owned()),
         _ => {
-            let forms = "token create NAME --scope SCOPE, token list, or token revoke NAME";
-            settings.mistakes.push(format!("token must be one of: {forms}"));
-            None
+            let forms = "token create NAME --scope SCOPE, token list or token revoke NAME";
+            settings.mistakes.push(format!("incomplete or unknown token command: use {forms}"));
+            return None;
         }
+    };
+    for flag in TOKEN_FLAGS.into_iter().filter(|flag| settings.given(flag).is_some()).collect::<Vec<_>>() {
+        settings.mistakes.push(format!("--{flag} is a flag of token create, not of token {}", words[0]));
     }
+    Some(request)
 }
 
 fn create(name: &str, settings: &mut Settings, now: DateTime<Utc>) -> Option<Grant> {
-    let is_name = !name.trim().is_empty() && text(name, MAX_NAME_CHARACTERS).is_ok();
-    if !is_name {
-        settings.mistakes.push(format!(
-            "a token's name must be 1 to {MAX_NAME_CHARACTERS} characters, none of them a control character"
-        ));
+    if name.trim().is_empty() || text(name, MAX_NAME_CHARACTERS).is_err() {
+        let rule = format!("1 to {MAX_NAME_CHARACTERS} characters without control characters");
+        settings.mistakes.push(format!("the name of a token must have {rule}"));
     }
     let scope = match settings.given("scope") {
-        None => Err("is missing: read, write or admin?".to_owned()),
+        None => Err("is missing: use read, write or admin".to_owned()),
         Some(scope) => Scope::named(&scope).ok_or_else(|| format!("must be read, write or admin, not {scope:?}")),
     };
-    let component = settings.given("component").map(|pattern| match (Pattern::parse(&pattern), &scope) {
-        (Ok(_), Ok(Scope::Read)) => {
-            Err("bounds what is written, and a token with the scope read writes nothing".into())
-        }
-        (pattern, _) => pattern,
+    let scope = settings.checked("scope", scope);
+    let component = settings.given("component").and_then(|pattern| {
+        let pattern = match scope {
+            Some(Scope::Read) => Err("limits writes, but a token with the scope read cannot write".to_owned()),
+            _ => Pattern::parse(&pattern),
+        };
+        settings.checked("component", pattern)
     });
-    let expires_at = settings.given("expires").map(|text| end(&text, now));
-    let mut checked = |flag, mistake: Option<String>| {
-        settings.mistakes.extend(mistake.map(|reason| format!("--{flag} {reason}")));
-    };
-    checked("scope", scope.as_ref().err().cloned());
-    checked("component", component.as_ref().and_then(|component| component.as_ref().err().cloned()));
-    checked("expires", expires_at.as_ref().and_then(|end| end.as_ref().err().cloned()));
-    Some(Grant {
-        name: is_name.then(|| name.to_owned())?,
-        scope: scope.ok()?,
-        component: component.transpose().ok()?,
-        expires_at: expires_at.transpose().ok()?,
-    })
+    let expires_at = settings.given("expires").and_then(|text| settings.checked("expires", expiry(&text, now)));
+    Some(Grant { name: name.to_owned(), scope: scope?, component, expires_at })
 }
 
-/// `90d`, or a time.
-fn end(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+/// A number of days such as `90d`, or a time.
+fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| (1..=MAX_DAYS).contains(days));
-    let end = match days {
+    let expiry = match days {
         Some(days) => now.checked_add_days(Days::new(days)),
         None => parse_time(text),
     };
-    match end {
-        Some(end) if end <= now => Err(format!("must lie ahead, and {text} does not")),
-        Some(end) => Ok(end),
+    match expiry {
+        Some(expiry) if expiry <= now => Err(format!("must be in the future, not {text}")),
+        Some(expiry) => Ok(expiry),
         None => Err(format!(
             "must be a number of days such as 90d, or an RFC 3339 time such as 2026-11-24T07:30:00Z, not {text:?}"
         )),
-    }
-}
-
-fn refuse_flags(command: &str, settings: &mut Settings) {
-    for flag in ["scope", "component", "expires"] {
-        if settings.given(flag).is_some() {
-            settings.mistakes.push(format!("--{flag} goes with token create, not with token {command}"));
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The data directory: what is where, and who holds it.
+//! The data directory: its files, and its lock.
 
 use std::{
     ffi::OsStr,
@@ -11,39 +11,44 @@ use std::{
         net::SocketAddr,
     },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::{EmbeddedError, PORT, account::running_as_root, binaries};
+use super::{
+    account::{kill, running_as_root},
+    binaries,
+};
+use crate::error::Cause;
 
-/// A data directory that exists.
+/// Part of the socket's name. PostgreSQL does not listen on this TCP port.
+pub const PORT: u16 = 5432;
+
+/// An existing data directory.
 pub struct Directory(PathBuf);
 
-/// What an attempt to take the directory's lock found.
 pub enum Lock {
-    /// Ours until the file, and every copy that a child inherited, is closed.
+    /// Held until this file and all copies that children inherited are closed.
     Ours(File),
     Held(Holder),
 }
 
-/// The process that holds the lock, as the lock file tells.
+/// The process that holds the lock.
 pub struct Holder {
     process: String,
     pub socket: PathBuf,
 }
 
 impl Directory {
-    pub fn open(path: &Path) -> Result<Directory, EmbeddedError> {
+    pub fn open(path: &Path) -> Result<Self, Cause> {
         let opened = fs::create_dir_all(path).and_then(|()| fs::canonicalize(path)).and_then(|absolute| {
-            // PostgreSQL's user is another one than root, and needs a way to what is its own in here.
+            // If root starts the service, another user runs PostgreSQL and must reach its files.
             if running_as_root() && fs::read_dir(&absolute)?.next().is_none() {
                 fs::set_permissions(&absolute, Permissions::from_mode(0o711))?;
             }
-            Ok(Directory(absolute))
+            Ok(Self(absolute))
         });
-        opened.map_err(|error| Directory(path.into()).unusable(&error))
+        opened.map_err(|error| Self(path.into()).unusable(&error))
     }
 
     pub fn path(&self) -> &Path {
@@ -54,44 +59,45 @@ impl Directory {
         self.0.join("cluster")
     }
 
-    /// Where a cluster is made: a crash meanwhile leaves nothing half made in its final place.
+    /// A cluster is created here, so that a crash leaves no incomplete cluster in its final place.
     pub fn unfinished_cluster(&self) -> PathBuf {
         self.0.join("cluster.new")
     }
 
-    /// Where PostgreSQL keeps its log, as it does by default.
+    /// PostgreSQL's default.
     pub fn log(&self) -> PathBuf {
         self.cluster().join("log")
     }
 
-    /// What it says before that log is open.
+    /// For PostgreSQL's output before its log is open.
     pub fn startup_log(&self) -> PathBuf {
         self.0.join("startup.log")
     }
 
-    /// The major version of PostgreSQL that made the cluster, if there is one.
-    pub fn made_with(&self) -> Result<Option<u32>, EmbeddedError> {
+    /// The major version of the PostgreSQL that created the cluster. `None` if there is no cluster.
+    pub fn created_by(&self) -> Result<Option<u32>, Cause> {
         if !self.cluster().exists() {
             return Ok(None);
         }
         let file = self.cluster().join("PG_VERSION");
-        let unreadable = |error| EmbeddedError(format!("{} cannot be read: {error}", file.display()));
-        Ok(binaries::major_of(&fs::read_to_string(&file).map_err(unreadable)?))
+        let version =
+            fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        Ok(binaries::major_of(&version))
     }
 
-    /// The directory of the socket: in here, else, where the system finds that path too long or PostgreSQL cannot
-    /// read it, one under the temporary folder that is always the same.
-    pub fn socket(&self) -> Result<PathBuf, EmbeddedError> {
+    /// The directory of the socket. If the path in the data directory is too long for the system or has characters
+    /// that PostgreSQL cannot read, it is a directory in the temporary folder whose name depends only on that path.
+    pub fn socket(&self) -> Result<PathBuf, Cause> {
         let digest = Sha256::digest(self.0.as_os_str().as_bytes());
         let name = digest.iter().take(8).fold(String::from("deploylog-"), |name, byte| format!("{name}{byte:02x}"));
         [self.0.join("socket"), std::env::temp_dir().join(&name), Path::new("/tmp").join(&name)]
             .into_iter()
-            .find(|directory| holds_socket(directory))
-            .ok_or_else(|| EmbeddedError(format!("{self} has no place for a socket")))
+            .find(|directory| fits_socket(directory))
+            .ok_or_else(|| format!("no path for the socket of {self} is short enough").into())
     }
 
-    /// Takes the lock, unless it is held.
-    pub fn lock(&self) -> Result<Lock, EmbeddedError> {
+    /// Locks the directory unless another process holds the lock.
+    pub fn lock(&self) -> Result<Lock, Cause> {
         let socket = self.socket()?;
         self.try_lock(&socket).map_err(|error| self.unusable(&error))
     }
@@ -112,8 +118,8 @@ impl Directory {
         }
     }
 
-    pub fn unusable(&self, error: &io::Error) -> EmbeddedError {
-        EmbeddedError(format!("{self} cannot be used: {error}; set DEPLOYLOG_DATA_DIR to another place"))
+    pub fn unusable(&self, error: &io::Error) -> Cause {
+        format!("{self} cannot be used: {error}; set DEPLOYLOG_DATA_DIR to another directory").into()
     }
 }
 
@@ -124,17 +130,15 @@ impl fmt::Display for Directory {
 }
 
 impl Holder {
-    fn read(text: &[u8]) -> Holder {
+    fn read(text: &[u8]) -> Self {
         let mut lines = text.splitn(2, |byte| *byte == b'\n').map(OsStr::from_bytes);
         let mut next = || lines.next().unwrap_or_default();
-        Holder { process: next().to_string_lossy().into(), socket: next().into() }
+        Self { process: next().to_string_lossy().into(), socket: next().into() }
     }
 
-    /// A killed service's `initdb` holds the lock a little longer than the service lived.
+    /// False for a killed service whose `initdb` still holds the lock.
     pub fn is_alive(&self) -> bool {
-        let asked =
-            Command::new("/bin/sh").args(["-c", "kill -0 \"$0\"", &self.process]).stderr(Stdio::null()).status();
-        asked.is_ok_and(|status| status.success())
+        kill("0", &self.process)
     }
 }
 
@@ -144,9 +148,14 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Whether PostgreSQL can have its socket there; it takes the path in double quotes.
-fn holds_socket(directory: &Path) -> bool {
-    let path = directory.join(format!(".s.PGSQL.{PORT}"));
+/// The path of PostgreSQL's socket in its directory.
+pub fn socket_file(directory: &Path) -> PathBuf {
+    directory.join(format!(".s.PGSQL.{PORT}"))
+}
+
+/// PostgreSQL's setting contains the path in double quotes.
+fn fits_socket(directory: &Path) -> bool {
+    let path = socket_file(directory);
     directory.is_absolute() && SocketAddr::from_pathname(&path).is_ok() && !path.as_os_str().as_bytes().contains(&b'"')
 }
 
@@ -155,12 +164,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_is_in_the_data_directory_where_its_path_fits() {
+    fn the_socket_is_in_the_data_directory_if_its_path_fits() {
         assert_eq!(Directory("/data".into()).socket().unwrap(), Path::new("/data/socket"));
     }
 
     #[test]
-    fn a_longer_path_has_a_directory_of_its_own_under_the_temporary_folder() {
+    fn a_longer_path_gets_a_directory_in_the_temporary_folder() {
         let long = |end: &str| Directory(format!("/{}{end}", "d".repeat(100)).into()).socket().unwrap();
         assert_eq!(long("a").parent(), Some(std::env::temp_dir().as_path()));
         assert_eq!(long("a"), long("a"));
@@ -168,16 +177,16 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_limit_on_paths_is_kept() {
+    fn a_socket_path_can_be_as_long_as_the_system_allows() {
         let limit = if cfg!(target_os = "linux") { 108 } else { 104 };
         let longest = limit - "/.s.PGSQL.5432".len() - 1;
         let of_length = |length| PathBuf::from(format!("/{}", "d".repeat(length - 1)));
-        assert!(holds_socket(&of_length(longest)));
-        assert!(!holds_socket(&of_length(longest + 1)));
+        assert!(fits_socket(&of_length(longest)));
+        assert!(!fits_socket(&of_length(longest + 1)));
     }
 
     #[test]
-    fn the_lock_file_tells_who_holds_it_and_where_the_socket_is() {
+    fn the_lock_file_contains_the_process_id_and_the_socket() {
         let holder = Holder::read(b"123\n/data/socket");
         assert_eq!(holder.to_string(), "deploylog (process 123)");
         assert_eq!(holder.socket, Path::new("/data/socket"));

@@ -1,4 +1,4 @@
-//! One postmaster: waiting for its answer, for its end, and stopping it.
+//! A running `postgres`: waits until it accepts connections, waits for its exit, or stops it.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -8,16 +8,20 @@ use tokio::{
 };
 use tokio_postgres::{Config, NoTls, error::SqlState};
 
-use super::{EmbeddedError, POLL, account::last_words, directory::Directory, server::Server};
+use super::{
+    account::{failure_reason, kill},
+    directory::Directory,
+};
+use crate::error::Cause;
 
-/// How long one attempt to connect may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-/// How often to ask one that takes longer than a second: each answer costs PostgreSQL a process and a line of its log.
+pub const POLL: Duration = Duration::from_millis(20);
+/// After the first second. Each poll costs PostgreSQL a process and a line of its log.
 const SLOW_POLL: Duration = Duration::from_millis(200);
-/// How long the last checkpoint, and after that a stop without one, may take.
-const STOP_PATIENCE: [(&str, Duration); 2] = [("INT", Duration::from_secs(60)), ("QUIT", Duration::from_secs(10))];
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The signals for a fast shutdown with a checkpoint and for an immediate one, and how long each can take.
+const STOP_TIMEOUTS: [(&str, Duration); 2] = [("INT", Duration::from_secs(60)), ("QUIT", Duration::from_secs(10))];
 
-/// A running `postgres`, which is killed when this is dropped.
+/// Killed when dropped.
 pub struct Postmaster {
     child: Child,
     startup_log: PathBuf,
@@ -25,58 +29,54 @@ pub struct Postmaster {
 }
 
 impl Postmaster {
-    pub fn new(child: Child, directory: &Directory) -> Postmaster {
-        Postmaster { child, startup_log: directory.startup_log(), log: directory.log() }
+    pub fn new(child: Child, directory: &Directory) -> Self {
+        Self { child, startup_log: directory.startup_log(), log: directory.log() }
     }
 
-    /// Waits until it answers, however long a recovery takes; fails when it ends instead.
-    pub async fn answer(&mut self, config: &Config) -> Result<(), EmbeddedError> {
+    /// Waits until it accepts connections, however long a recovery takes. Fails if it exits.
+    pub async fn ready(&mut self, config: &Config) -> Result<(), Cause> {
         let began = Instant::now();
         loop {
             tokio::select! {
-                reason = self.end() => return Err(EmbeddedError(reason)),
-                answered = answers(config) => if answered? { return Ok(()) },
+                reason = self.exit() => return Err(reason.into()),
+                is_ready = accepts_connections(config) => if is_ready? { return Ok(()) },
             }
             sleep(if began.elapsed() < Duration::from_secs(1) { POLL } else { SLOW_POLL }).await;
         }
     }
 
-    /// Waits until it ends, and tells why it did.
-    pub async fn end(&mut self) -> String {
+    /// Waits for its exit and returns the reason.
+    pub async fn exit(&mut self) -> String {
         let status = self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
         let output = fs::read_to_string(&self.startup_log).unwrap_or_default();
-        match last_words(&output) {
-            Some(reason) => format!("PostgreSQL ended ({status}): {reason}"),
-            None => format!("PostgreSQL ended ({status}), and its log is in {}", self.log.display()),
+        match failure_reason(&output) {
+            Some(reason) => format!("PostgreSQL exited ({status}): {reason}"),
+            None => format!("PostgreSQL exited ({status}): see its log in {}", self.log.display()),
         }
     }
 
-    /// Stops it, ending its connections, and waits for its end.
-    pub async fn stop(mut self, server: &Server) {
-        for (signal, patience) in STOP_PATIENCE {
-            let Some(process) = self.child.id() else {
+    /// Closes its connections, stops it and waits for its exit.
+    pub async fn stop(mut self) {
+        for (signal, limit) in STOP_TIMEOUTS {
+            let Some(process) = self.child.id() else { return };
+            if kill(signal, &process.to_string()) && timeout(limit, self.child.wait()).await.is_ok() {
                 return;
-            };
-            match server.signal(signal, process).await {
-                Ok(()) if timeout(patience, self.child.wait()).await.is_ok() => return,
-                Ok(()) => tracing::warn!("PostgreSQL (process {process}) has not stopped within {patience:?}"),
-                Err(error) => tracing::warn!("{error}"),
             }
+            tracing::warn!("PostgreSQL (process {process}) did not stop within {limit:?} after SIG{signal}");
         }
         let _ = self.child.kill().await;
     }
 }
 
-/// Whether PostgreSQL answers: not where none is, nor while it starts, recovers or stops.
-pub async fn answers(config: &Config) -> Result<bool, EmbeddedError> {
-    match timeout(CONNECT_PATIENCE, config.connect(NoTls)).await {
-        Ok(Ok(_)) => Ok(true),
+/// False if no PostgreSQL runs, or it is starting, recovering or stopping. Fails if it rejects the connection.
+pub async fn accepts_connections(config: &Config) -> Result<bool, Cause> {
+    match timeout(CONNECT_TIMEOUT, config.connect(NoTls)).await {
         Ok(Err(error)) => match error.as_db_error() {
-            Some(refusal) if *refusal.code() != SqlState::CANNOT_CONNECT_NOW => {
-                Err(EmbeddedError(format!("PostgreSQL refuses deploylog: {}", refusal.message())))
+            Some(reason) if *reason.code() != SqlState::CANNOT_CONNECT_NOW => {
+                Err(format!("PostgreSQL rejects the connection: {}", reason.message()).into())
             }
             _ => Ok(false),
         },
-        Err(_) => Ok(false),
+        connected => Ok(connected.is_ok()),
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps PostgreSQL running for as long as the service does.
+//! Restarts PostgreSQL whenever it exits, as long as the service runs.
 
 use std::{fs::File, time::Duration};
 
@@ -7,40 +7,41 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{EmbeddedError, postmaster::Postmaster, server::Server};
+use super::{postmaster::Postmaster, server::Server};
+use crate::error::Cause;
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A postmaster that lived so long did start well.
-const STEADY: Duration = Duration::from_secs(30);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// After this time a start counts as successful, and the next pause is short again.
+const STABLE: Duration = Duration::from_secs(30);
 
-/// Starts a new postmaster whenever one ends, until told to stop; then stops the last, and only then lets go of the lock.
+/// Ends when `stopped` resolves. It then stops PostgreSQL before it releases the lock.
 pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<()>, lock: File) {
-    let mut running: Result<_, EmbeddedError> = Ok(first);
-    let mut pause = SHORTEST_PAUSE;
+    let mut running: Result<_, Cause> = Ok(first);
+    let mut pause = MIN_PAUSE;
     loop {
         let began = Instant::now();
         let reason = match &mut running {
             Ok(postmaster) => tokio::select! {
-                reason = postmaster.end() => reason,
+                reason = postmaster.exit() => reason,
                 _ = &mut stopped => break,
             },
             Err(error) => error.to_string(),
         };
-        if began.elapsed() > STEADY {
-            pause = SHORTEST_PAUSE;
+        if began.elapsed() > STABLE {
+            pause = MIN_PAUSE;
         }
-        tracing::error!("{reason}; it is started again in {pause:?}");
+        tracing::error!("{reason}; restarting in {pause:?}");
         tokio::select! {
             () = sleep(pause) => running = server.spawn(),
             _ = &mut stopped => break,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
     if let Ok(postmaster) = running {
-        postmaster.stop(&server).await;
+        postmaster.stop().await;
     }
-    server.tidy();
-    // Not only closed: a process that is being started elsewhere may have a copy of it for a moment.
+    server.remove_socket_directory();
+    // Closing the file is not enough: a process that is being spawned can briefly hold a copy.
     let _ = lock.unlock();
 }

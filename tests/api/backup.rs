@@ -112,15 +112,13 @@ fn a_hundred_thousand_records_survive_a_move_to_an_external_database_and_back() 
 
     let first = path("first");
     let output = run_successfully(&["backup", &first], &embedded);
-    assert!(output.starts_with(&format!("backed up 99,947 records to {first}, as of 20")), "{output}");
+    assert!(output.starts_with("backed up 99,947 records as of 20") && output.trim_end().ends_with(&first), "{output}");
     assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(service.stop().success());
 
     let external = PrivateCluster::start();
     let url = external.url();
-    assert!(
-        run_successfully(&["restore", &first], &environment(&url)).starts_with("restored 99,947 records, as of 20")
-    );
+    assert!(run_successfully(&["restore", &first], &environment(&url)).starts_with("restored 99,947 records as of 20"));
     let service = Service::with_environment(&environment(&url));
     assert!(exports(&service) == exported, "the exports differ");
     let second = path("second");

@@ -69,7 +69,7 @@ fn migrate_uses_the_running_cluster_else_starts_it_for_its_duration() {
     let directory = TempDirectory::new();
     assert_eq!(
         run(&["migrate"], directory.path()),
-        (0, format!("the schema is up to date: {} migrations were run\n", migration_count()))
+        (0, format!("the schema is up to date: ran {} migrations\n", migration_count()))
     );
     assert!(!directory.path().join("cluster/postmaster.pid").exists(), "it is stopped again");
     let service = start(directory.path());

@@ -163,6 +163,6 @@ fn output_of_postgresql_is_logged_on_one_line_without_control_characters() {
         std::fs::write(&settings, &valid).unwrap();
         let lines = service.stop();
         let relayed: Vec<_> = lines.iter().filter(|line| line.contains("contains errors")).collect();
-        assert!(!relayed.is_empty() && relayed.iter().all(|line| line.contains("started again in")), "{lines:#?}");
+        assert!(!relayed.is_empty() && relayed.iter().all(|line| line.contains("restarting in")), "{lines:#?}");
     }
 }

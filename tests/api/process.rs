@@ -123,7 +123,7 @@ fn a_service_that_waits_for_its_database_stops_on_sigterm() {
     let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", "host=/nowhere user=ann")]);
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = log.next().unwrap().unwrap();
-    assert!(line.contains("the database is not there yet"), "{line}");
+    assert!(line.contains("the database is not available yet"), "{line}");
     signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -61,7 +61,7 @@ fn a_backup_of_a_newer_schema_is_refused_by_name() {
     let schema = text.split(' ').nth(3).unwrap();
     std::fs::write(&newer, text.replacen(schema, "0999_later", 1)).unwrap();
     let output = run_and_fail(&["restore", &newer], &Database::new().url());
-    assert!(output.contains("0999_later") && output.contains("run a newer one"), "{output}");
+    assert!(output.contains("0999_later") && output.contains("run a newer version"), "{output}");
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn a_restore_into_a_database_with_records_or_a_running_service_is_refused_and_ch
     let database = Database::new();
     let mut service = Service::with_database(&database);
     let output = run_and_fail(&["restore", &file], &database.url());
-    assert!(output.contains("a deploylog serves the database"), "{output}");
+    assert!(output.contains("a deploylog service uses the database"), "{output}");
     service.record(DEPLOYED);
     let all = service.all_records();
     service.stop();
     let output = run_and_fail(&["restore", &file], &database.url());
-    assert!(output.contains("the database is not empty: there are records"), "{output}");
+    assert!(output.contains("the database is not empty: the table records has rows"), "{output}");
     assert_eq!(Service::with_database(&database).all_records(), all);
 }
 
@@ -83,7 +83,7 @@ fn a_restore_into_a_database_with_records_or_a_running_service_is_refused_and_ch
 fn a_restore_is_refused_while_a_service_may_still_write_and_works_right_after_a_clean_stop() {
     let (_directory, file) = small_backup();
     let database = Database::new();
-    let served = "a deploylog serves the database, or ended within the last minute and may still write";
+    let served = "a deploylog service uses the database, or was killed within the last minute";
     let killed = Service::with_database(&database);
     drop(killed);
     let output = run_and_fail(&["restore", &file], &database.url());
@@ -132,7 +132,7 @@ fn an_older_backup_is_not_restored_into_a_migrated_database() {
     let database = Database::new();
     run_successfully(&["migrate"], &environment(&database.url()));
     let output = run_and_fail(&["restore", &older], &database.url());
-    assert!(output.contains("0001_records") && output.contains("restore it into a new database"), "{output}");
+    assert!(output.contains("0001_records") && output.contains("restore into a new database"), "{output}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn an_existing_file_is_not_overwritten_and_a_failed_backup_leaves_no_file() {
     let service = Service::with_database(&database);
     service.import(&lines(0, 5)).expect(201);
     let output = run_and_fail(&["backup", &file], &database.url());
-    assert!(output.contains("exists already"), "{output}");
+    assert!(output.contains("already exists"), "{output}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     let another = format!("{}/another", directory.as_str());
     let output = run_and_fail(&["backup", &another], &Database::new().url());

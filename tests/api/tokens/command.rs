@@ -23,7 +23,7 @@ fn a_token_is_printed_once_and_only_its_digest_is_stored() {
     assert_eq!(code, 0, "{err}");
     let secret = out.strip_suffix('\n').unwrap();
     assert!(secret.starts_with("dl_") && secret.len() == 46, "standard output has the token alone: {out}");
-    assert!(err.contains("shown this once") && !err.contains(secret), "{err}");
+    assert!(err.contains("It cannot be shown again") && !err.contains(secret), "{err}");
     let digest = format!("select encode(digest, 'hex') = encode(sha256('{secret}'), 'hex') from tokens");
     assert_eq!(database.sql(&digest), [["t"]]);
     let row = database.sql("select to_jsonb(t)::text from tokens t")[0][0].clone();
@@ -44,7 +44,7 @@ fn a_token_that_cannot_be_printed_is_revoked_and_the_command_fails() {
         .unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{err}");
-    assert!(err.contains("the token ci could not be written") && err.contains("is revoked"), "{err}");
+    assert!(err.contains("the token ci could not be printed") && err.contains("is revoked"), "{err}");
     assert_eq!(listed(&database, "ci ").last().unwrap(), "revoked");
 }
 
@@ -78,11 +78,11 @@ fn a_token_name_cannot_be_reused_even_after_revocation() {
     let again = || token(&database, &["create", "ci", "--scope=admin"]);
     let (code, out, err) = again();
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(err.contains("there is a token ci already"), "{err}");
+    assert!(err.contains("the token name ci is already used"), "{err}");
     let (code, out, _) = token(&database, &["revoke", "ci"]);
     assert_eq!((code, out.contains("ci is revoked")), (0, true), "{out}");
     let (code, out, _) = token(&database, &["revoke", "ci"]);
-    assert_eq!((code, out.contains("ci was revoked before")), (0, true), "{out}");
+    assert_eq!((code, out.contains("ci was already revoked")), (0, true), "{out}");
     assert_eq!(again().0, 1);
     assert_eq!(database.sql("select count(*), max(scope) from tokens"), [["1", "write"]]);
     let (code, _, err) = token(&database, &["revoke", "nobody"]);
@@ -98,18 +98,18 @@ fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
             &["create", "ci", "--scope=all", "--expires=soon"],
             &["--scope must be read, write or admin", "--expires must be a number of days such as 90d"],
         ),
-        (&["create", "ci", "--scope=read", "--component=web"], &["--component bounds what is written"]),
+        (&["create", "ci", "--scope=read", "--component=web"], &["--component limits writes"]),
         (&["create", "ci", "--scope=write", "--component="], &["--component is empty"]),
         (&["create", "ci", "--scope=write", "--expires="], &["--expires must be"]),
         (&["create", "ci", "--scope=write", "--expires=0d"], &["--expires must be"]),
-        (&["create", "ci", "--scope=write", "--expires=2020-01-01T00:00:00Z"], &["--expires must lie ahead"]),
-        (&["create", " ", "--scope=write"], &["a token's name must be"]),
-        (&["create", "a\nb", "--scope=write"], &["a token's name must be"]),
+        (&["create", "ci", "--scope=write", "--expires=2020-01-01T00:00:00Z"], &["--expires must be in the future"]),
+        (&["create", " ", "--scope=write"], &["the name of a token must have"]),
+        (&["create", "a\nb", "--scope=write"], &["the name of a token must have"]),
         (&["create", "a", "b", "--scope=write"], &["token create NAME --scope SCOPE"]),
         (&[], &["token list"]),
         (&["remove", "ci"], &["token revoke NAME"]),
-        (&["list", "--scope=read"], &["--scope goes with token create"]),
-        (&["revoke", "ci", "--expires=1d"], &["--expires goes with token create"]),
+        (&["list", "--scope=read"], &["--scope is a flag of token create"]),
+        (&["revoke", "ci", "--expires=1d"], &["--expires is a flag of token create"]),
     ] {
         let (code, out, err) = token(&database, arguments);
         assert_eq!((code, out.as_str()), (64, ""), "{arguments:?} {err}");
@@ -118,7 +118,7 @@ fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
         }
     }
     for arguments in [["--scope=read", "migrate"], ["migrate", "--scope=read"]] {
-        assert!(run(&arguments, &[]).2.contains("--scope is no flag"));
+        assert!(run(&arguments, &[]).2.contains("unknown flag --scope"));
     }
     assert_eq!(database.sql("select to_regclass('tokens') is null"), [["t"]], "nothing was begun");
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use deploylog::config::{Config, Database, Invocation};
+use deploylog::config::{Command, Config, Database, Invocation};
 
 const SECRET: &str = "Zs3cretZ";
 
@@ -27,10 +27,11 @@ pub fn target(data: &[u8]) {
         found.filter(|_| !name.ends_with("_FILE")).map(|value| OsStr::from_bytes(value).to_owned())
     };
     match Invocation::read(arguments, environment, || false) {
-        Ok(Invocation::Serve(config) | Invocation::Migrate(config) | Invocation::Token(config, _)) => check(&config),
-        Ok(Invocation::Backup(config, file) | Invocation::Restore(config, file)) => {
+        Ok(Invocation::Run(command, config)) => {
             check(&config);
-            assert!(words.iter().any(|word| *word == *file));
+            if let Command::Backup(file) | Command::Restore(file) = command {
+                assert!(words.iter().any(|word| *word == *file));
+            }
         }
         Ok(_) => {}
         Err(mistakes) => assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| !mistake.is_empty())),
@@ -43,7 +44,7 @@ pub fn target(data: &[u8]) {
 fn check(config: &Config) {
     assert!((3..=1_000).contains(&config.pool.size));
     assert!((1..=1_000_000).contains(&config.limits.connections));
-    assert!(config.limits.event_readers <= 1_000_000 && config.limits.connections_per_address <= 1_000_000);
+    assert!(config.limits.event_subscribers <= 1_000_000 && config.limits.connections_per_address <= 1_000_000);
     let times = [config.pool.wait, config.pool.connect, config.pool.statement];
     for time in times.into_iter().chain([config.limits.header, config.limits.body, config.limits.write]) {
         assert!((Duration::from_millis(10)..=Duration::from_secs(86_400)).contains(&time), "{time:?}");
@@ -65,11 +66,12 @@ fn secret(text: &str) {
     ] {
         let environment = |name: &str| (name == "DATABASE_URL").then(|| url.clone().into());
         let told = match Invocation::read([], environment, || false) {
-            Ok(Invocation::Serve(Config { database: Database::External(database), .. }))
-                if database.config.get_password() == Some(SECRET.as_bytes()) =>
-            {
-                Database::External(database).to_string()
-            }
+            Ok(Invocation::Run(_, config)) => match config.database {
+                Database::External(database) if database.config.get_password() == Some(SECRET.as_bytes()) => {
+                    Database::External(database).to_string()
+                }
+                _ => continue,
+            },
             Ok(_) => continue,
             Err(mistakes) => mistakes.join("\n"),
         };
