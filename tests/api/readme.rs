@@ -21,7 +21,7 @@ const ADDRESS: &str = "127.0.0.1:5000";
 /// A service learns of a new or revoked token within this time.
 const TOKEN_DELAY_SECONDS: u32 = 5;
 
-/// The manual's documents, by path from the repository's root.
+/// The documents of the manual, by path from the repository's root.
 fn documents() -> Vec<String> {
     let mut paths: Vec<String> = fs::read_dir("docs")
         .unwrap()
@@ -127,34 +127,39 @@ fn compare(shown: &Value, actual: &Value, place: &str) {
     }
 }
 
-#[test]
-fn every_curl_of_the_manual_works_and_returns_what_the_manual_shows() {
-    for path in documents() {
-        let (blocks, prose) = split(&fs::read_to_string(&path).unwrap());
-        assert!(!prose.contains("curl http"), "{path}: a command outside of a block is not tested");
-        for (language, text) in &blocks {
-            let is_tested = is_runnable(language, text) || !(text.contains("curl ") && text.contains(ADDRESS));
-            assert!(is_tested, "{path}: a command in a block that is not `sh` is not tested: {text}");
-        }
-        let outputs = run_all(&blocks);
-        for (index, output) in outputs {
-            let command = &blocks[index].1;
-            let shown = blocks.get(index + 1).map(|(language, text)| (language.as_str(), text.as_str()));
-            match shown {
-                Some(("json", shown)) => {
-                    // A block of several commands has several values.
-                    let parse = |text: &str| -> Value {
-                        let values: Result<Vec<Value>, _> =
-                            serde_json::Deserializer::from_str(text).into_iter().collect();
-                        Value::Array(values.unwrap_or_else(|error| panic!("{path}: {command}{error}: {text}")))
-                    };
-                    compare(&parse(shown), &parse(&output), &format!("{path}: {command}"));
-                }
-                Some(("text", shown)) => assert_eq!(shown, output, "{path}: {command}"),
-                _ => assert!(!output.contains("\"status\":4"), "{path}: {command}{output}"),
+/// Runs a document's commands and compares their output with the block after each.
+fn check_commands(path: &str) {
+    let (blocks, prose) = split(&fs::read_to_string(path).unwrap());
+    assert!(!prose.contains("curl http"), "{path}: a command outside of a block is not tested");
+    for (language, text) in &blocks {
+        let is_tested = is_runnable(language, text) || !(text.contains("curl ") && text.contains(ADDRESS));
+        assert!(is_tested, "{path}: a command in a block that is not `sh` is not tested: {text}");
+    }
+    for (index, output) in run_all(&blocks) {
+        let command = &blocks[index].1;
+        let shown = blocks.get(index + 1).map(|(language, text)| (language.as_str(), text.as_str()));
+        match shown {
+            Some(("json", shown)) => {
+                // A block of several commands has several values.
+                let parse = |text: &str| {
+                    let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+                    Value::Array(values.unwrap_or_else(|error| panic!("{path}: {command}{error}: {text}")))
+                };
+                compare(&parse(shown), &parse(&output), &format!("{path}: {command}"));
             }
+            Some(("text", shown)) => assert_eq!(shown, output, "{path}: {command}"),
+            _ => assert!(!output.contains("\"status\":4"), "{path}: {command}{output}"),
         }
     }
+}
+
+#[test]
+fn every_curl_of_the_manual_works_and_returns_what_the_manual_shows() {
+    std::thread::scope(|scope| {
+        for path in documents() {
+            scope.spawn(move || check_commands(&path));
+        }
+    });
 }
 
 /// What GitHub calls a heading's anchor.
@@ -168,8 +173,20 @@ fn anchors(document: &str) -> Vec<String> {
     headings.map(anchor).collect()
 }
 
+/// The text of all source files.
+fn source(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| match path.extension() {
+        Some(extension) if extension == "rs" => fs::read_to_string(&path).unwrap(),
+        _ if path.is_dir() => source(&path),
+        _ => String::new(),
+    });
+    texts.collect()
+}
+
 #[test]
-fn every_link_and_path_of_the_manual_leads_somewhere() {
+fn every_link_path_and_function_in_the_manual_exists() {
+    let source = source(Path::new("src"));
     for path in documents() {
         let document = fs::read_to_string(&path).unwrap();
         let folder = Path::new(&path).parent().unwrap();
@@ -182,6 +199,10 @@ fn every_link_and_path_of_the_manual_leads_somewhere() {
                 let headings = anchors(&fs::read_to_string(target).unwrap());
                 assert!(headings.iter().any(|known| known == anchor), "{path}: {link} is none of {headings:?}");
             }
+        }
+        for name in document.split('`').filter(|code| code.contains("::") && !code.contains(char::is_whitespace)) {
+            let (_, function) = name.split_once("::").unwrap();
+            assert!(source.contains(&format!("fn {function}")), "{path}: there is no {name}");
         }
         // Paths in code, as `src/store.rs` or `tests/load/run --history`.
         let words = document.split(|c: char| c.is_whitespace() || "`()[],;\"'".contains(c));
