@@ -191,7 +191,7 @@ fn every_link_path_and_function_in_the_manual_exists() {
         let document = fs::read_to_string(&path).unwrap();
         let folder = Path::new(&path).parent().unwrap();
         let links = document.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
-        for link in links.filter(|link| !link.contains("://") && !MISSING.contains(link)) {
+        for link in links.filter(|link| !link.contains("://") && !MISSING.iter().any(|path| link.ends_with(path))) {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { PathBuf::from(&path) } else { folder.join(file) };
             assert!(target.exists(), "{path}: {link}");
