@@ -1,4 +1,4 @@
-//! Deploys: which records are one, where it stands, and the stages of its run.
+//! `/api/deploys`: which records form a deploy, its state, and the stages of its run.
 
 mod list;
 mod stages;
@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 
 use crate::harness::{Database, Service, deployed_with};
 
-/// A record with these times of one day.
-fn said(status: &str, times: [&str; 2], more: &Value) -> String {
+/// A record with a start and a finish at these times of one day, either of them optional.
+fn body_with_times(status: &str, times: [&str; 2], further: &Value) -> String {
     let mut fields = json!({ "status": status });
     for (field, time) in ["started_at", "finished_at"].into_iter().zip(times).filter(|(_, time)| !time.is_empty()) {
         fields[field] = format!("2026-01-01T{time}Z").into();
     }
-    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fields.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     deployed_with(&fields)
 }
 
 fn start(service: &Service, time: &str) -> Value {
-    service.record(&said("started", [time, ""], &json!({})))
+    service.record(&body_with_times("started", [time, ""], &json!({})))
 }
 
 fn stop(service: &Service, time: &str) -> Value {
-    service.record(&said("deployed", ["", time], &json!({})))
+    service.record(&body_with_times("deployed", ["", time], &json!({})))
 }
 
-/// So long before now.
+/// The time this long before now.
 fn ago(time: TimeDelta) -> String {
     DateTime::to_rfc3339_opts(&(Utc::now() - time), SecondsFormat::Micros, true)
 }
@@ -40,13 +40,13 @@ fn list(service: &Service, query: &str) -> Vec<Value> {
 /// Each deploy's state, start and finish.
 #[track_caller]
 fn states(service: &Service, query: &str) -> Vec<(String, Value, Value)> {
-    let of = |deploy: Value| {
+    let summary = |deploy: Value| {
         (deploy["state"].as_str().unwrap().to_owned(), deploy["start_id"].clone(), deploy["finish_id"].clone())
     };
-    list(service, query).into_iter().map(of).collect()
+    list(service, query).into_iter().map(summary).collect()
 }
 
-/// A deploy as [`states`] tells it, 0 for no record.
+/// A deploy as [`states`] returns it; null for no record.
 fn state(state: &str, start: &Value, finish: &Value) -> (String, Value, Value) {
     (state.to_owned(), start.clone(), finish.clone())
 }
@@ -54,12 +54,15 @@ fn state(state: &str, start: &Value, finish: &Value) -> (String, Value, Value) {
 const NONE: Value = Value::Null;
 
 #[test]
-fn a_stop_with_its_start_is_one_deploy_with_all_that_is_known_of_it() {
+fn a_stop_and_its_start_are_one_deploy_with_the_fields_of_both() {
     let service = Service::start();
-    let more = json!({"environment": "production", "run": "job#42", "url": "https://ci.example.org/42"});
-    let started = service.record(&said("rolling out", ["10:00:00", ""], &more));
-    let finished =
-        service.record(&said("Failed", ["", "10:01:30.25"], &json!({"environment": "production", "run": "job#42"})));
+    let link = json!({"environment": "production", "run": "job#42", "url": "https://ci.example.org/42"});
+    let started = service.record(&body_with_times("rolling out", ["10:00:00", ""], &link));
+    let finished = service.record(&body_with_times(
+        "Failed",
+        ["", "10:01:30.25"],
+        &json!({"environment": "production", "run": "job#42"}),
+    ));
     let deploy = json!({
         "component": "web", "version": "2.1", "environment": "production", "owner": "ann", "run": "job#42",
         "url": "https://ci.example.org/42", "phase": "failed", "status": "Failed",
@@ -70,12 +73,12 @@ fn a_stop_with_its_start_is_one_deploy_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn a_stop_has_its_own_link_and_version_and_owner_where_its_start_has_others() {
+fn a_deploy_takes_url_version_and_owner_from_its_stop_if_its_start_differs() {
     let service = Service::start();
-    let more =
+    let fields =
         |url: &str, version: &str, owner: &str| json!({"run": "a", "url": url, "version": version, "owner": owner});
-    service.record(&said("started", ["10:00:00", ""], &more("https://start", "1", "ann")));
-    service.record(&said("deployed", ["", "10:01:00"], &more("https://stop", "2", "bob")));
+    service.record(&body_with_times("started", ["10:00:00", ""], &fields("https://start", "1", "ann")));
+    service.record(&body_with_times("deployed", ["", "10:01:00"], &fields("https://stop", "2", "bob")));
     let deploys = list(&service, "");
     assert_eq!(deploys.len(), 1);
     let deploy = &deploys[0];
@@ -83,7 +86,7 @@ fn a_stop_has_its_own_link_and_version_and_owner_where_its_start_has_others() {
 }
 
 #[test]
-fn a_lone_stop_is_a_deploy_without_a_duration_that_says_why() {
+fn a_stop_without_a_start_is_a_deploy_without_a_duration_that_gives_the_reason() {
     let service = Service::start();
     let finished = service.record(&deployed_with(&json!({})));
     let deploy = json!({
@@ -95,7 +98,7 @@ fn a_lone_stop_is_a_deploy_without_a_duration_that_says_why() {
 }
 
 #[test]
-fn a_start_that_nothing_follows_is_running_until_a_stop_comes() {
+fn a_start_without_a_later_record_is_running_until_a_stop_comes() {
     let service = Service::start();
     let started = service.record(&deployed_with(&json!({"status": "started"})));
     let deploy = json!({
@@ -108,7 +111,7 @@ fn a_start_that_nothing_follows_is_running_until_a_stop_comes() {
 }
 
 #[test]
-fn a_start_that_a_start_follows_is_superseded_and_stays_a_deploy() {
+fn a_start_followed_by_another_start_is_superseded_and_remains_a_deploy() {
     let service = Service::start();
     let [first, second] = ["10:00:00", "10:05:00"].map(|time| start(&service, time)["id"].clone());
     let third = service.record(&deployed_with(&json!({"status": "started"})))["id"].clone();
@@ -121,17 +124,17 @@ fn a_start_that_a_start_follows_is_superseded_and_stays_a_deploy() {
 }
 
 #[test]
-fn a_start_that_a_complete_stop_follows_is_no_deploy_of_its_own() {
+fn a_start_followed_by_a_complete_stop_is_not_a_deploy_of_its_own() {
     let service = Service::start();
     start(&service, "10:00:00");
-    let complete = service.record(&said("deployed", ["10:00:30", "10:01:00"], &json!({})));
+    let complete = service.record(&body_with_times("deployed", ["10:00:30", "10:01:00"], &json!({})));
     let [deploy] = &list(&service, "")[..] else { panic!("not one deploy") };
     assert_eq!((&deploy["finish_id"], deploy.get("start_id")), (&complete["id"], None));
     assert_eq!(deploy["duration_seconds"], 30.0);
 }
 
 #[test]
-fn a_start_between_a_start_and_its_stop_makes_a_superseded_one_of_the_first() {
+fn a_late_start_between_a_start_and_its_stop_supersedes_the_first_start() {
     let service = Service::start();
     let first = start(&service, "10:00:00")["id"].clone();
     let finished = stop(&service, "10:10:00")["id"].clone();
@@ -144,10 +147,11 @@ fn a_start_between_a_start_and_its_stop_makes_a_superseded_one_of_the_first() {
 }
 
 #[test]
-fn a_start_whose_stop_goes_is_a_deploy_again() {
+fn a_start_is_a_deploy_of_its_own_again_when_its_stop_is_removed() {
     let service = Service::start();
-    let (first, complete) = (start(&service, "10:00:00"), said("deployed", ["10:00:30", "10:01:00"], &json!({})));
-    for stop in [said("deployed", ["", "10:01:00"], &json!({})), complete] {
+    let (first, complete) =
+        (start(&service, "10:00:00"), body_with_times("deployed", ["10:00:30", "10:01:00"], &json!({})));
+    for stop in [body_with_times("deployed", ["", "10:01:00"], &json!({})), complete] {
         for (method, body) in [("DELETE", ""), ("PATCH", r#"{"version":"9"}"#), ("PATCH", r#"{"status":"queued"}"#)] {
             let finished = service.record(&stop)["id"].clone();
             assert_eq!(list(&service, "version=2.1").len(), 1);
@@ -171,7 +175,7 @@ fn a_put_from_started_to_deployed_finishes_the_same_deploy() {
 }
 
 #[test]
-fn of_two_clock_records_at_one_moment_the_lower_id_comes_first() {
+fn the_lower_id_comes_first_if_two_clock_records_have_the_same_moment() {
     let service = Service::start();
     let [one, two] = [(); 2].map(|()| start(&service, "10:00:00")["id"].clone());
     let newest_first = [state("stale", &two, &NONE), state("superseded", &one, &NONE)];
@@ -182,7 +186,7 @@ fn of_two_clock_records_at_one_moment_the_lower_id_comes_first() {
 }
 
 #[test]
-fn what_is_noted_or_skipped_or_of_a_stage_is_no_deploy() {
+fn noted_skipped_and_stage_records_are_not_deploys() {
     let service = Service::start();
     for status in ["queued", "rolled_back", "skipped"] {
         service.record(&deployed_with(&json!({"status": status, "started_at": "2026-01-01T10:00:00Z"})));
@@ -193,30 +197,30 @@ fn what_is_noted_or_skipped_or_of_a_stage_is_no_deploy() {
     assert_eq!(list(&service, ""), [NONE; 0]);
     let running = start(&service, "10:00:00")["id"].clone();
     service.record(&deployed_with(&json!({"status": "queued"})));
-    assert_eq!(states(&service, ""), [state("stale", &running, &NONE)], "none of them ends it");
+    assert_eq!(states(&service, ""), [state("stale", &running, &NONE)], "a noted record does not end a deploy");
 }
 
 #[test]
-fn only_starts_that_no_stop_follows_are_kept_apart() {
+fn the_open_starts_are_the_starts_that_no_stop_follows() {
     let database = Database::new();
     let service = Service::with_database(&database);
-    let kept = || database.sql("select id from open_starts order by id").concat();
+    let open_starts = || database.sql("select id from open_starts order by id").concat();
     start(&service, "10:00:00");
-    assert_eq!(kept(), ["1"]);
+    assert_eq!(open_starts(), ["1"]);
     stop(&service, "10:01:00");
-    assert_eq!(kept(), [""; 0], "a stop takes its start away");
-    service.record(&said("deployed", ["10:03:00", "10:04:00"], &json!({"version": "late"})));
-    service.record(&said("started", ["10:02:00", ""], &json!({"version": "late"})));
-    assert_eq!(kept(), [""; 0], "a late start that a stop follows");
+    assert_eq!(open_starts(), [""; 0], "a stop closes its start");
+    service.record(&body_with_times("deployed", ["10:03:00", "10:04:00"], &json!({"version": "late"})));
+    service.record(&body_with_times("started", ["10:02:00", ""], &json!({"version": "late"})));
+    assert_eq!(open_starts(), [""; 0], "a late start that a stop follows");
     let lines = ["started", "deployed"].map(|status| deployed_with(&json!({"status": status, "version": "both"})));
     service.import(&lines.join("\n")).expect(201);
-    assert_eq!(kept(), [""; 0], "a start and its stop in one body");
+    assert_eq!(open_starts(), [""; 0], "a start and its stop in one body");
     service.record(&deployed_with(&json!({"status": "started", "stage": "Build"})));
-    assert_eq!(kept(), [""; 0], "a stage");
+    assert_eq!(open_starts(), [""; 0], "a stage");
     service.import(&vec![deployed_with(&json!({"status": "started"})); 3].join("\n")).expect(201);
-    assert_eq!(kept(), ["8", "9", "10"]);
+    assert_eq!(open_starts(), ["8", "9", "10"]);
     stop(&service, "10:00:30");
-    assert_eq!(kept(), ["8", "9", "10"], "an earlier stop is none of theirs");
+    assert_eq!(open_starts(), ["8", "9", "10"], "an earlier stop closes none of them");
     service.record(&deployed_with(&json!({})));
-    assert_eq!(kept(), ["8", "9"], "those that a start follows stay");
+    assert_eq!(open_starts(), ["8", "9"], "a superseded start stays open");
 }

@@ -1,61 +1,61 @@
-//! How long deploys and stages took, against examples worked out by hand.
+//! `/api/durations`: durations of deploys and stages, compared with examples calculated by hand.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Response, Service, deployed_with};
+use crate::harness::{Service, deployed_with};
 
 const WINDOW: &str = "since=2026-11-02T00:00:00Z&until=2026-11-09T00:00:00Z";
 
-/// A finish at this time of November that took so many seconds, or says no start.
-fn took(seconds: Option<u32>, at: &str, more: &Value) -> String {
+/// A record that finished at this time of November after this many seconds, or without a start.
+fn finish(seconds: Option<u32>, at: &str, further: &Value) -> String {
     let finished: chrono::DateTime<chrono::Utc> = format!("2026-11-{at}Z").parse().unwrap();
     let mut fields = json!({ "finished_at": finished.to_rfc3339() });
     if let Some(seconds) = seconds {
         fields["started_at"] = json!((finished - chrono::TimeDelta::seconds(seconds.into())).to_rfc3339());
     }
-    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fields.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     deployed_with(&fields)
 }
 
-/// Twelve deploys that succeeded in the week, and others.
+/// Records twelve deploys that succeeded in the week, and others that do not count.
 fn week(service: &Service) {
     let none = json!({});
-    let of = |fields: Value| fields;
     let lines = [
-        // In any order; across midnight by a start the day before, also the first, which started before the week.
-        took(Some(100), "02T00:00:30", &none),
-        took(Some(30), "03T10:00:00", &none),
-        took(Some(10), "03T11:00:00", &none),
-        // A redeploy, a rollback and a hotfix are deploys as any.
-        took(Some(20), "03T11:10:00", &none),
-        took(Some(50), "04T09:00:00", &of(json!({ "version": "2.0" }))),
-        took(Some(40), "04T10:00:00", &of(json!({ "unplanned": true, "version": "2.1.1" }))),
+        // In any order. The first started before the week and finished in it.
+        finish(Some(100), "02T00:00:30", &none),
+        finish(Some(30), "03T10:00:00", &none),
+        finish(Some(10), "03T11:00:00", &none),
+        // A redeploy, a rollback and a hotfix count like other deploys.
+        finish(Some(20), "03T11:10:00", &none),
+        finish(Some(50), "04T09:00:00", &(json!({ "version": "2.0" }))),
+        finish(Some(40), "04T10:00:00", &(json!({ "unplanned": true, "version": "2.1.1" }))),
         // Two that overlap.
-        took(Some(80), "05T10:00:30", &none),
-        took(Some(60), "05T10:00:20", &none),
-        // Across midnight in UTC, and not where it was sent from.
-        took(
+        finish(Some(80), "05T10:00:30", &none),
+        finish(Some(60), "05T10:00:20", &none),
+        // Across midnight in UTC, but not in the sender's time zone.
+        finish(
             None,
             "07T00:00:10",
-            &of(json!({ "started_at": "2026-11-06T18:58:40-05:00", "finished_at": "2026-11-06T19:00:10-05:00" })),
+            &(json!({ "started_at": "2026-11-06T18:58:40-05:00", "finished_at": "2026-11-06T19:00:10-05:00" })),
         ),
-        took(Some(70), "08T23:59:59", &none),
-        // Without a duration: nobody said when they started, or it was after they finished.
-        took(None, "08T12:00:00", &of(json!({ "version": "lone" }))),
-        took(None, "08T13:00:00", &of(json!({ "version": "back", "started_at": "2026-11-08T14:00:00Z" }))),
+        finish(Some(70), "08T23:59:59", &none),
+        // Without a duration: no start, or a start after the finish.
+        finish(None, "08T12:00:00", &(json!({ "version": "lone" }))),
+        finish(None, "08T13:00:00", &(json!({ "version": "back", "started_at": "2026-11-08T14:00:00Z" }))),
         // These did not succeed.
-        took(Some(7000), "05T12:00:00", &of(json!({ "status": "failed" }))),
-        took(Some(8000), "05T13:00:00", &of(json!({ "status": "aborted" }))),
-        took(Some(9000), "05T14:00:00", &of(json!({ "status": "done" }))),
-        took(Some(9999), "05T15:00:00", &of(json!({ "status": "skipped" }))),
-        // The week before: 1,000 and 2,000 seconds. After the week, and before both: none.
-        took(Some(1000), "01T23:59:59", &none),
-        // Two stages, and one that did not run.
-        took(Some(5), "06T10:00:00", &of(json!({ "stage": "Build" }))),
-        took(Some(15), "06T11:00:00", &of(json!({ "stage": "Build" }))),
-        took(Some(3), "06T12:00:00", &of(json!({ "stage": "Test" }))),
-        took(Some(6000), "06T12:30:00", &of(json!({ "stage": "Test", "status": "not_built" }))),
-        took(Some(6000), "09T00:00:00", &none),
+        finish(Some(7000), "05T12:00:00", &(json!({ "status": "failed" }))),
+        finish(Some(8000), "05T13:00:00", &(json!({ "status": "aborted" }))),
+        finish(Some(9000), "05T14:00:00", &(json!({ "status": "done" }))),
+        finish(Some(9999), "05T15:00:00", &(json!({ "status": "skipped" }))),
+        // In the week before; `earlier` below is the other one there.
+        finish(Some(1000), "01T23:59:59", &none),
+        // Two stages, one of them not built in its second attempt.
+        finish(Some(5), "06T10:00:00", &(json!({ "stage": "Build" }))),
+        finish(Some(15), "06T11:00:00", &(json!({ "stage": "Build" }))),
+        finish(Some(3), "06T12:00:00", &(json!({ "stage": "Test" }))),
+        finish(Some(6000), "06T12:30:00", &(json!({ "stage": "Test", "status": "not_built" }))),
+        // After the week.
+        finish(Some(6000), "09T00:00:00", &none),
     ];
     service.import(&lines.join("\n")).expect(201);
     let earlier = json!({ "started_at": "2026-10-25T23:26:40Z", "finished_at": "2026-10-26T00:00:00Z" });
@@ -72,15 +72,15 @@ fn figures(count: i64, without: i64, seconds: Option<[f64; 5]>) -> Value {
 }
 
 #[test]
-fn a_week_worked_out_by_hand() {
+fn the_durations_of_a_week_match_a_calculation_by_hand() {
     let service = Service::start();
     week(&service);
     let report = service.get(&format!("/api/durations?{WINDOW}")).expect(200);
-    // 10, 20, … 100 seconds, and two without a duration. Between the values a percentile lies on the straight line: of
-    // ten, at place 1 + 9 × 0.5 = 5.5, half way from 50 to 60; at 1 + 9 × 0.9 = 9.1, a tenth of the way from 90 to 100;
-    // at 1 + 9 × 0.95 = 9.55. The mean is 550 / 10.
+    // 10, 20, … 100 seconds, and two without a duration. Percentiles are interpolated linearly: of ten values p50 is at
+    // position 1 + 9 × 0.5 = 5.5, half way from 50 to 60; p90 at 1 + 9 × 0.9 = 9.1, a tenth of the way from 90 to 100;
+    // p95 at 1 + 9 × 0.95 = 9.55. The mean is 550 / 10.
     let week = figures(12, 2, Some([55.0, 91.0, 95.5, 100.0, 55.0]));
-    // 1,000 and 2,000 seconds: at places 1.5, 1.9 and 1.95.
+    // 1,000 and 2,000 seconds: positions 1.5, 1.9 and 1.95.
     let before = figures(2, 0, Some([1500.0, 1900.0, 1950.0, 2000.0, 1500.0]));
     let expected = json!({
         "by": "component",
@@ -92,11 +92,11 @@ fn a_week_worked_out_by_hand() {
 }
 
 #[test]
-fn they_are_grouped_by_each_of_five_fields() {
+fn durations_can_be_grouped_by_each_of_five_fields() {
     let service = Service::start();
     week(&service);
     service
-        .import(&took(Some(7), "05T10:00:00", &json!({ "component": "db", "environment": "test", "owner": "bob" })))
+        .import(&finish(Some(7), "05T10:00:00", &json!({ "component": "db", "environment": "test", "owner": "bob" })))
         .expect(201);
     let none = || figures(0, 0, None);
     let one = |seconds: f64| figures(1, 0, Some([seconds; 5]));
@@ -111,10 +111,10 @@ fn they_are_grouped_by_each_of_five_fields() {
     assert_eq!(names("version"), ["2.0", "2.1", "2.1.1", "back", "lone"]);
     assert_eq!(groups("by=version&component=db"), json!([{ "name": "2.1", "window": one(7.0), "before": none() }]));
     assert_eq!(groups("by=owner&environment=test"), json!([{ "name": "bob", "window": one(7.0), "before": none() }]));
-    // What has no duration is told, and is never 0.
+    // A deploy without a duration is counted, but not as 0 seconds.
     let versions = groups("by=version&component=web");
     assert_eq!(versions[4], json!({ "name": "lone", "window": figures(1, 1, None), "before": none() }));
-    // 5 and 15 seconds: at places 1.5, 1.9 and 1.95.
+    // 5 and 15 seconds: positions 1.5, 1.9 and 1.95.
     let build = figures(2, 0, Some([10.0, 14.0, 14.5, 15.0, 10.0]));
     let stages = json!([
         { "name": "Build", "window": build, "before": none() },
@@ -126,17 +126,13 @@ fn they_are_grouped_by_each_of_five_fields() {
 }
 
 #[test]
-fn the_links_lead_through_every_name_once_and_keep_the_window() {
+fn the_pages_contain_every_name_once_and_links_keep_the_window() {
     let service = Service::start();
     let versions = ["1", "2 & ü", "3", "4", "5"];
     for version in versions {
         service.record(&deployed_with(&json!({ "version": version, "environment": "é/1" })));
     }
     service.record(&deployed_with(&json!({ "environment": null })));
-    let next = |response: &Response| {
-        let link = response.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
-        Some(link.to_owned())
-    };
     for (first, expected) in [
         ("/api/durations?by=version&component=web&environment=%C3%A9%2F1&days=2&limit=2", json!(versions)),
         ("/api/durations?by=environment&limit=1", json!(["é/1", null])),
@@ -147,8 +143,8 @@ fn the_links_lead_through_every_name_once_and_keep_the_window() {
             let report = response.expect(200);
             names.extend(report["groups"].as_array().unwrap().iter().map(|group| group["name"].clone()));
             windows.push(report["window"].clone());
-            assert!(windows.len() < 10, "a page is its own next: {this}");
-            target = next(&response);
+            assert!(windows.len() < 10, "the pages do not end: {this}");
+            target = response.next_page().map(str::to_owned);
         }
         assert_eq!(json!(names), expected, "{first}");
         assert!(windows.len() > 1 && windows.iter().all(|window| *window == windows[0]), "{windows:?}");
@@ -156,7 +152,7 @@ fn the_links_lead_through_every_name_once_and_keep_the_window() {
 }
 
 #[test]
-fn parameters_that_cannot_be_as_they_are_are_listed_at_once() {
+fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
     let query = "by=run&component=a%00&environment=&days=367&since=x&until=y&limit=1001&cursor=7&tz=UTC";
     let mut fields = service.get(&format!("/api/durations?{query}")).bad_fields(400);

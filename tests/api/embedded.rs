@@ -1,4 +1,4 @@
-//! The service on a PostgreSQL of its own.
+//! The embedded PostgreSQL: the service starts, watches and stops it.
 
 use std::{
     io::Read as _,
@@ -16,7 +16,6 @@ fn start(directory: &Path) -> Service {
     Service::with_environment(&[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
 }
 
-/// Runs the program to its end: its exit code, and what it said.
 fn run(arguments: &[&str], directory: &Path) -> (i32, String) {
     Service::run_to_end(arguments, &[("DEPLOYLOG_DATA_DIR", directory.to_str().unwrap())])
 }
@@ -30,7 +29,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn with_no_database_named_it_makes_its_own_and_keeps_it() {
+fn without_a_database_url_the_service_creates_a_cluster_and_keeps_it() {
     let directory = TempDirectory::new();
     let began = Instant::now();
     let mut service = start(directory.path());
@@ -44,7 +43,7 @@ fn with_no_database_named_it_makes_its_own_and_keeps_it() {
 }
 
 #[test]
-fn it_is_fully_durable_has_no_tcp_and_a_socket_for_its_owner_only() {
+fn the_cluster_is_durable_and_listens_only_on_a_private_socket() {
     let directory = TempDirectory::new();
     let _service = start(directory.path());
     let settings = "select current_setting('fsync'), current_setting('synchronous_commit'),
@@ -55,23 +54,23 @@ fn it_is_fully_durable_has_no_tcp_and_a_socket_for_its_owner_only() {
 }
 
 #[test]
-fn a_second_start_says_who_holds_the_data_directory() {
+fn a_second_start_reports_which_process_uses_the_data_directory() {
     let directory = TempDirectory::new();
     let service = start(directory.path());
-    let (code, said) = run(&["--log-level=off"], directory.path());
+    let (code, output) = run(&["--log-level=off"], directory.path());
     assert_eq!(code, 69);
-    assert!(said.contains("is in use by deploylog") && said.contains(&service.pid().to_string()), "{said}");
-    assert!(said.contains(directory.as_str()), "{said}");
+    assert!(output.contains("is in use by deploylog") && output.contains(&service.pid().to_string()), "{output}");
+    assert!(output.contains(directory.as_str()), "{output}");
 }
 
 #[test]
-fn migrate_uses_the_running_cluster_else_starts_it_for_its_duration() {
+fn migrate_uses_the_running_cluster_or_starts_it_temporarily() {
     let directory = TempDirectory::new();
     assert_eq!(
         run(&["migrate"], directory.path()),
         (0, format!("the schema is up to date: ran {} migrations\n", migration_count()))
     );
-    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "it is stopped again");
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "the cluster is stopped again");
     let service = start(directory.path());
     assert_eq!(run(&["migrate"], directory.path()), (0, "the schema was up to date\n".to_owned()));
     service.record(DEPLOYED);
@@ -104,23 +103,23 @@ fn ctrl_c_to_the_whole_process_group_reaches_the_service_first_and_stops_postgre
 }
 
 #[test]
-fn a_postmaster_that_is_killed_is_started_again() {
+fn a_killed_postmaster_is_restarted() {
     let directory = TempDirectory::new();
     let service = start(directory.path());
     let record = service.record(DEPLOYED);
     let killed = postmaster_pid(directory.path());
     signal(killed, "KILL");
-    // Between the two there is no such file for a moment, or an empty one.
+    // During the restart the file can be missing or empty.
     let pid_file = directory.path().join("cluster/postmaster.pid");
     let pid = || std::fs::read_to_string(&pid_file).ok()?.lines().next()?.parse::<u32>().ok();
-    eventually("another has started", || pid().is_some_and(|pid| pid != killed));
-    eventually("the service is back", || service.get("/api/1").status == 200);
+    eventually("a new postmaster has started", || pid().is_some_and(|pid| pid != killed));
+    eventually("the service works again", || service.get("/api/1").status == 200);
     assert_eq!(service.read(&record["id"]), record);
     service.record(DEPLOYED);
 }
 
 #[test]
-fn a_long_path_has_its_socket_in_a_private_directory_elsewhere() {
+fn a_data_directory_with_a_long_path_has_its_socket_elsewhere() {
     let directory = TempDirectory::new();
     let long = directory.path().join("d".repeat(110));
     std::fs::create_dir(&long).unwrap();
@@ -128,46 +127,46 @@ fn a_long_path_has_its_socket_in_a_private_directory_elsewhere() {
     let mut service = start(&long);
     service.record(DEPLOYED);
     assert!(!long.join("socket").exists());
-    assert!(run(&["migrate"], &long).0 == 0, "and is found there");
+    assert!(run(&["migrate"], &long).0 == 0, "the command finds the socket");
     assert!(service.stop().success());
 }
 
 #[test]
-fn a_data_directory_out_of_reach_is_named_in_one_sentence() {
+fn an_inaccessible_data_directory_is_reported_in_one_sentence() {
     let directory = TempDirectory::new();
-    // Root reaches everything, but PostgreSQL's user does not reach what only root may enter.
+    // Root can write everywhere, but PostgreSQL's user cannot enter a directory of root with mode 700.
     let mode = if is_root() { 0o700 } else { 0o500 };
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-    let place = directory.path().join("within");
-    let (code, said) = run(&["--log-level=off"], &place);
+    let path = directory.path().join("within");
+    let (code, output) = run(&["--log-level=off"], &path);
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(code, 69, "{said}");
-    assert!(said.contains(place.to_str().unwrap()) && said.contains("DEPLOYLOG_DATA_DIR"), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(code, 69, "{output}");
+    assert!(output.contains(path.to_str().unwrap()) && output.contains("DEPLOYLOG_DATA_DIR"), "{output}");
+    assert_eq!(output.lines().count(), 1, "{output}");
 }
 
 #[test]
-fn a_data_directory_of_a_major_whose_server_is_missing_is_told_with_what_to_do() {
+fn a_data_directory_of_a_version_that_is_not_installed_is_reported_with_instructions() {
     let directory = TempDirectory::new();
     std::fs::create_dir(directory.path().join("cluster")).unwrap();
-    let here = Database::new().sql("show server_version")[0][0].clone();
-    let is_here = |major: &u32| {
-        here.starts_with(&major.to_string()) || Path::new("/usr/lib/postgresql").join(major.to_string()).exists()
+    let running = Database::new().sql("show server_version")[0][0].clone();
+    let is_installed = |major: &u32| {
+        running.starts_with(&major.to_string()) || Path::new("/usr/lib/postgresql").join(major.to_string()).exists()
     };
-    let major = (14..=18).find(|major| !is_here(major)).expect("not every major is installed").to_string();
+    let major = (14..=18).find(|major| !is_installed(major)).expect("a version that is not installed").to_string();
     std::fs::write(directory.path().join("cluster/PG_VERSION"), format!("{major}\n")).unwrap();
-    let (code, said) = run(&["--log-level=off"], directory.path());
-    assert_eq!(code, 69, "{said}");
+    let (code, output) = run(&["--log-level=off"], directory.path());
+    assert_eq!(code, 69, "{output}");
     for words in [major.as_str(), "apt-get install", "DATABASE_URL"] {
-        assert!(said.contains(words), "{words} is not in: {said}");
+        assert!(output.contains(words), "{words} is not in: {output}");
     }
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(output.lines().count(), 1, "{output}");
 }
 
 #[test]
-fn without_a_server_it_says_how_to_install_one_or_to_name_another() {
+fn without_a_postgresql_server_the_service_says_how_to_install_one_or_use_another() {
     let directory = TempDirectory::new();
-    // A mount namespace of its own, in which the usual places are empty.
+    // A mount namespace in which the usual directories of PostgreSQL are empty.
     let script = r#"
         for place in /usr/lib/postgresql /usr/local/bin /usr/local/pgsql; do
             if [ -d $place ]; then mount -t tmpfs none $place || exit; fi
@@ -183,10 +182,10 @@ fn without_a_server_it_says_how_to_install_one_or_to_name_another() {
         .env("DEPLOYLOG_LOG_LEVEL", "off")
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(69), "{said}");
+    let output = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{output}");
     for words in ["no PostgreSQL server", "apt-get install", "DATABASE_URL"] {
-        assert!(said.contains(words), "{words} is not in: {said}");
+        assert!(output.contains(words), "{words} is not in: {output}");
     }
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(output.lines().count(), 1, "{output}");
 }

@@ -1,29 +1,22 @@
-//! The list of deploys: order, filters, pages, and parameters that are refused.
+//! The list of deploys: order, filters, pages and invalid parameters.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{ago, list, said, start, state, states, stop};
-use crate::harness::{DEPLOYED, Response, Service, deployed_with, percent_encode};
+use super::{ago, body_with_times, list, start, state, states, stop};
+use crate::harness::{DEPLOYED, Service, deployed_with, percent_encode};
 
-/// The next page's target.
-fn next(response: &Response) -> Option<String> {
-    let link = response.header("link")?;
-    let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#)).expect("a link");
-    assert!(next.starts_with("/api/deploys?"), "no path from the root: {next}");
-    Some(next.to_owned())
-}
-
-/// The versions on the pages from this one on, and what happens between them.
+/// The versions on each page; `between` runs between two pages.
 fn pages(service: &Service, query: &str, mut between: impl FnMut()) -> Vec<Vec<String>> {
     let mut target = format!("/api/deploys?{query}");
     let mut pages = Vec::new();
     loop {
         let response = service.get(&target);
         pages.push(versions(response.expect(200).as_array().unwrap()));
-        assert!(pages.len() < 100, "a page is its own next: {target}");
-        let Some(next) = next(&response) else { return pages };
-        target = next;
+        assert!(pages.len() < 100, "the pages do not end: {target}");
+        let Some(next) = response.next_page() else { return pages };
+        assert!(next.starts_with("/api/deploys?"), "not a path from the root: {next}");
+        target = next.to_owned();
         between();
     }
 }
@@ -32,26 +25,27 @@ fn versions(deploys: &[Value]) -> Vec<String> {
     deploys.iter().map(|deploy| deploy["version"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Records a deploy of this version that finished then.
-fn finished(service: &Service, version: &str, time: &str) {
-    service.record(&said("deployed", ["", time], &json!({"version": version})));
+/// Records a deploy of this version that finished at this time, without a start.
+fn record_finished(service: &Service, version: &str, time: &str) {
+    service.record(&body_with_times("deployed", ["", time], &json!({"version": version})));
 }
 
-fn running(service: &Service, version: &str, time: &str) {
-    service.record(&said("started", [time, ""], &json!({"version": version})));
+fn record_running(service: &Service, version: &str, time: &str) {
+    service.record(&body_with_times("started", [time, ""], &json!({"version": version})));
 }
 
 #[test]
-fn deploys_are_ordered_by_when_they_finished_or_else_started_and_not_by_when_they_were_recorded() {
+fn deploys_are_ordered_by_finish_or_else_start_not_by_time_of_recording() {
     let service = Service::start();
     assert_eq!(list(&service, ""), [Value::Null; 0]);
     let now = service.record(DEPLOYED)["id"].clone();
     let backfilled = stop(&service, "10:00:00")["id"].clone();
-    let long = service.record(&said("ok", ["08:00:00", "11:00:00"], &json!({})))["id"].clone();
+    let long = service.record(&body_with_times("ok", ["08:00:00", "11:00:00"], &json!({})))["id"].clone();
     let superseded = start(&service, "09:00:00")["id"].clone();
-    // Two at one moment: the higher id is the newer.
-    let [one, two] = ["a", "b"]
-        .map(|version| service.record(&said("started", ["10:00:00", ""], &json!({"version": version})))["id"].clone());
+    // Two at the same moment: the higher id is the newer one.
+    let [one, two] = ["a", "b"].map(|version| {
+        service.record(&body_with_times("started", ["10:00:00", ""], &json!({"version": version})))["id"].clone()
+    });
     start(&service, "09:30:00");
     assert_eq!(
         states(&service, ""),
@@ -67,7 +61,7 @@ fn deploys_are_ordered_by_when_they_finished_or_else_started_and_not_by_when_the
 }
 
 #[test]
-fn each_filter_answers_the_deploys_that_have_exactly_this() {
+fn each_filter_returns_the_deploys_with_exactly_this_value() {
     let service = Service::start();
     let one = json!({
         "component": "Web & shop/ü 100%+", "version": "2.1+B#1", "owner": "Åsa 🚀", "environment": "Prod?",
@@ -103,13 +97,13 @@ fn each_filter_answers_the_deploys_that_have_exactly_this() {
 }
 
 #[test]
-fn the_filter_by_state_takes_each_of_the_four() {
+fn the_state_filter_supports_all_four_states() {
     let service = Service::start();
-    finished(&service, "finished", "10:00:00");
-    running(&service, "superseded", "09:00:00");
-    running(&service, "superseded", "09:01:00");
-    finished(&service, "superseded", "09:02:00");
-    running(&service, "stale", "08:00:00");
+    record_finished(&service, "finished", "10:00:00");
+    record_running(&service, "superseded", "09:00:00");
+    record_running(&service, "superseded", "09:01:00");
+    record_finished(&service, "superseded", "09:02:00");
+    record_running(&service, "stale", "08:00:00");
     service.record(&deployed_with(&json!({"version": "running", "status": "started"})));
     for (state, expected) in [
         ("running", ["running"].as_slice()),
@@ -122,11 +116,11 @@ fn the_filter_by_state_takes_each_of_the_four() {
 }
 
 #[test]
-fn since_and_until_bound_the_deploys_own_moments_the_first_inclusive_the_second_not() {
+fn since_includes_and_until_excludes_the_deploys_own_moment() {
     let service = Service::start();
-    finished(&service, "late", "12:00:00");
-    service.record(&said("deployed", ["09:00:00", "11:00:00"], &json!({"version": "long"})));
-    running(&service, "runs", "10:00:00");
+    record_finished(&service, "late", "12:00:00");
+    service.record(&body_with_times("deployed", ["09:00:00", "11:00:00"], &json!({"version": "long"})));
+    record_running(&service, "runs", "10:00:00");
     let at = |clock: &str| format!("2026-01-01T{clock}Z");
     for (query, expected) in [
         (format!("since={}", at("11:00:00")), ["late", "long"].as_slice()),
@@ -143,17 +137,17 @@ fn since_and_until_bound_the_deploys_own_moments_the_first_inclusive_the_second_
 }
 
 #[test]
-fn pages_follow_each_other_and_keep_what_was_asked() {
+fn pages_are_complete_and_links_keep_the_parameters() {
     let service = Service::start();
-    // Three at each moment, running and finished by turns.
+    // Three at each moment, alternately running and finished.
     for number in 0..18 {
         let (version, time) = (number.to_string(), format!("10:00:0{}", number / 3));
         if number % 2 == 0 {
-            running(&service, &version, &time);
+            record_running(&service, &version, &time);
         } else {
-            finished(&service, &version, &time);
+            record_finished(&service, &version, &time);
         }
-        service.record(&said("deployed", ["", &time], &json!({"component": "api", "version": "api"})));
+        service.record(&body_with_times("deployed", ["", &time], &json!({"component": "api", "version": "api"})));
     }
     let numbers = |from: usize, step: usize| (0..18).rev().skip(from).step_by(step).map(|number| number.to_string());
     for limit in [1, 2, 5, 17, 18] {
@@ -166,21 +160,21 @@ fn pages_follow_each_other_and_keep_what_was_asked() {
         assert_eq!(all.len(), 5, "{query}");
         assert!(all.concat().into_iter().eq(numbers(from, 2)), "{query} {all:?}");
     }
-    let second = next(&service.get("/api/deploys?limit=1&stages=true")).expect("a second page");
-    assert_eq!(service.get(&second).expect(200)[0]["stages"], json!([]));
-    assert_eq!(next(&service.get("/api/deploys?component=web&limit=18")), None);
+    let first = service.get("/api/deploys?limit=1&stages=true");
+    assert_eq!(service.get(first.next_page().expect("a second page")).expect(200)[0]["stages"], json!([]));
+    assert_eq!(service.get("/api/deploys?component=web&limit=18").next_page(), None);
 }
 
 #[test]
-fn pages_are_stable_while_deploys_arrive_and_go() {
+fn pages_are_stable_while_deploys_arrive_and_are_deleted() {
     let service = Service::start();
     for number in 1..=20 {
-        finished(&service, &number.to_string(), &format!("10:00:{number:02}"));
+        record_finished(&service, &number.to_string(), &format!("10:00:{number:02}"));
     }
     let mut last = 21;
     let pages = pages(&service, "limit=5", || {
         service.import(&format!("{DEPLOYED}\n").repeat(3)).expect(201);
-        // The one that the cursor stands behind.
+        // Delete the last deploy of the page, which the cursor names.
         last -= 5;
         let listed = list(&service, &format!("version={last}"));
         assert_eq!(service.request("DELETE", &format!("/api/{}", listed[0]["finish_id"]), &[], None).status, 204);
@@ -189,22 +183,22 @@ fn pages_are_stable_while_deploys_arrive_and_go() {
 }
 
 #[test]
-fn a_deploy_that_finishes_between_two_pages_moves_to_the_front_and_the_others_stay_where_they_are() {
+fn a_deploy_that_finishes_between_two_pages_moves_to_the_front_and_no_other_moves() {
     let service = Service::start();
     for number in 0..10 {
-        running(&service, &number.to_string(), &format!("10:00:0{number}"));
+        record_running(&service, &number.to_string(), &format!("10:00:0{number}"));
     }
-    // One that is told already, then one that is not.
-    let mut done = ["9", "3"].into_iter();
+    // The first was listed already, the second was not.
+    let mut finishing = ["9", "3"].into_iter();
     let pages = pages(&service, "limit=3", || {
-        service.record(&deployed_with(&json!({"version": done.next().unwrap()})));
+        service.record(&deployed_with(&json!({"version": finishing.next().unwrap()})));
     });
-    assert_eq!(pages.concat(), ["9", "8", "7", "6", "5", "4", "2", "1", "0"], "none twice");
+    assert_eq!(pages.concat(), ["9", "8", "7", "6", "5", "4", "2", "1", "0"], "no deploy is listed twice");
     assert_eq!(versions(&list(&service, "limit=3")), ["3", "9", "8"]);
 }
 
 #[test]
-fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
+fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
     let long = format!("stage={}", "x".repeat(1_001));
     let query = format!(
@@ -246,7 +240,7 @@ fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
 }
 
 #[test]
-fn a_cursor_of_another_call_or_of_none_is_an_error_that_names_it() {
+fn an_invalid_cursor_or_one_of_another_call_is_an_error_that_names_the_parameter() {
     let service = Service::start();
     service.import(&format!("{DEPLOYED}\n").repeat(2)).expect(201);
     let cursor_of = |path: &str| {
@@ -256,13 +250,13 @@ fn a_cursor_of_another_call_or_of_none_is_an_error_that_names_it() {
     };
     let cursor = cursor_of("/api/deploys");
     assert_eq!(list(&service, &format!("cursor={cursor}")).len(), 1);
-    for none in [&cursor_of("/api/"), "", "d", "d-", "d1-", "d1-2-3", &cursor[1..], &format!("{cursor}x"), "dzz-1"] {
-        assert_eq!(service.get(&format!("/api/deploys?cursor={none}")).bad_fields(400), ["cursor"], "{none}");
+    for invalid in [&cursor_of("/api/"), "", "d", "d-", "d1-", "d1-2-3", &cursor[1..], &format!("{cursor}x"), "dzz-1"] {
+        assert_eq!(service.get(&format!("/api/deploys?cursor={invalid}")).bad_fields(400), ["cursor"], "{invalid}");
     }
 }
 
 #[test]
-fn the_list_is_there_as_json_by_get_and_head_alone() {
+fn the_list_is_available_only_as_json_and_only_by_get_and_head() {
     let service = Service::start();
     let csv = service.request("GET", "/api/deploys", &[("accept", "text/csv")], None);
     assert!(csv.problem(406).contains("application/json"));
@@ -274,21 +268,21 @@ fn the_list_is_there_as_json_by_get_and_head_alone() {
 }
 
 #[test]
-fn the_filter_for_what_started_finds_what_runs_and_no_deploy_has_a_phase_that_no_clock_has() {
+fn phase_started_finds_running_deploys_and_no_deploy_is_noted_or_skipped() {
     let service = Service::start();
-    running(&service, "1", "09:00:00");
-    finished(&service, "2", "10:00:00");
+    record_running(&service, "1", "09:00:00");
+    record_finished(&service, "2", "10:00:00");
     service.record(&deployed_with(&json!({"status": "queued"})));
     assert_eq!(pages(&service, "phase=started", || ()), [["1"]]);
     assert_eq!(pages(&service, "status=started", || ()), [["1"]]);
     assert_eq!(pages(&service, "phase=succeeded", || ()), [["2"]]);
-    for nothing in ["phase=noted", "phase=skipped", "status=queued", "phase=started&state=finished"] {
-        assert!(pages(&service, nothing, || ())[0].is_empty(), "{nothing}");
+    for query in ["phase=noted", "phase=skipped", "status=queued", "phase=started&state=finished"] {
+        assert!(pages(&service, query, || ())[0].is_empty(), "{query}");
     }
 }
 
 #[test]
-fn with_stages_a_page_is_shorter() {
+fn a_page_with_stages_has_at_most_a_hundred_deploys() {
     let service = Service::start();
     let response = service.get("/api/deploys?stages=true&limit=101");
     assert_eq!(response.problem(400), "limit must be a number from 1 to 100 with stages");

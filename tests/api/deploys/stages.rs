@@ -2,28 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::{list, said, state, states};
+use super::{body_with_times, list, state, states};
 use crate::harness::{Service, deployed_with};
 
 const RUN: &str = "folder/job#42";
 
-/// A record of the run.
+/// Records an event of the run or of one of its stages.
 fn record(service: &Service, status: &str, times: [&str; 2], stage: Option<&str>) -> Value {
-    service.record(&said(status, times, &json!({"run": RUN, "stage": stage, "environment": "production"})))
+    service.record(&body_with_times(status, times, &json!({"run": RUN, "stage": stage, "environment": "production"})))
 }
 
-/// The names of the stages, where they stand and how long they took, of the only deploy.
+/// Name, state and duration of each stage of the only deploy.
 #[track_caller]
 fn stages(service: &Service, query: &str) -> Vec<(String, String, Option<f64>)> {
     let deploys = list(service, query);
     assert_eq!(deploys.len(), 1, "{deploys:?}");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let of = |stage: &Value| (text(&stage["stage"]), text(&stage["state"]), stage["duration_seconds"].as_f64());
-    deploys[0]["stages"].as_array().unwrap().iter().map(of).collect()
+    let attempt = |stage: &Value| (text(&stage["stage"]), text(&stage["state"]), stage["duration_seconds"].as_f64());
+    deploys[0]["stages"].as_array().unwrap().iter().map(attempt).collect()
 }
 
 #[test]
-fn stages_are_told_with_their_times_where_they_are_asked_for() {
+fn stages_are_listed_with_their_times_on_request() {
     let service = Service::start();
     record(&service, "started", ["10:00:00", ""], None);
     record(&service, "started", ["10:00:01", ""], Some("Build"));
@@ -33,10 +33,10 @@ fn stages_are_told_with_their_times_where_they_are_asked_for() {
     record(&service, "failed", ["", "10:01:12"], Some("Roll out / us"));
     let ended = record(&service, "ok", ["", "10:01:42.5"], Some("Roll out / eu"));
     record(&service, "failed", ["", "10:02:00"], None);
-    let named = |name: &str, seconds: f64| (name.to_owned(), "finished".to_owned(), Some(seconds));
+    let finished = |name: &str, seconds: f64| (name.to_owned(), "finished".to_owned(), Some(seconds));
     assert_eq!(
         stages(&service, "stages=true"),
-        [named("Build", 40.0), named("Roll out / us", 30.0), named("Roll out / eu", 60.5)]
+        [finished("Build", 40.0), finished("Roll out / us", 30.0), finished("Roll out / eu", 60.5)]
     );
     let eu = json!({
         "stage": "Roll out / eu", "phase": "succeeded", "status": "ok",
@@ -50,7 +50,7 @@ fn stages_are_told_with_their_times_where_they_are_asked_for() {
 }
 
 #[test]
-fn every_attempt_at_a_stage_is_told_and_what_was_skipped_or_queued_is_none() {
+fn every_attempt_of_a_stage_is_listed_but_skipped_and_queued_ones_are_not() {
     let service = Service::start();
     record(&service, "started", ["10:00:00", ""], None);
     record(&service, "started", ["10:00:01", ""], Some("Test"));
@@ -60,36 +60,36 @@ fn every_attempt_at_a_stage_is_told_and_what_was_skipped_or_queued_is_none() {
     record(&service, "skipped", ["", ""], Some("Sign"));
     record(&service, "queued", ["", ""], Some("Deploy"));
     record(&service, "ok", ["", "10:00:09"], Some("Lone"));
-    let of = |name: &str, state: &str, seconds| (name.to_owned(), state.to_owned(), seconds);
+    let attempt = |name: &str, state: &str, seconds| (name.to_owned(), state.to_owned(), seconds);
     assert_eq!(
         stages(&service, "stages=true"),
         [
-            of("Test", "finished", Some(4.0)),
-            of("Test", "superseded", None),
-            of("Test", "running", None),
-            of("Lone", "finished", None)
+            attempt("Test", "finished", Some(4.0)),
+            attempt("Test", "superseded", None),
+            attempt("Test", "running", None),
+            attempt("Lone", "finished", None)
         ]
     );
 }
 
 #[test]
-fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all() {
+fn a_stage_belongs_to_its_component_run_and_environment_or_to_every_environment_of_its_run() {
     let service = Service::start();
     for environment in ["production", "staging"] {
-        let more = json!({"run": RUN, "environment": environment});
-        service.record(&deployed_with(&more));
-        let mut stage = more.clone();
+        let fields = json!({"run": RUN, "environment": environment});
+        service.record(&deployed_with(&fields));
+        let mut stage = fields.clone();
         stage["stage"] = format!("To {environment}").into();
         service.record(&deployed_with(&stage));
     }
-    for (name, more) in [
+    for (name, further) in [
         ("Build", json!({})),
         ("other component", json!({"component": "api"})),
         ("other run", json!({"run": "x"})),
         ("no run", json!({"run": null})),
     ] {
         let mut fields = json!({"stage": name, "run": RUN});
-        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fields.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         service.record(&deployed_with(&fields));
     }
     let names = |environment: &str| -> Vec<String> {
@@ -100,20 +100,20 @@ fn a_stage_belongs_to_its_component_run_and_environment_and_without_one_to_all()
     assert_eq!(names("staging"), ["To staging", "Build"]);
     service.record(&deployed_with(&json!({"environment": "without a run"})));
     assert_eq!(list(&service, "stages=true&environment=without+a+run")[0]["stages"], json!([]));
-    // The filter finds the same.
+    // The filter follows the same rule.
     let environments = |stage: &str| -> Vec<Value> {
         let listed = list(&service, &format!("stage={}", crate::harness::percent_encode(stage)));
         listed.iter().map(|deploy| deploy["environment"].clone()).collect()
     };
     assert_eq!(environments("To staging"), ["staging"]);
     assert_eq!(environments("Build"), ["staging", "production"]);
-    for none in ["other component", "other run", "no run", "build"] {
-        assert_eq!(environments(none), [Value::Null; 0], "{none}");
+    for stage in ["other component", "other run", "no run", "build"] {
+        assert_eq!(environments(stage), [Value::Null; 0], "{stage}");
     }
 }
 
 #[test]
-fn the_filter_by_stage_finds_deploys_that_run_too() {
+fn the_stage_filter_also_finds_running_deploys() {
     let service = Service::start();
     let started = service.record(&deployed_with(&json!({"status": "started", "run": RUN})));
     service.record(&deployed_with(&json!({"status": "started", "run": RUN, "stage": "Build"})));

@@ -1,12 +1,12 @@
-//! Rollbacks at the edges of a window, and what is said in other places than the finish.
+//! Rollbacks at the edges of a window, fields that only the start has, and unstated results.
 
 use serde_json::{Value, json};
 
-use super::{FAIL_RATE, FREQUENCY, LEAD_TIME, RECOVERY, REWORK, figures, finished, report};
+use super::{FAIL_RATE, FREQUENCY, LEAD_TIME, RECOVERY, REWORK, figures, record_deploys, report};
 use crate::harness::{Service, deployed_with};
 
 /// A on the 1st, B on the 2nd and 3rd, A on the 4th, B on the 5th, C on the 6th, all at noon.
-fn there_and_back(service: &Service) {
+fn deploy_and_roll_back(service: &Service) {
     let each = ["A", "B", "B", "A", "B", "C"].into_iter().zip(1..);
     let lines: Vec<_> = each
         .map(|(version, day)| {
@@ -17,31 +17,32 @@ fn there_and_back(service: &Service) {
     service.import(&lines.join("\n")).expect(201);
 }
 
+/// The number of failures and the recovery time between two days of November.
 fn failures(service: &Service, since: u8, until: u8) -> (Value, Value) {
     let web = report(service, &format!("since=2026-11-0{since}T00:00:00Z&until=2026-11-0{until}T00:00:00Z"));
     (web[FAIL_RATE]["numerator"].clone(), web[RECOVERY]["value"].clone())
 }
 
 #[test]
-fn a_rollback_undoes_the_last_deploy_of_a_version_and_its_undoing_undoes_nothing() {
+fn a_rollback_counts_the_last_deploy_of_the_version_and_undoing_the_rollback_counts_nothing() {
     let service = Service::start();
-    there_and_back(&service);
-    // B of the 3rd alone, recovered from a day later. A of the 4th stands between two B, but it is the rollback.
+    deploy_and_roll_back(&service);
+    // Only B of the 3rd, with a recovery a day later. A of the 4th is between two B too, but it is the rollback.
     assert_eq!(failures(&service, 1, 7), (json!(1), json!(86400.0)));
 }
 
 #[test]
-fn what_lies_beyond_the_window_decides_as_if_it_lay_within() {
+fn deploys_outside_the_window_decide_which_deploys_inside_were_undone() {
     let service = Service::start();
-    there_and_back(&service);
+    deploy_and_roll_back(&service);
     for (since, until, expected) in [
-        // The rollback comes after it.
+        // The rollback is after the window.
         (3, 4, (json!(1), json!(86400.0))),
-        // A came before it.
+        // A is before the window.
         (2, 5, (json!(1), json!(86400.0))),
-        // B of the 2nd is followed by another B.
+        // B of the 2nd is followed by another B, so it was not undone.
         (1, 3, (json!(0), Value::Null)),
-        // A of the 4th, between two B, one before the window and one after it.
+        // A of the 4th is the rollback, although one B is before the window and one after it.
         (4, 5, (json!(0), Value::Null)),
         (4, 7, (json!(0), Value::Null)),
     ] {
@@ -50,38 +51,38 @@ fn what_lies_beyond_the_window_decides_as_if_it_lay_within() {
 }
 
 #[test]
-fn a_rollback_is_known_as_one_however_often_a_version_was_deployed_before_the_window() {
+fn a_rollback_is_recognised_however_often_a_version_was_deployed_before_the_window() {
     let service = Service::start();
     let deploys = |day: u32, version: &'static str, count: u32| {
         (0..count).map(move |minute| (version, format!("2026-11-0{day}T12:{minute:02}:00Z")))
     };
-    // A, B; then A is undone by nothing, because it is what undid B; and so on.
+    // Each A after a B is a rollback, so the B after it does not undo it; and so on.
     let all = [(1, "A", 1), (2, "B", 30), (3, "A", 30), (4, "B", 30), (5, "A", 30), (6, "B", 1)];
     let all = all.into_iter().flat_map(|(day, version, count)| deploys(day, version, count));
     let lines = all.map(|(version, at)| {
         deployed_with(&json!({ "environment": "production", "version": version, "finished_at": at }))
     });
     service.import(&lines.collect::<Vec<_>>().join("\n")).expect(201);
-    // The last B of the 2nd and of the 4th are undone; in each window that begins later as in the whole.
+    // The last B of the 2nd and the last B of the 4th are undone, also in windows that begin later.
     for (since, until, count) in [(1, 7, 2), (2, 3, 1), (3, 4, 0), (3, 7, 1), (4, 5, 1), (5, 6, 0), (5, 7, 0)] {
         assert_eq!(failures(&service, since, until).0, json!(count), "{since} to {until}");
     }
 }
 
 #[test]
-fn a_rolled_back_record_speaks_of_the_last_deploy_of_its_version_till_then() {
+fn a_rolled_back_record_counts_the_last_earlier_deploy_of_its_version() {
     let service = Service::start();
-    let note = |version: &'static str, at: &'static str| (version, "rolled_back", at, json!({}));
-    finished(
+    let rolled_back = |version: &'static str, at: &'static str| (version, "rolled_back", at, json!({}));
+    record_deploys(
         &service,
         [
             ("A", "deployed", "2026-11-01T12:00:00Z", json!({})),
             ("A", "deployed", "2026-11-02T12:00:00Z", json!({})),
-            note("A", "2026-11-02T18:00:00Z"),
-            note("A", "2026-11-02T19:00:00Z"),
+            rolled_back("A", "2026-11-02T18:00:00Z"),
+            rolled_back("A", "2026-11-02T19:00:00Z"),
             ("A", "deployed", "2026-11-03T12:00:00Z", json!({})),
-            // Of a version that was never there, of a stage, and of another environment.
-            note("Z", "2026-11-04T12:00:00Z"),
+            // An unknown version, a stage, another environment.
+            rolled_back("Z", "2026-11-04T12:00:00Z"),
             ("A", "rolled_back", "2026-11-04T12:00:00Z", json!({ "stage": "Deploy" })),
             ("A", "rolled_back", "2026-11-04T12:00:00Z", json!({ "environment": "staging" })),
         ],
@@ -92,14 +93,14 @@ fn a_rolled_back_record_speaks_of_the_last_deploy_of_its_version_till_then() {
 }
 
 #[test]
-fn what_a_finish_leaves_unsaid_its_start_may_have_said() {
+fn fields_that_a_finish_leaves_out_are_taken_from_its_start() {
     let service = Service::start();
     let start = json!({
         "environment": "production", "status": "started", "started_at": "2026-11-02T10:00:00Z",
         "committed_at": "2026-11-02T09:00:00Z", "unplanned": true
     });
     service.record(&deployed_with(&start));
-    finished(&service, [("2.1", "deployed", "2026-11-02T10:30:00Z", json!({}))]);
+    record_deploys(&service, [("2.1", "deployed", "2026-11-02T10:30:00Z", json!({}))]);
     let web = report(&service, "since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z");
     // An hour and a half after the commit.
     assert_eq!(figures(&web[LEAD_TIME]), json!([5400.0, 1, 1, "exact"]));
@@ -107,15 +108,15 @@ fn what_a_finish_leaves_unsaid_its_start_may_have_said() {
 }
 
 #[test]
-fn a_result_that_is_unstated_is_left_out_and_told() {
+fn deploys_with_an_unstated_result_are_left_out_and_counted_in_the_rule() {
     let service = Service::start();
     let planned = || json!({ "unplanned": false, "committed_at": "2026-11-02T09:00:00Z" });
-    finished(
+    record_deploys(
         &service,
         [
             ("1", "deployed", "2026-11-02T10:00:00Z", planned()),
             ("2", "done", "2026-11-02T11:00:00Z", planned()),
-            // Committed after it finished: a clock is wrong, and there is no lead time.
+            // Committed after the finish: a clock is wrong, so there is no lead time.
             (
                 "3",
                 "deployed",
@@ -137,7 +138,7 @@ fn a_result_that_is_unstated_is_left_out_and_told() {
 }
 
 #[test]
-fn of_many_unrecovered_failures_the_newest_twenty_are_named() {
+fn only_the_newest_twenty_unrecovered_failures_are_listed() {
     let service = Service::start();
     let lines: Vec<_> = (10..35)
         .map(|minute| {

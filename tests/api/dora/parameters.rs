@@ -1,15 +1,9 @@
-//! Which components, windows and pages, and parameters that are refused.
+//! Components, windows, pages and invalid parameters of the DORA report.
 
 use serde_json::{Value, json};
 
-use super::{FREQUENCY, finished, report};
+use super::{FREQUENCY, record_deploys, report};
 use crate::harness::{Response, Service, deployed_with};
-
-/// The next page's target.
-fn next(response: &Response) -> Option<String> {
-    let link = response.header("link")?.strip_prefix('<')?.strip_suffix(r#">; rel="next""#)?;
-    Some(link.to_owned())
-}
 
 fn components(response: &Response) -> Vec<String> {
     let report = response.expect(200);
@@ -18,13 +12,13 @@ fn components(response: &Response) -> Vec<String> {
 }
 
 #[test]
-fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
+fn the_pages_contain_every_component_that_was_ever_deployed_to_the_environment() {
     let service = Service::start();
     let names = ["api", "Web & shop/ü", "db", "edge", "front"];
     for name in names {
-        finished(&service, [("1", "deployed", "2020-01-01T00:00:00Z", json!({ "component": name }))]);
+        record_deploys(&service, [("1", "deployed", "2020-01-01T00:00:00Z", json!({ "component": name }))]);
     }
-    finished(
+    record_deploys(
         &service,
         [("1", "deployed", "2020-01-01T00:00:00Z", json!({ "component": "e2", "environment": "test" }))],
     );
@@ -41,9 +35,9 @@ fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
         let response = service.get(&target);
         pages.push(components(&response));
         windows.push(response.json()["components"][0][FREQUENCY]["window"].clone());
-        let Some(following) = next(&response) else { break };
-        assert!(pages.len() < 10, "a page is its own next: {target}");
-        target = following;
+        let Some(next) = response.next_page() else { break };
+        assert!(pages.len() < 10, "the pages do not end: {target}");
+        target = next.to_owned();
     }
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(pages.concat(), whole);
@@ -54,7 +48,7 @@ fn the_links_lead_through_every_component_that_was_ever_deployed_there() {
 }
 
 #[test]
-fn a_window_is_of_thirty_days_till_now_where_nothing_is_said() {
+fn the_default_window_is_the_last_thirty_days() {
     let service = Service::start();
     let just_now = service.record(&deployed_with(&json!({ "environment": "production" })));
     let web = report(&service, "");
@@ -74,7 +68,7 @@ fn a_window_is_of_thirty_days_till_now_where_nothing_is_said() {
 }
 
 #[test]
-fn parameters_that_cannot_be_as_they_are_are_listed_at_once() {
+fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
     let bad = |query: &str| {
         let mut fields = service.get(&format!("/api/dora?{query}")).bad_fields(400);

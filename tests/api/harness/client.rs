@@ -21,6 +21,14 @@ impl Response {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The target of the next page, from the `Link` header.
+    #[track_caller]
+    pub fn next_page(&self) -> Option<&str> {
+        let link = self.header("link")?;
+        let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(r#">; rel="next""#));
+        Some(target.unwrap_or_else(|| panic!("not a link to the next page: {link}")))
+    }
+
     /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
