@@ -173,7 +173,7 @@ fn without_a_postgresql_server_the_service_says_how_to_install_one_or_use_anothe
         done
         exec "$0"
     "#;
-    let output = Command::new("unshare")
+    let finished = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, PROGRAM])
         .env_clear()
         .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")
@@ -182,8 +182,8 @@ fn without_a_postgresql_server_the_service_says_how_to_install_one_or_use_anothe
         .env("DEPLOYLOG_LOG_LEVEL", "off")
         .output()
         .unwrap();
-    let output = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(69), "{output}");
+    let output = String::from_utf8(finished.stderr).unwrap();
+    assert_eq!(finished.status.code(), Some(69), "{output}");
     for words in ["no PostgreSQL server", "apt-get install", "DATABASE_URL"] {
         assert!(output.contains(words), "{words} is not in: {output}");
     }

@@ -1,4 +1,4 @@
-//! `GET /api/events`.
+//! `GET /api/events`: which events are sent, filters, and errors.
 
 mod limits;
 mod order;
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Database, Event, Service, Subscriber, deployed_with};
 
-/// One that waits for other tests' transactions in the same cluster to end.
-fn patient(database: &Database, settings: &[(&str, &str)]) -> Service {
+/// A service with a long pool timeout: a subscription waits for the transactions of other tests in the same cluster.
+fn start_service(database: &Database, settings: &[(&str, &str)]) -> Service {
     let url = database.url();
     let mut environment = vec![("DATABASE_URL", url.as_str()), ("DEPLOYLOG_POOL_TIMEOUT", "30")];
     environment.extend_from_slice(settings);
@@ -23,15 +23,15 @@ fn names_and_ids(events: &[Event]) -> Vec<(&str, &Value)> {
 }
 
 #[test]
-fn what_happens_is_told_in_order_with_the_whole_record() {
-    let service = patient(&Database::new(), &[]);
+fn events_come_in_order_with_the_whole_record() {
+    let service = start_service(&Database::new(), &[]);
     let mut subscriber = Subscriber::start(&service, "/api/events");
     assert_eq!(subscriber.head.header("content-type"), Some("text/event-stream"));
     assert_eq!(subscriber.head.header("cache-control"), Some("no-store"));
 
     let first = service.record(DEPLOYED);
     assert_eq!(subscriber.next().data, first);
-    assert!((1_000..5_000).contains(&subscriber.retry.expect("a time to wait before coming back")));
+    assert!((1_000..5_000).contains(&subscriber.retry.expect("a reconnection time")));
     let second = service.record(&deployed_with(&json!({"component": "api"})));
     let changed = service.send_json("PATCH", "/api/1", r#"{"owner":"bob"}"#).expect(200);
     service.send_json("PUT", "/api/1", &deployed_with(&json!({"owner": "bob"}))).expect(200);
@@ -40,14 +40,14 @@ fn what_happens_is_told_in_order_with_the_whole_record() {
     assert_eq!(
         names_and_ids(&events),
         [("recorded", &json!(2)), ("changed", &json!(1)), ("deleted", &json!(2))],
-        "a change that changes nothing is none"
+        "a change without effect is not an event"
     );
     assert_eq!((&events[0].data, &events[1].data, &events[2].data), (&second, &changed, &json!({"id": 2})));
 }
 
 #[test]
-fn a_finish_that_a_late_start_completes_is_told_and_so_is_one_that_loses_it() {
-    let service = patient(&Database::new(), &[]);
+fn a_finish_that_gains_or_loses_its_start_is_sent_as_changed() {
+    let service = start_service(&Database::new(), &[]);
     let mut subscriber = Subscriber::start(&service, "/api/events");
     service.record(&deployed_with(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
     service.record(&deployed_with(&json!({"status": "started", "started_at": "2026-01-01T00:09:00Z"})));
@@ -66,8 +66,8 @@ fn a_finish_that_a_late_start_completes_is_told_and_so_is_one_that_loses_it() {
 }
 
 #[test]
-fn a_line_of_an_import_is_an_event_and_a_replay_is_none() {
-    let service = patient(&Database::new(), &[]);
+fn each_imported_line_is_an_event_and_a_replay_is_not() {
+    let service = start_service(&Database::new(), &[]);
     let mut subscriber = Subscriber::start(&service, "/api/events");
     let line = |number: usize| {
         format!("{}\n", deployed_with(&json!({"version": number.to_string(), "idempotency_key": number.to_string()})))
@@ -85,8 +85,8 @@ fn a_line_of_an_import_is_an_event_and_a_replay_is_none() {
 }
 
 #[test]
-fn a_filter_lets_pass_what_a_record_is_or_was() {
-    let service = patient(&Database::new(), &[]);
+fn a_filter_matches_a_record_as_it_is_or_as_it_was() {
+    let service = start_service(&Database::new(), &[]);
     let target = "/api/events?component=web&environment=production&phase=succeeded";
     let mut subscriber = Subscriber::start(&service, target);
     let production = json!({"environment": "production"});
@@ -106,12 +106,12 @@ fn a_filter_lets_pass_what_a_record_is_or_was() {
         names_and_ids(&events),
         [("recorded", &json!(5)), ("changed", &json!(2)), ("changed", &json!(5)), ("deleted", &json!(2))]
     );
-    assert_eq!(events[2].data["environment"], "staging", "told as it is now: it has left");
+    assert_eq!(events[2].data["environment"], "staging", "the event has the new state, which no longer matches");
 }
 
 #[test]
-fn who_hears_nothing_is_told_within_15_seconds_that_all_is_well_and_how_far_it_is() {
-    let service = patient(&Database::new(), &[]);
+fn an_idle_subscriber_gets_a_heartbeat_with_its_position_within_15_seconds() {
+    let service = start_service(&Database::new(), &[]);
     let mut subscriber = Subscriber::start(&service, "/api/events?component=api");
     let mut busy = Subscriber::start(&service, "/api/events");
     let before = subscriber.last_id.clone();
@@ -119,13 +119,13 @@ fn who_hears_nothing_is_told_within_15_seconds_that_all_is_well_and_how_far_it_i
     busy.next();
     subscriber.set_read_timeout(Duration::from_secs(17));
     subscriber.wait_for_heartbeat();
-    assert_ne!(subscriber.last_id, before, "it need not hear of that again");
+    assert_ne!(subscriber.last_id, before, "the position has passed the filtered event");
     let resumed = Subscriber::resume(&service, "/api/events", &subscriber.last_id);
     assert_eq!(resumed.last_id, subscriber.last_id);
 }
 
 #[test]
-fn what_the_call_cannot_do_it_says() {
+fn invalid_parameters_media_types_and_methods_are_refused() {
     let service = Service::start();
     assert_eq!(service.get("/api/events?components=web&phase=done").bad_fields(400), ["phase", "components"]);
     let response = service.request("GET", "/api/events", &[("accept", "application/json")], None);

@@ -1,4 +1,4 @@
-//! `GET /api/{id}/history`.
+//! `GET /api/{id}/history`: the earlier states of a record.
 
 mod concurrent;
 
@@ -12,15 +12,15 @@ fn history(service: &Service, id: &Value) -> Vec<Value> {
     service.get(&format!("/api/{id}/history?limit=1000")).expect(200).as_array().expect("an array").clone()
 }
 
-/// Each entry's change and the record until then.
+/// Each entry's change and the record before it.
 #[track_caller]
 fn changes(service: &Service, id: &Value) -> Vec<(String, Value)> {
-    let of = |entry: Value| (entry["change"].as_str().unwrap().to_owned(), entry["was"].clone());
-    history(service, id).into_iter().map(of).collect()
+    let summary = |entry: Value| (entry["change"].as_str().unwrap().to_owned(), entry["was"].clone());
+    history(service, id).into_iter().map(summary).collect()
 }
 
 #[test]
-fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
+fn a_change_and_a_deletion_store_the_whole_previous_record() {
     let service = Service::start();
     let first = service.record(&deployed_with(&json!({
         "component": "wéb \u{1F680} \"\\/", "environment": "prod'uction", "run": "j\u{FFFD}ob#1", "stage": "a / b",
@@ -28,25 +28,25 @@ fn a_change_and_a_removal_leave_the_whole_record_as_it_was() {
         "unplanned": false, "started_at": "1883-11-18T12:03:57.999999Z", "finished_at": "2026-01-01T00:00:00.123456Z",
     })));
     let id = &first["id"];
-    assert_eq!(history(&service, id), [Value::Null; 0], "it stands as it was recorded");
+    assert_eq!(history(&service, id), [Value::Null; 0], "an unchanged record has no history");
     let path = format!("/api/{id}");
     let second = service.send_json("PATCH", &path, r#"{"owner":"bob","url":null,"unplanned":true}"#).expect(200);
     let third = service.send_json("PUT", &path, DEPLOYED).expect(200);
     assert_eq!(service.request("DELETE", &path, &[], None).status, 204);
-    let named = |change: &str, was: &Value| (change.to_owned(), was.clone());
+    let entry = |change: &str, was: &Value| (change.to_owned(), was.clone());
     assert_eq!(
         changes(&service, id),
-        [named("deleted", &third), named("changed", &second), named("changed", &first)],
-        "also where the component changed, and once it is gone"
+        [entry("deleted", &third), entry("changed", &second), entry("changed", &first)],
+        "the history includes a change of the component and survives deletion"
     );
     let entries = history(&service, id);
     assert_eq!((&entries[2]["at"], &entries[1]["at"]), (&second["updated_at"], &third["updated_at"]));
     assert!(entries[0]["at"].as_str() > entries[1]["at"].as_str());
-    assert!(entries.iter().all(|entry| entry.get("by").is_none()), "nobody said who: {entries:?}");
+    assert!(entries.iter().all(|entry| entry.get("by").is_none()), "without tokens no caller is known: {entries:?}");
 }
 
 #[test]
-fn a_change_that_changes_nothing_or_fails_leaves_no_entry() {
+fn a_change_without_effect_or_with_an_error_leaves_no_entry() {
     let service = Service::start();
     let first = service.record(DEPLOYED);
     service.send_json("PUT", "/api/1", DEPLOYED).expect(200);
@@ -58,7 +58,7 @@ fn a_change_that_changes_nothing_or_fails_leaves_no_entry() {
 }
 
 #[test]
-fn what_pairing_changed_is_told_by_the_next_entry_and_leaves_none() {
+fn a_change_by_pairing_leaves_no_entry_but_is_visible_in_the_next_one() {
     let service = Service::start();
     let alone = service.record(&deployed_with(&json!({"finished_at": "2026-01-01T00:10:00Z"})));
     let id = &alone["id"];
@@ -74,7 +74,7 @@ fn what_pairing_changed_is_told_by_the_next_entry_and_leaves_none() {
 }
 
 #[test]
-fn a_put_that_finishes_a_record_leaves_its_start() {
+fn a_put_that_finishes_a_record_stores_its_start() {
     let service = Service::start();
     let started = service.record(&deployed_with(&json!({"status": "started"})));
     service.send_json("PUT", "/api/1", DEPLOYED).expect(200);
@@ -82,7 +82,7 @@ fn a_put_that_finishes_a_record_leaves_its_start() {
 }
 
 #[test]
-fn an_id_that_never_was_is_a_404_and_one_that_went_is_never_used_again() {
+fn the_history_of_an_unknown_id_is_404_and_a_deleted_id_is_not_reused() {
     let database = Database::new();
     let mut service = Service::with_database(&database);
     for id in ["1", "0", "x", "9007199254740991"] {
@@ -99,7 +99,7 @@ fn an_id_that_never_was_is_a_404_and_one_that_went_is_never_used_again() {
 }
 
 #[test]
-fn nothing_of_an_idempotency_key_is_kept_and_no_call_changes_a_history() {
+fn a_history_contains_no_idempotency_key_and_cannot_be_changed() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let keyed = [("content-type", "application/json"), ("idempotency-key", "the-key")];
@@ -112,13 +112,13 @@ fn nothing_of_an_idempotency_key_is_kept_and_no_call_changes_a_history() {
         let response = service.send_json(method, "/api/1/history", "{}");
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
     }
-    // Who asked is told where it is known.
+    // `by` is returned if it is known.
     database.sql("update history set by = 'ann''s laptop'");
     assert_eq!(history(&service, &json!(1))[0]["by"], "ann's laptop");
 }
 
 #[test]
-fn pages_follow_each_other_while_the_record_changes() {
+fn pages_are_complete_while_the_record_changes() {
     let service = Service::start();
     let mut owners = vec![service.record(DEPLOYED)["owner"].clone()];
     let mut change = |owner: String| {
@@ -136,9 +136,9 @@ fn pages_follow_each_other_while_the_record_changes() {
         loop {
             let response = service.get(&target);
             listed.extend(response.expect(200).as_array().unwrap().iter().map(|entry| entry["was"]["owner"].clone()));
-            let Some(link) = response.header("link") else { break };
-            assert_eq!(listed.len() % limit, 0, "a page before another is full");
-            target = link.trim_start_matches('<').trim_end_matches(r#">; rel="next""#).to_owned();
+            let Some(next) = response.next_page() else { break };
+            assert_eq!(listed.len() % limit, 0, "every page but the last is full");
+            target = next.to_owned();
             assert!(target.starts_with("/api/1/history?"), "{target}");
             change(format!("within limit {limit} after {}", listed.len()));
         }
@@ -147,7 +147,7 @@ fn pages_follow_each_other_while_the_record_changes() {
 }
 
 #[test]
-fn every_parameter_that_cannot_be_as_it_is_is_named_at_once() {
+fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
     service.record(DEPLOYED);
     let mut fields = service.get("/api/1/history?limit=0&cursor=x&owner=ann").bad_fields(400);

@@ -1,4 +1,4 @@
-//! HTTP itself: methods, paths, negotiation, problems.
+//! HTTP methods, paths, content negotiation and problem documents.
 
 mod bodies;
 mod connections;
@@ -10,7 +10,7 @@ use crate::harness::{DEPLOYED, Service};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Every path there is, and what it allows.
+/// Paths with the methods they allow.
 const PATHS: [(&str, &str); 6] = [
     ("/api/", "GET, HEAD, OPTIONS, POST"),
     ("/api", "GET, HEAD, OPTIONS, POST"),
@@ -20,7 +20,7 @@ const PATHS: [(&str, &str); 6] = [
     ("/openapi.json", "GET, HEAD, OPTIONS"),
 ];
 
-/// The methods of an Allow header in the order of the alphabet.
+/// The methods of an `Allow` header in alphabetical order.
 fn sorted(allow: Option<&str>) -> String {
     let mut methods: Vec<_> = allow.expect("an Allow header").split(',').map(str::trim).collect();
     methods.sort_unstable();
@@ -28,7 +28,7 @@ fn sorted(allow: Option<&str>) -> String {
 }
 
 #[test]
-fn livez_and_readyz_answer_200() {
+fn livez_and_readyz_return_200() {
     let service = Service::start();
     for path in ["/livez", "/readyz"] {
         assert!(service.get(path).expect(200).is_object());
@@ -36,7 +36,7 @@ fn livez_and_readyz_answer_200() {
 }
 
 #[test]
-fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
+fn head_returns_the_status_and_headers_of_get_without_a_body() {
     let service = Service::start();
     service.record(DEPLOYED);
     service.record(DEPLOYED);
@@ -56,7 +56,7 @@ fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
     ] {
         let accept = [("accept", accept)];
         let mut get = connection.request("GET", target, &accept, None);
-        // A body would be taken for the next answer.
+        // On the same connection: a body after HEAD would be read as the next response.
         let head = connection.request("HEAD", target, &accept, None);
         assert_eq!(head.status, get.status, "{target}");
         get.headers.retain(|(name, _)| !["date", "transfer-encoding"].contains(&name.as_str()));
@@ -67,7 +67,7 @@ fn head_works_wherever_get_does_and_answers_the_same_header_without_a_body() {
 }
 
 #[test]
-fn options_answers_204_with_allow() {
+fn options_returns_204_with_allow() {
     let service = Service::start();
     for (path, allow) in PATHS {
         let response = service.request("OPTIONS", path, &[], None);
@@ -80,7 +80,7 @@ fn options_answers_204_with_allow() {
 }
 
 #[test]
-fn a_method_that_a_path_does_not_have_is_a_405_with_allow() {
+fn a_method_that_a_path_does_not_allow_gets_405_with_allow() {
     let service = Service::start();
     service.record(DEPLOYED);
     for (path, allow) in PATHS {
@@ -96,7 +96,7 @@ fn a_method_that_a_path_does_not_have_is_a_405_with_allow() {
 }
 
 #[test]
-fn an_unknown_method_is_a_501() {
+fn an_unknown_method_gets_501() {
     let service = Service::start();
     for method in ["BREW", "get", "Post", "PROPFIND"] {
         for path in ["/api/", "/api/1", "/livez", "/none"] {
@@ -106,7 +106,7 @@ fn an_unknown_method_is_a_501() {
 }
 
 #[test]
-fn a_path_that_names_nothing_is_a_404() {
+fn an_unknown_path_gets_404() {
     let service = Service::start();
     for path in ["/none", "/API/", "//api/", "/api//", "/api/1/2", "/apis", "/livez/", "/.", "/api/../api/", "/api%2F"]
     {
@@ -117,7 +117,7 @@ fn a_path_that_names_nothing_is_a_404() {
 }
 
 #[test]
-fn a_form_that_is_not_there_is_a_406() {
+fn an_unsupported_accept_header_gets_406() {
     let service = Service::start();
     service.record(DEPLOYED);
     for accept in ["text/html", "image/*", "application/xml, text/html;q=0.5", "*/*;q=0", "application/json;q=0"] {
@@ -128,9 +128,9 @@ fn a_form_that_is_not_there_is_a_406() {
 }
 
 #[test]
-fn the_form_is_the_one_that_accept_prefers() {
+fn the_media_type_is_the_one_that_accept_prefers() {
     let service = Service::start();
-    for (accept, form) in [
+    for (accept, media_type) in [
         ("*/*", "application/json"),
         ("application/*", "application/json"),
         ("text/csv", "text/csv"),
@@ -144,7 +144,7 @@ fn the_form_is_the_one_that_accept_prefers() {
     ] {
         let response = service.request("GET", "/api/", &[("accept", accept)], None);
         let content_type = response.header("content-type").and_then(|value| value.split(';').next());
-        assert_eq!((response.status, content_type), (200, Some(form)), "{accept}");
+        assert_eq!((response.status, content_type), (200, Some(media_type)), "{accept}");
         assert_eq!(response.header("vary").map(str::to_lowercase).as_deref(), Some("accept"));
     }
 }

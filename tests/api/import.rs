@@ -1,4 +1,4 @@
-//! NDJSON in: every line recorded, or none.
+//! NDJSON import: all lines are recorded, or none.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Response, Service, deployed_with, eventually};
 
-/// The place and the field of each error.
+/// Line and field of each error.
 #[track_caller]
 fn errors(response: &Response, status: u16) -> Vec<(u64, String)> {
     response.problem(status);
@@ -23,7 +23,7 @@ fn owner(name: &str) -> String {
 }
 
 #[test]
-fn each_line_is_recorded_and_the_ids_come_in_the_order_of_the_lines_rising() {
+fn each_line_is_recorded_and_the_ids_rise_in_the_order_of_the_lines() {
     let service = Service::start();
     let owners: Vec<String> = (0..500).map(|number| format!("owner {number}")).collect();
     let lines: Vec<String> = owners.iter().map(|name| owner(name)).collect();
@@ -42,7 +42,7 @@ fn each_line_is_recorded_and_the_ids_come_in_the_order_of_the_lines_rising() {
 }
 
 #[test]
-fn a_line_may_end_in_any_way_and_the_last_one_not_at_all() {
+fn a_line_can_end_with_lf_or_crlf_and_the_last_one_without() {
     let service = Service::start();
     for (body, count) in [
         (DEPLOYED.to_owned(), 1),
@@ -55,7 +55,7 @@ fn a_line_may_end_in_any_way_and_the_last_one_not_at_all() {
 }
 
 #[test]
-fn blank_lines_are_skipped_and_counted() {
+fn blank_lines_are_skipped_but_counted_in_line_numbers() {
     let service = Service::start();
     let body = format!("\n \t\r\n{}\n\n\n{}\n\n", owner("ann"), owner("bob"));
     assert_eq!(service.import(&body).expect(201)["recorded"], 2);
@@ -64,7 +64,7 @@ fn blank_lines_are_skipped_and_counted() {
 }
 
 #[test]
-fn bad_lines_are_named_by_line_field_and_reason_and_none_is_recorded() {
+fn invalid_lines_are_listed_with_line_field_and_reason_and_nothing_is_recorded() {
     let service = Service::start();
     let lines = [
         DEPLOYED.to_owned(),
@@ -93,13 +93,13 @@ fn bad_lines_are_named_by_line_field_and_reason_and_none_is_recorded() {
 }
 
 #[test]
-fn a_line_that_is_no_json_object_is_an_error_that_names_the_line_and_the_byte() {
+fn a_line_that_is_not_a_json_object_is_reported_with_line_and_byte() {
     let service = Service::start();
     let lines = [&br#"{"component":x}"#[..], b"[]", b"{\"component\":\"\xff\"}", b"null", b"{} {}"].join(&b'\n');
     let ndjson = [("content-type", "application/x-ndjson")];
     let response = service.connect().request("POST", "/api/", &ndjson, Some(&lines));
-    let of_lines: Vec<u64> = errors(&response, 400).into_iter().map(|(line, _)| line).collect();
-    assert_eq!(of_lines, [1, 2, 3, 4, 5]);
+    let lines_with_errors: Vec<u64> = errors(&response, 400).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines_with_errors, [1, 2, 3, 4, 5]);
     let problem = response.json();
     for (index, byte) in [(0, 14), (2, 15), (4, 4)] {
         let reason = problem["errors"][index]["reason"].as_str().unwrap();
@@ -118,8 +118,8 @@ fn only_the_first_100_errors_are_listed() {
 }
 
 #[test]
-fn a_body_has_up_to_10_000_lines() {
-    // They are all of one deploy; it takes ten times as long as it needs where the cost is the square of that.
+fn a_body_has_at_most_10_000_lines() {
+    // All lines belong to one deploy; if the cost were quadratic in their number, the statement timeout would be exceeded.
     let service = Service::with_settings(&[("DEPLOYLOG_STATEMENT_TIMEOUT", "5")]);
     let mut lines = format!("{DEPLOYED}\n").repeat(10_000);
     let imported = service.import(&lines).expect(201);
@@ -130,7 +130,7 @@ fn a_body_has_up_to_10_000_lines() {
 }
 
 #[test]
-fn a_body_without_lines_is_an_error() {
+fn a_body_without_lines_gets_400() {
     let service = Service::start();
     for body in ["", "\n", " \r\n\t\n\n"] {
         service.import(body).problem(400);
@@ -138,7 +138,7 @@ fn a_body_without_lines_is_an_error() {
 }
 
 #[test]
-fn an_idempotency_key_header_beside_ndjson_is_an_error() {
+fn an_idempotency_key_header_with_ndjson_gets_400() {
     let service = Service::start();
     let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", "k")];
     assert_eq!(service.request("POST", "/api/", &headers, Some(DEPLOYED)).bad_fields(400), ["Idempotency-Key"]);
@@ -146,7 +146,7 @@ fn an_idempotency_key_header_beside_ndjson_is_an_error() {
 }
 
 #[test]
-fn ndjson_may_have_a_charset_which_is_utf_8() {
+fn ndjson_with_the_charset_utf_8_is_accepted() {
     let service = Service::start();
     for content_type in ["application/x-ndjson; charset=utf-8", "Application/X-NDJSON"] {
         service.request("POST", "/api/", &[("content-type", content_type)], Some(DEPLOYED)).expect(201);
@@ -156,7 +156,7 @@ fn ndjson_may_have_a_charset_which_is_utf_8() {
 }
 
 #[test]
-fn a_line_of_very_many_unknown_fields_costs_little_and_is_told_a_hundred_of_them() {
+fn a_line_with_very_many_unknown_fields_is_refused_quickly_with_a_hundred_errors() {
     let service = Service::start();
     let fields: Vec<String> = (0..200_000).map(|field| format!("\"k{field}\":1")).collect();
     let began = std::time::Instant::now();
@@ -166,7 +166,7 @@ fn a_line_of_very_many_unknown_fields_costs_little_and_is_told_a_hundred_of_them
 }
 
 #[test]
-fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_out() {
+fn incomplete_large_bodies_use_limited_memory_and_do_not_block_small_ones() {
     let service = Service::with_settings(&[("DEPLOYLOG_MAX_BODY_MEMORY", "16")]);
     let memory = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
@@ -183,7 +183,7 @@ fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_o
         sender
     };
     let mut two = vec![begin(), begin()];
-    eventually("two are held", || memory() >= before + 11);
+    eventually("the service holds two bodies", || memory() >= before + 11);
     for _ in 0..10 {
         let response = begin().response();
         response.problem(503);
@@ -192,5 +192,7 @@ fn large_bodies_that_do_not_end_take_only_so_much_memory_and_keep_no_small_one_o
     assert!(memory() < before + 64, "{} MiB", memory());
     service.record(DEPLOYED);
     two.clear();
-    eventually("there is room again", || service.import(&format!("{DEPLOYED}\n{}", " ".repeat(7 << 20))).status == 201);
+    eventually("the memory is free again", || {
+        service.import(&format!("{DEPLOYED}\n{}", " ".repeat(7 << 20))).status == 201
+    });
 }

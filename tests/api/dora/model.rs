@@ -38,7 +38,7 @@ fn input() -> impl Strategy<Value = Input> {
     // Mostly two versions, so that redeploys and rollbacks are frequent.
     let version = prop::sample::select(vec![0, 0, 0, 0, 0, 1, 1, 2]);
     let environment = prop::sample::select(vec!["production", "production", "production", "staging"]);
-    let change = (prop::option::with_status(-1..50), prop::option::with_status(any::<bool>()));
+    let change = (prop::option::of(-1..50), prop::option::of(any::<bool>()));
     (0..HOURS, status, version, change, environment).prop_map(
         |(hour, status, version, (hours_since_commit, unplanned), environment)| Input {
             hour,

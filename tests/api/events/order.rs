@@ -1,33 +1,33 @@
-//! One order for everyone, and nothing left out.
+//! All subscribers get all events in the same order.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::patient;
+use super::start_service;
 use crate::harness::{DEPLOYED, Database, Event, PrivateCluster, Service, Session, Subscriber, deployed_with};
 
-/// What a reader makes of the events: each record as it was last told.
-fn standing(events: &[Event]) -> BTreeMap<i64, Value> {
-    let mut standing = BTreeMap::new();
+/// Applies events to an empty set of records, as a subscriber does.
+fn replay(events: &[Event]) -> BTreeMap<i64, Value> {
+    let mut records = BTreeMap::new();
     for event in events {
         let id = event.data["id"].as_i64().unwrap();
         match event.name.as_str() {
-            "recorded" => assert!(standing.insert(id, event.data.clone()).is_none(), "{id} is recorded twice"),
+            "recorded" => assert!(records.insert(id, event.data.clone()).is_none(), "{id} is recorded twice"),
             "changed" => {
-                let before = standing.insert(id, event.data.clone()).expect("recorded before it is changed");
+                let before = records.insert(id, event.data.clone()).expect("recorded before it is changed");
                 assert!(before["updated_at"].as_str() < event.data["updated_at"].as_str(), "{before} {event:?}");
             }
-            "deleted" => assert!(standing.remove(&id).is_some(), "{id} is deleted before it is there"),
+            "deleted" => assert!(records.remove(&id).is_some(), "{id} is deleted before it is recorded"),
             other => panic!("{other}"),
         }
     }
-    standing
+    records
 }
 
-/// Writes, changes and removes records from several senders at once, in turn to these services: deploys whose starts
-/// come late, so that their finishes change too. Ends with a record of `component`.
-fn write_side_by_side(services: &[&Service]) {
+/// Records, changes and deletes from several threads, spread over the services. The starts come after their finishes, so
+/// that the finishes change too.
+fn write_concurrently(services: &[&Service]) {
     std::thread::scope(|scope| {
         for sender in 0..6 {
             let service = services[sender % services.len()];
@@ -54,7 +54,7 @@ fn write_side_by_side(services: &[&Service]) {
     });
 }
 
-/// Everything up to the record with this version.
+/// The events before the one for the record with this version.
 fn until(subscriber: &mut Subscriber, version: &str) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
@@ -67,57 +67,57 @@ fn until(subscriber: &mut Subscriber, version: &str) -> Vec<Event> {
 }
 
 #[test]
-fn two_replicas_tell_the_same_in_the_same_order_and_it_adds_up_to_what_stands() {
+fn two_replicas_send_the_same_events_in_the_same_order_and_they_add_up_to_the_records() {
     let database = Database::new();
-    let services = [patient(&database, &[]), patient(&database, &[])];
+    let services = [start_service(&database, &[]), start_service(&database, &[])];
     let mut subscribers = services.each_ref().map(|service| Subscriber::start(service, "/api/events"));
-    write_side_by_side(&services.each_ref());
+    write_concurrently(&services.each_ref());
     services[0].record(&deployed_with(&json!({"version": "the end"})));
-    let [told, also] = subscribers.each_mut().map(|subscriber| until(subscriber, "the end"));
-    assert_eq!(told, also);
-    let standing: Vec<Value> = standing(&told).into_values().collect();
+    let [first, second] = subscribers.each_mut().map(|subscriber| until(subscriber, "the end"));
+    assert_eq!(first, second);
+    let replayed: Vec<Value> = replay(&first).into_values().collect();
     let mut all = services[0].all_records();
     all.retain(|record| record["version"] != "the end");
     all.sort_by_key(|record| record["id"].as_i64());
-    assert_eq!(standing, all);
-    assert!(told.iter().any(|event| event.name == "changed" && event.data["start_id"].is_i64()));
+    assert_eq!(replayed, all);
+    assert!(first.iter().any(|event| event.name == "changed" && event.data["start_id"].is_i64()));
 }
 
 #[test]
-fn who_comes_back_again_and_again_hears_the_same_as_who_stays() {
-    let service = patient(&Database::new(), &[]);
-    let mut stays = Subscriber::start(&service, "/api/events");
-    let mut returns = Subscriber::start(&service, "/api/events");
-    let mut heard = Vec::new();
+fn a_subscriber_that_reconnects_again_and_again_gets_the_same_events_as_one_that_stays() {
+    let service = start_service(&Database::new(), &[]);
+    let mut connected = Subscriber::start(&service, "/api/events");
+    let mut reconnecting = Subscriber::start(&service, "/api/events");
+    let mut received = Vec::new();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
-            write_side_by_side(&[&service]);
+            write_concurrently(&[&service]);
             service.record(&deployed_with(&json!({"version": "the end"})));
         });
         loop {
-            let event = returns.next();
+            let event = reconnecting.next();
             if event.data["version"] == "the end" {
                 break;
             }
-            heard.push(event);
-            if heard.len() % 7 == 0 {
-                returns = Subscriber::resume(&service, "/api/events", &returns.last_id);
+            received.push(event);
+            if received.len() % 7 == 0 {
+                reconnecting = Subscriber::resume(&service, "/api/events", &reconnecting.last_id);
             }
         }
         writing.join().unwrap();
     });
-    assert_eq!(heard, until(&mut stays, "the end"));
+    assert_eq!(received, until(&mut connected, "the end"));
 }
 
 #[test]
-fn what_commits_late_is_told_before_what_came_after_it() {
+fn an_event_that_commits_late_is_sent_before_the_later_ones() {
     let cluster = PrivateCluster::start();
     let url = cluster.url();
     let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let mut subscriber = Subscriber::start(&service, "/api/events");
     service.record(DEPLOYED);
     assert_eq!(subscriber.next().data["id"], 1);
-    // As a replica does whose statement takes its time.
+    // Like a slow statement of another replica.
     let slow = Session::open(&url);
     slow.execute(
         "begin;
@@ -133,9 +133,9 @@ fn what_commits_late_is_told_before_what_came_after_it() {
     assert_eq!(
         (response.status, response.header("retry-after")),
         (503, Some("1")),
-        "where it would begin is not known"
+        "its start position is not known yet"
     );
-    // That took two seconds, in which the first service has looked many times.
+    // That request took two seconds, in which the first service polled many times.
     slow.execute("commit");
     let events = subscriber.take(4);
     let components: Vec<_> = events.iter().map(|event| event.data["component"].as_str().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Changes side by side.
+//! Concurrent changes of one record.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,9 @@ use super::history;
 use crate::harness::{DEPLOYED, Database, Service};
 
 #[test]
-fn changes_side_by_side_through_two_processes_leave_one_entry_each_in_their_order() {
+fn concurrent_changes_through_two_processes_leave_one_entry_each_in_order() {
     let database = Database::new();
-    // Of sixteen that change one record the last has all the others before it.
+    // A long pool timeout, because the last of the concurrent changes waits for all others.
     let service = || Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_POOL_TIMEOUT", "30")]);
     let services = [service(), service()];
     let first = services[0].record(DEPLOYED);
@@ -27,7 +27,7 @@ fn changes_side_by_side_through_two_processes_leave_one_entry_each_in_their_orde
     let mut entries = history(&services[1], &json!(1));
     entries.reverse();
     assert_eq!((entries.len(), &entries[0]["was"]), (changers * each, &first));
-    // Each entry is what the one before left.
+    // Each entry stores the record that the previous change produced.
     let now = services[0].read(&json!(1));
     let after: Vec<&Value> = entries[1..].iter().map(|entry| &entry["was"]).chain([&now]).collect();
     for (entry, after) in entries.iter().zip(&after) {

@@ -1,4 +1,4 @@
-//! Bodies: how large, of which type, and how they are announced.
+//! Request bodies: size limits, media types, framing and `Expect`.
 
 use std::{
     io::{Read as _, Write as _},
@@ -12,13 +12,13 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 
-/// A record, and white space up to this length.
+/// A record padded with spaces to this length.
 fn padded(length: usize) -> String {
     format!("{DEPLOYED}{}", " ".repeat(length - DEPLOYED.len()))
 }
 
-/// A request whose body comes in chunks.
-fn chunked(connection: &mut Connection, (name, value): (&str, &str), body: &[u8]) {
+/// Posts a body in chunks.
+fn send_in_chunks(connection: &mut Connection, (name, value): (&str, &str), body: &[u8]) {
     connection
         .send(format!("POST /api/ HTTP/1.1\r\nhost: test\r\n{name}: {value}\r\ntransfer-encoding: chunked\r\n\r\n"));
     for chunk in body.chunks(16 * KIB) {
@@ -29,7 +29,7 @@ fn chunked(connection: &mut Connection, (name, value): (&str, &str), body: &[u8]
 }
 
 #[test]
-fn a_body_of_64_kib_is_read_and_one_byte_more_is_a_413() {
+fn a_body_of_64_kib_is_accepted_and_one_byte_more_gets_413() {
     let service = Service::start();
     service.record(DEPLOYED);
     for (method, path, status) in [("POST", "/api/", 201), ("PUT", "/api/1", 200), ("PATCH", "/api/1", 200)] {
@@ -38,25 +38,25 @@ fn a_body_of_64_kib_is_read_and_one_byte_more_is_a_413() {
     }
     for (length, status) in [(64 * KIB, 201), (64 * KIB + 1, 413)] {
         let mut connection = service.connect();
-        chunked(&mut connection, JSON, padded(length).as_bytes());
+        send_in_chunks(&mut connection, JSON, padded(length).as_bytes());
         connection.response().expect(status);
     }
     assert_eq!(service.all_records().len(), 3);
 }
 
 #[test]
-fn an_ndjson_body_of_8_mib_is_read_and_one_byte_more_is_a_413() {
+fn an_ndjson_body_of_8_mib_is_accepted_and_one_byte_more_gets_413() {
     let service = Service::start();
     service.import(&padded(8 * MIB)).expect(201);
     service.import(&padded(8 * MIB + 1)).problem(413);
     let mut connection = service.connect();
-    chunked(&mut connection, NDJSON, padded(8 * MIB + 1).as_bytes());
+    send_in_chunks(&mut connection, NDJSON, padded(8 * MIB + 1).as_bytes());
     connection.response().problem(413);
     assert_eq!(service.all_records().len(), 1);
 }
 
 #[test]
-fn a_sender_that_reads_nothing_until_it_has_sent_all_still_gets_its_413_and_the_connection_closes() {
+fn a_sender_that_reads_only_after_sending_everything_still_gets_413_and_a_closed_connection() {
     let service = Service::start();
     let body = padded(9 * MIB);
     let mut announced = service.connect();
@@ -65,27 +65,27 @@ fn a_sender_that_reads_nothing_until_it_has_sent_all_still_gets_its_413_and_the_
     assert_eq!(response.header("connection"), Some("close"));
     assert!(announced.is_closed());
     let mut in_chunks = service.connect();
-    chunked(&mut in_chunks, NDJSON, body.as_bytes());
+    send_in_chunks(&mut in_chunks, NDJSON, body.as_bytes());
     in_chunks.response().problem(413);
     assert!(in_chunks.is_closed());
 }
 
 #[test]
-fn a_sender_that_takes_some_seconds_to_send_too_much_gets_its_413_too() {
+fn a_sender_that_needs_some_seconds_to_send_too_much_still_gets_413() {
     let service = Service::start();
     let mut connection = service.connect();
     connection
         .send(format!("POST /api/ HTTP/1.1\r\nhost: test\r\n{}: {}\r\ncontent-length: 80000\r\n\r\n", JSON.0, JSON.1));
     for _ in 0..40 {
         connection.stream().write_all(&[b' '; 2_000]).expect("the service reads");
-        // The sender's own pace: an answer that came long ago is not seen before all is sent.
+        // A slow sender, which does not look for the response until it has sent everything.
         std::thread::sleep(Duration::from_millis(100));
     }
     connection.response().problem(413);
 }
 
 #[test]
-fn a_refusal_before_the_body_was_read_closes_the_connection_cleanly() {
+fn a_refusal_without_reading_the_body_closes_the_connection_cleanly() {
     let service = Service::start();
     let body = padded(MIB);
     for (method, path, content_type, status) in [
@@ -104,7 +104,7 @@ fn a_refusal_before_the_body_was_read_closes_the_connection_cleanly() {
 }
 
 #[test]
-fn a_body_that_is_not_announced_is_a_411() {
+fn a_request_without_a_length_or_chunks_gets_411() {
     let service = Service::start();
     service.record(DEPLOYED);
     for (method, path) in [("POST", "/api/"), ("PUT", "/api/1"), ("PATCH", "/api/1")] {
@@ -115,7 +115,7 @@ fn a_body_that_is_not_announced_is_a_411() {
 }
 
 #[test]
-fn another_content_type_is_a_415() {
+fn an_unsupported_content_type_gets_415() {
     let service = Service::start();
     service.record(DEPLOYED);
     for content_type in [
@@ -143,7 +143,7 @@ fn another_content_type_is_a_415() {
 }
 
 #[test]
-fn json_may_have_a_charset_which_is_utf_8() {
+fn json_with_the_charset_utf_8_is_accepted() {
     let service = Service::start();
     for content_type in
         ["application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON ; Charset=\"utf-8\""]
@@ -154,7 +154,7 @@ fn json_may_have_a_charset_which_is_utf_8() {
 }
 
 #[test]
-fn who_expects_100_continue_gets_it_and_then_the_answer() {
+fn expect_100_continue_gets_100_and_then_the_response() {
     let service = Service::start();
     let mut connection = service.connect();
     for _ in 0..2 {
@@ -170,7 +170,7 @@ fn who_expects_100_continue_gets_it_and_then_the_answer() {
 }
 
 #[test]
-fn who_expects_100_continue_and_is_refused_gets_the_answer_at_once() {
+fn expect_100_continue_of_a_refused_body_gets_the_refusal_at_once() {
     let service = Service::start();
     for (content_type, length, status) in
         [("application/json", 64 * KIB + 1, 413), ("application/x-ndjson", 8 * MIB + 1, 413), ("text/plain", 10, 415)]
@@ -188,14 +188,14 @@ fn who_expects_100_continue_and_is_refused_gets_the_answer_at_once() {
 }
 
 #[test]
-fn a_body_that_breaks_off_records_nothing() {
+fn an_incomplete_body_is_not_recorded() {
     let service = Service::start();
     for framing in ["content-length: 1000\r\n\r\n".to_owned(), "transfer-encoding: chunked\r\n\r\n3e8\r\n".to_owned()] {
         let mut connection = service.connect();
         let head = "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-ndjson\r\n";
         connection.send(format!("{head}{framing}{DEPLOYED}\n"));
         connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
-        // There may be an answer; then it is a refusal.
+        // A response is optional, but must be a refusal.
         let mut response = String::new();
         connection.stream().read_to_string(&mut response).unwrap();
         assert!(response.is_empty() || response.starts_with("HTTP/1.1 400 "), "{response}");
@@ -204,7 +204,7 @@ fn a_body_that_breaks_off_records_nothing() {
 }
 
 #[test]
-fn a_body_may_come_in_chunks_of_any_size_and_the_connection_goes_on() {
+fn a_body_can_come_in_chunks_of_one_byte_and_the_connection_stays_open() {
     let service = Service::start();
     let mut connection = service.connect();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Connections: kept, pipelined, half-closed, left, and how many.
+//! Connections: keep-alive, pipelining, half-close, clients that disconnect, and limits.
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -21,7 +21,7 @@ fn post(body: &str) -> String {
     )
 }
 
-/// Whether nothing comes for a while.
+/// Whether nothing arrives within 300 milliseconds.
 fn is_silent(connection: &Connection) -> bool {
     let stream = connection.stream();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -31,7 +31,7 @@ fn is_silent(connection: &Connection) -> bool {
 }
 
 #[test]
-fn a_connection_is_kept_through_many_requests_also_refused_ones() {
+fn a_connection_stays_open_after_many_requests_including_refused_ones() {
     let service = Service::start();
     let mut connection = service.connect();
     for _ in 0..20 {
@@ -47,7 +47,7 @@ fn a_connection_is_kept_through_many_requests_also_refused_ones() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_get_their_responses_in_order() {
     let service = Service::start();
     let mut connection = service.connect();
     let requests = (0..50).map(|number| {
@@ -67,20 +67,23 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_request_is_answered_though_the_next_one_has_only_begun() {
+fn a_request_gets_its_response_although_the_next_one_is_incomplete() {
     let service = Service::start();
-    for begun in ["\r\n", "G", "GET /li", "GET /livez HTTP/1.1\r\nhost"] {
+    for beginning in ["\r\n", "G", "GET /li", "GET /livez HTTP/1.1\r\nhost"] {
         let mut connection = service.connect();
-        connection.send(post(DEPLOYED) + begun);
+        connection.send(post(DEPLOYED) + beginning);
         connection.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        assert!(connection.try_response().is_ok_and(|response| response.status == 201), "no response before {begun:?}");
-        connection.send(&LIVEZ[begun.trim().len()..]);
+        assert!(
+            connection.try_response().is_ok_and(|response| response.status == 201),
+            "no response before {beginning:?}"
+        );
+        connection.send(&LIVEZ[beginning.trim().len()..]);
         connection.response().expect(200);
     }
 }
 
 #[test]
-fn a_client_that_half_closes_gets_its_answer() {
+fn a_client_that_half_closes_gets_its_responses() {
     let service = Service::start();
     let mut connection = service.connect();
     connection.send(post(DEPLOYED) + LIVEZ);
@@ -91,15 +94,15 @@ fn a_client_that_half_closes_gets_its_answer() {
 }
 
 #[test]
-fn a_client_that_leaves_after_sending_does_not_undo_its_write() {
+fn a_write_is_carried_out_even_if_its_client_disconnects() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let id = service.record(DEPLOYED)["id"].clone();
     let post = post(&deployed_with(&json!({ "component": "db" })));
     let delete = format!("DELETE /api/{id} HTTP/1.1\r\nhost: test\r\n\r\n");
     let components = "select component from records order by id";
-    for (write, left) in [(post, vec![["web"], ["db"]]), (delete, vec![["db"]])] {
-        // A write that waits for the table cannot end before its client has left.
+    for (write, expected) in [(post, vec![["web"], ["db"]]), (delete, vec![["db"]])] {
+        // The write waits for this lock, so it cannot end before its client disconnects.
         let session = Session::open(&database.url());
         session.execute("begin; lock table records in share mode");
         let mut connection = service.connect();
@@ -110,12 +113,12 @@ fn a_client_that_leaves_after_sending_does_not_undo_its_write() {
         });
         drop(connection);
         drop(session);
-        eventually("the write is done", || database.sql(components) == left);
+        eventually("the write is done", || database.sql(components) == expected);
     }
 }
 
 #[test]
-fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leaves() {
+fn a_connection_above_the_limit_waits_until_another_one_closes() {
     let service = Service::with_settings(&[("DEPLOYLOG_MAX_CONNECTIONS", "2")]);
     let mut connections = [(); 2].map(|()| service.connect());
     for connection in &mut connections {
@@ -123,7 +126,7 @@ fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leave
     }
     let mut third = service.connect();
     third.send(post(DEPLOYED));
-    assert!(is_silent(&third), "a third connection is served");
+    assert!(is_silent(&third), "the third connection must wait");
     let [first, mut second] = connections;
     second.request("GET", "/livez", &[], None).expect(200);
     drop(first);
@@ -132,7 +135,7 @@ fn of_more_connections_than_the_most_the_last_waits_and_is_served_when_one_leave
 }
 
 #[test]
-fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place() {
+fn a_connection_above_the_limit_of_its_address_gets_429_and_takes_no_slot() {
     let service =
         Service::with_settings(&[("DEPLOYLOG_MAX_CONNECTIONS", "3"), ("DEPLOYLOG_MAX_CONNECTIONS_PER_ADDRESS", "2")]);
     let mut connections = [(); 2].map(|()| service.connect());
@@ -147,7 +150,7 @@ fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place
         assert_eq!((response.header("connection"), response.header("retry-after")), (Some("close"), Some("30")));
         assert!(third.is_closed());
     }
-    // Who never asks is not answered, but waited for, and holds up nobody either.
+    // Connections above the limit that send nothing get no response, but do not block others either.
     let _silent: Vec<_> = (0..5).map(|_| service.connect()).collect();
     let from_elsewhere = Command::new("curl")
         .args(["--silent", "--fail", "--interface", "127.0.0.2", &format!("http://{}/livez", service.address)])
@@ -156,11 +159,11 @@ fn one_connection_more_than_an_address_may_have_is_a_429_and_takes_nobodys_place
     let [first, mut second] = connections;
     assert_eq!(second.request("GET", "/api/", &[], None).expect(200), json!([]));
     drop(first);
-    eventually("it may have another", || service.post(DEPLOYED).status == 201);
+    eventually("another connection is accepted", || service.post(DEPLOYED).status == 201);
 }
 
 #[test]
-fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_without_an_answer() {
+fn a_low_limit_of_open_files_reduces_the_connections_and_the_service_keeps_responding() {
     let child = Command::new("sh")
         .args(["-c", "ulimit -n 100 && exec \"$0\"", PROGRAM])
         .env("DATABASE_URL", Database::new().url())
@@ -170,7 +173,7 @@ fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_wi
         .spawn()
         .unwrap();
     let service = Service::wait_until_ready(child);
-    // 100 without the pool's 10, 30 of its own and 16 for refusals are 44, of which one address may have 40.
+    // 100 minus 10 for the pool, 30 for the service itself and 16 for refusals is 44; one address can use 40 of them.
     let mut held: Vec<_> = (0..40).map(|_| service.connect()).collect();
     for connection in &mut held {
         connection.request("GET", "/livez", &[], None).expect(200);
@@ -182,8 +185,8 @@ fn where_few_files_may_be_open_there_are_fewer_connections_and_nobody_is_left_wi
         .output();
     assert!(from_elsewhere.unwrap().status.success());
     drop(held);
-    // Until the service has noticed that they left, it just closes one more than it can refuse.
-    eventually("it may have another", || {
+    // Until the service notices the closed connections, it closes those above its refusals without a response.
+    eventually("another connection is accepted", || {
         let mut another = service.connect();
         another.stream().write_all(LIVEZ.as_bytes()).is_ok()
             && another.try_response().is_ok_and(|response| response.status == 200)

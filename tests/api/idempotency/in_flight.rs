@@ -1,8 +1,8 @@
-//! Deliveries under one key that are in flight at once.
+//! Concurrent deliveries with the same key.
 
 use serde_json::json;
 
-use super::replayed;
+use super::expect_replay;
 use crate::harness::{
     DEPLOYED, Response, SENDERS, Service, Session, count_lock_waits, deployed_with, eventually, send_concurrently,
     service_with_long_timeout,
@@ -14,19 +14,19 @@ fn post(service: &Service, body: &str) -> Response {
 }
 
 #[test]
-fn deliveries_of_one_content_in_flight_at_once_are_one_record() {
+fn concurrent_deliveries_with_the_same_content_create_one_record() {
     let (database, service) = service_with_long_timeout();
     let responses = send_concurrently(&database, &service, |service, _| post(service, DEPLOYED));
     let (first, again): (Vec<_>, Vec<_>) = responses.iter().partition(|response| response.status == 201);
     assert_eq!((first.len(), again.len()), (1, SENDERS - 1));
     for response in again {
-        assert_eq!(replayed(response), first[0].json());
+        assert_eq!(expect_replay(response), first[0].json());
     }
     assert_eq!(service.all_records(), [first[0].json()]);
 }
 
 #[test]
-fn of_deliveries_of_other_content_in_flight_at_once_one_is_recorded_and_the_others_are_a_422() {
+fn one_of_several_concurrent_deliveries_with_different_content_is_recorded_and_the_others_get_422() {
     let (database, service) = service_with_long_timeout();
     let responses = send_concurrently(&database, &service, |service, number| {
         post(service, &deployed_with(&json!({ "version": number.to_string() })))
@@ -40,7 +40,7 @@ fn of_deliveries_of_other_content_in_flight_at_once_one_is_recorded_and_the_othe
 }
 
 #[test]
-fn deliveries_in_ndjson_bodies_in_flight_at_once_are_one_record_each() {
+fn concurrent_imports_with_the_same_keys_create_one_record_per_key() {
     let (database, service) = service_with_long_timeout();
     let line = |key: usize| deployed_with(&json!({ "component": format!("c{key}"), "idempotency_key": "k" }));
     let responses = send_concurrently(&database, &service, |service, number| {
@@ -53,8 +53,8 @@ fn deliveries_in_ndjson_bodies_in_flight_at_once_are_one_record_each() {
 }
 
 #[test]
-fn what_a_delivery_differs_from_is_written_before_it_is_a_422() {
-    // More than enough for a group behind the one that waits.
+fn a_delivery_gets_422_only_after_the_content_it_differs_from_is_written() {
+    // More than enough to fill a group after the one that waits.
     const OTHERS: usize = 64;
     let (database, service) = service_with_long_timeout();
     let session = Session::open(&database.url());
@@ -63,16 +63,16 @@ fn what_a_delivery_differs_from_is_written_before_it_is_a_422() {
     std::thread::scope(|scope| {
         let (service, version) = (&service, &version);
         let first = scope.spawn(move || service.post(&version(0)).status);
-        eventually("a group waits", || count_lock_waits(&database.url()) == 1);
+        eventually("the first group waits", || count_lock_waits(&database.url()) == 1);
         let others: Vec<_> =
             (1..=OTHERS).map(|number| scope.spawn(move || post(service, &version(number)).status)).collect();
         let waiting = format!("deploylog_queue_requests{{queue=\"write\"}} {}\n", OTHERS + 1);
-        eventually("all are there", || service.get("/metrics").body.contains(&waiting));
-        // By the time that the service has answered others, it has grouped them.
+        eventually("all deliveries have arrived", || service.get("/metrics").body.contains(&waiting));
+        // After these requests the service has had time to form the next group.
         for _ in 0..20 {
             assert_eq!(service.get("/api/").status, 200);
         }
-        assert!(service.get("/metrics").body.contains(&waiting), "somebody was answered");
+        assert!(service.get("/metrics").body.contains(&waiting), "a delivery got its response too early");
         session.execute("commit");
         assert_eq!(first.join().unwrap(), 201);
         let mut statuses: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();

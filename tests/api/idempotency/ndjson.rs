@@ -1,8 +1,8 @@
-//! Keys in the lines of an NDJSON body.
+//! Idempotency keys in the lines of an NDJSON body.
 
 use serde_json::{Value, json};
 
-use super::{deliver, replayed};
+use super::{deliver, expect_replay};
 use crate::harness::{DEPLOYED, Service, deployed_with};
 
 fn line(key: &str, version: &str) -> String {
@@ -10,7 +10,7 @@ fn line(key: &str, version: &str) -> String {
 }
 
 #[test]
-fn a_line_may_carry_its_idempotency_key() {
+fn a_line_can_have_an_idempotency_key() {
     let service = Service::start();
     let body = [line("a", "1"), line("b", "2"), DEPLOYED.to_owned()].join("\n");
     let first = service.import(&body).expect(201);
@@ -25,12 +25,12 @@ fn a_line_may_carry_its_idempotency_key() {
 }
 
 #[test]
-fn a_key_is_the_same_in_a_line_and_in_the_header_with_or_without_quotes() {
+fn a_key_in_a_line_equals_the_same_key_in_the_header_with_or_without_quotes() {
     let service = Service::start();
     let posted = deliver(&service, "a", DEPLOYED).expect(201);
     let imported = service.import(&[line("\"a\"", "2.1"), line("b", "2.1")].join("\n")).expect(201);
     assert_eq!((&imported["ids"][0], &imported["replayed"]), (&posted["id"], &json!(1)));
-    assert_eq!(replayed(&deliver(&service, "\"b\"", DEPLOYED))["id"], imported["ids"][1]);
+    assert_eq!(expect_replay(&deliver(&service, "\"b\"", DEPLOYED))["id"], imported["ids"][1]);
 }
 
 #[test]
@@ -55,19 +55,19 @@ fn a_key_in_a_line_has_1_to_200_visible_ascii_characters() {
 }
 
 #[test]
-fn a_key_twice_in_one_body_with_the_same_content_is_one_record() {
+fn a_repeated_key_with_the_same_content_in_one_body_creates_one_record() {
     let service = Service::start();
-    for already in [0, 2] {
+    for replays in [0, 2] {
         let lines = [line("a", "1"), line("b", "2"), line("a", "1"), line("\"a\"", "1")];
         let response = service.import(&lines.join("\n")).expect(201);
-        assert_eq!((&response["recorded"], &response["replayed"]), (&json!(2 - already), &json!(2 + already)));
+        assert_eq!((&response["recorded"], &response["replayed"]), (&json!(2 - replays), &json!(2 + replays)));
         assert_eq!(response["ids"], json!([1, 2, 1, 1]));
     }
     assert_eq!(service.all_records().len(), 2);
 }
 
 #[test]
-fn a_key_twice_in_one_body_with_other_content_is_a_422_that_names_line_and_field() {
+fn a_repeated_key_with_other_content_in_one_body_gets_422_naming_line_and_field() {
     let service = Service::start();
     let lines = [line("a", "1"), line("b", "2"), String::new(), line("a", "2"), line("b", "2"), line("a", "1")];
     let response = service.import(&lines.join("\n"));
@@ -79,21 +79,21 @@ fn a_key_twice_in_one_body_with_other_content_is_a_422_that_names_line_and_field
 }
 
 #[test]
-fn keys_that_stand_for_other_content_are_a_422_that_names_their_lines_and_nothing_is_recorded() {
+fn known_keys_with_other_content_get_422_naming_their_lines_and_nothing_is_recorded() {
     let service = Service::start();
     service.import(&[line("a", "1"), line("b", "2"), line("c", "3")].join("\n")).expect(201);
-    let standing = service.all_records();
+    let before = service.all_records();
     let lines = [line("d", "4"), line("c", "5"), line("a", "1"), String::new(), line("b", "6"), DEPLOYED.to_owned()];
     let response = service.import(&lines.join("\n"));
     response.problem(422);
     let problem = response.json();
     let named: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["field"])).collect();
     assert_eq!(named, [(&json!(2), &json!("version")), (&json!(5), &json!("version"))]);
-    assert_eq!(service.all_records(), standing);
+    assert_eq!(service.all_records(), before);
 }
 
 #[test]
-fn only_the_first_100_errors_of_keys_are_listed() {
+fn only_the_first_100_key_errors_are_listed() {
     let service = Service::start();
     let lines = |version: &str| -> String {
         let lines: Vec<_> = (0..150).map(|number| line(&number.to_string(), version)).collect();
@@ -108,8 +108,8 @@ fn only_the_first_100_errors_of_keys_are_listed() {
 #[test]
 fn a_key_in_a_body_belongs_to_its_component() {
     let service = Service::start();
-    let of = |component: &str| deployed_with(&json!({ "idempotency_key": "k", "component": component }));
-    let lines = [of("web"), of("db"), of("web")].join("\n");
+    let line_of = |component: &str| deployed_with(&json!({ "idempotency_key": "k", "component": component }));
+    let lines = [line_of("web"), line_of("db"), line_of("web")].join("\n");
     let response = service.import(&lines).expect(201);
     assert_eq!(
         (&response["recorded"], &response["replayed"], &response["ids"]),
