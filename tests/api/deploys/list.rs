@@ -16,7 +16,7 @@ fn pages(service: &Service, query: &str, mut between: impl FnMut()) -> Vec<Vec<S
         assert!(pages.len() < 100, "the pages do not end: {target}");
         let Some(next) = response.next_page() else { return pages };
         assert!(next.starts_with("/api/deploys?"), "not a path from the root: {next}");
-        target = next.to_owned();
+        next.clone_into(&mut target);
         between();
     }
 }

@@ -64,7 +64,7 @@ fn line(component: &str, input: &Input) -> String {
     }))
 }
 
-/// The succeeded deploys that count as failures: those named by a rolled_back record, and those undone by a rollback.
+/// The succeeded deploys that count as failures: those named by a `rolled_back` record, and those undone by a rollback.
 fn failures(all: &[&Input]) -> (BTreeSet<usize>, BTreeSet<usize>) {
     let notes = all.iter().filter(|note| note.status == "rolled_back");
     let named = notes.filter_map(|note| {
