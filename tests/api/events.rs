@@ -129,7 +129,7 @@ fn invalid_parameters_media_types_and_methods_are_refused() {
     let service = Service::start();
     assert_eq!(service.get("/api/events?components=web&phase=done").bad_fields(400), ["phase", "components"]);
     let response = service.request("GET", "/api/events", &[("accept", "application/json")], None);
-    assert_eq!(response.problem(406), "this is there as text/event-stream");
+    assert_eq!(response.problem(406), "available media types: text/event-stream");
     let response = service.send_json("POST", "/api/events", "{}");
     assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
     let response = service.request("HEAD", "/api/events", &[], None);

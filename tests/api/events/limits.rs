@@ -38,7 +38,7 @@ fn the_number_of_subscribers_is_limited() {
     let service = start_service(&Database::new(), &[("DEPLOYLOG_MAX_EVENT_READERS", "8")]);
     let mut subscribers: Vec<_> = (0..8).map(|_| Subscriber::start(&service, "/api/events")).collect();
     let response = service.get("/api/events");
-    assert_eq!(response.problem(503), "as many read events as may at the same time: try again later");
+    assert_eq!(response.problem(503), "too many event subscribers: try again later");
     assert_eq!(response.header("retry-after"), Some("30"));
     service.record(DEPLOYED);
     for subscriber in &mut subscribers {
