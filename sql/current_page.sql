@@ -1,12 +1,12 @@
--- What runs where: the last succeeded deploy of every component and environment, by name, those without an environment
--- first. For each place the index is entered once for its name and once for each deploy told of, however many it has.
+-- The current version of every component and environment: the last succeeded deploy of each pair, by name; records without
+-- an environment first. The index is entered once per pair and once per returned deploy, however many deploys there are.
 --   $1, $2  component and environment, each null for all
---   $3, $4  the last place of the page before; its environment is empty where it has none
---   $5      how many
+--   $3, $4  the last pair of the previous page; the environment is empty if the records have none
+--   $5      the number of rows
 --
--- Answers the deploy's stop, with its start's link where it has none, and the version that ran before: of the last
--- succeeded deploy with another version, looked for among the last 1,000.
-with recursive places as (
+-- Returns the finish of the deploy, the url of its start if it has none, and the version that ran before: that of the last
+-- succeeded deploy with another version, among the last 1,000.
+with recursive pairs as (
   select first.component, first.environment, last.id, last.moment, (last.id is not null)::integer as number
   from (
       select component, coalesce(environment, '') as environment
@@ -28,7 +28,7 @@ with recursive places as (
     ) last on true
   union all
   select next.component, next.environment, last.id, last.moment, number + (last.id is not null)::integer
-  from places p
+  from pairs p
     cross join lateral (
       select r.component, coalesce(r.environment, '') as environment
       from records r
@@ -49,10 +49,8 @@ with recursive places as (
     ) last on true
   where number < $5::bigint
 )
-select r.id, r.component, r.version, r.owner, r.status, r.environment, r.run, r.stage, coalesce(r.url, start.url),
-  r.commit, r.committed_at, r.unplanned, r.started_at, r.finished_at, r.phase, r.start_id, r.recorded_at, r.updated_at,
-  before.version
-from places p
+select {record of r}, start.url as start_url, before.version as previous_version
+from pairs p
   cross join lateral (
     select * from records r where r.id = p.id and r.component = p.component limit 1
   ) r

@@ -1,8 +1,9 @@
--- The last finished deploy of every component and environment, by name: the index is entered once for the next place
--- and once for its last deploy, however many deploys a place has.
---   $1  how many places
--- No environment is told as an empty one.
-with recursive places as (
+-- The last finished deploy of every component and environment, by name. The index is entered once for the next pair and
+-- once for its last deploy, however many deploys a pair has.
+--   $1  the number of rows
+--
+-- Returns an empty environment if the record has none.
+with recursive pairs as (
   (
     select component, coalesce(environment, '') as environment, 1 as number
     from records
@@ -12,7 +13,7 @@ with recursive places as (
   )
   union all
   select next.component, next.environment, number + 1
-  from places p
+  from pairs p
     cross join lateral (
       select r.component, coalesce(r.environment, '') as environment
       from records r
@@ -23,9 +24,9 @@ with recursive places as (
     ) next
   where number < $1::integer
 )
-select p.component, p.environment, extract(epoch from last.moment)::double precision,
-  last.duration_seconds::double precision, last.phase = 'succeeded'
-from places p
+select p.component, p.environment, extract(epoch from last.moment)::double precision as finished_at,
+  last.duration_seconds::double precision as duration, last.phase = 'succeeded' as is_success
+from pairs p
   cross join lateral (
     select r.moment, r.duration_seconds, r.phase
     from records r

@@ -1,21 +1,18 @@
--- A page of deploys, newest first by their own moments: finished ones by `finished_at`, others by `started_at`. Planned
--- for its values each time, so that a filter which is null costs nothing.
+-- A page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`. Planned
+-- for its values each time, so that a filter that is null costs nothing.
 --   $1–$7    filters, each null for all: component, version, owner, status, phase, environment, run
---   $8       a stage that the deploy's run has had
+--   $8       a stage of the deploy's run
 --   $9, $10  moment from, moment before
---   $11, $12 the last deploy of the page before: its moment, its record's id
---   $13      how many
---   $14–$16  whether to answer finished, superseded, running ones
+--   $11, $12 the last deploy of the previous page: its moment, its record's id
+--   $13      the number of rows
+--   $14–$16  whether to return finished, superseded and running deploys
 --
--- Answers the record that speaks for each deploy, its stop or else its start; then whether it is superseded, and now. A
--- stop that has no link is given its start's.
-select id, component, version, owner, status, environment, run, stage, url, commit, committed_at, unplanned,
-  started_at, finished_at, phase, start_id, recorded_at, updated_at, is_superseded, now()
+-- Returns the record that represents each deploy: its finish, or else its start; the url of the start if the finish has
+-- none; whether the deploy is superseded; and the current time.
+select {record of deploy}, start_url, is_superseded, now()
 from (
   (
-    select r.id, component, version, owner, status, environment, run, stage, coalesce(r.url, start.url) as url, commit,
-      committed_at, unplanned, started_at, finished_at, phase, start_id, recorded_at, updated_at, false as is_superseded,
-      moment
+    select {record of r}, start.url as start_url, false as is_superseded, moment
     from (
       select *
       from records r
@@ -46,9 +43,8 @@ from (
   )
   union all
   (
-    select distinct on (u.moment, u.id) r.id, r.component, version, owner, status, environment, run, stage, url, commit,
-      committed_at, unplanned, started_at, finished_at, r.phase, start_id, recorded_at, updated_at,
-      next.phase is not null as is_superseded, r.moment
+    select distinct on (u.moment, u.id) {record of r}, null as start_url, next.phase is not null as is_superseded,
+      r.moment
     from open_starts u
       cross join lateral (
         select *

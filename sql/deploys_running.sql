@@ -1,5 +1,5 @@
--- How many deploys started within the last day and have not finished. Only the newest 1,000 starts that no stop follows
--- are looked at, which bounds what it costs.
+-- The number of deploys that started within the last day and have not finished. Only the newest 1,000 open starts are
+-- checked, which bounds the cost.
 select count(distinct (s.moment, s.id))
 from (
   select component, moment, id

@@ -1,11 +1,11 @@
--- How long succeeded deploys, or stages, took in a window and in the one before it, by what they are grouped by; those
--- that lack it come last. Planned for its values each time.
+-- The durations of succeeded deploys or stages in a window and in the window of the same length before it, grouped and
+-- ordered by a field. The group without the field comes last. Planned for its values each time.
 --   $1      component, stage, environment, owner or version
 --   $2, $3  filters, each null for all: component, environment
 --   $4, $5  the window: finished from, finished before
---   $6      where the window before it begins
---   $7      the last name of the page before
---   $8      how many names
+--   $6      the beginning of the window before
+--   $7      the last group of the previous page
+--   $8      the number of rows
 select name,
   count(*) filter (where is_now) as count,
   count(*) filter (where is_now and seconds is null) as without_duration,

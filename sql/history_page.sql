@@ -1,12 +1,11 @@
 -- A page of a record's history, newest first.
 --   $1  the record
---   $2  the last entry of the page before: its time
---   $3  how many
+--   $2  the time of the last entry of the previous page
+--   $3  the number of rows
 --
--- Answers what the record was; then when, how and by whom it was changed. One row of nulls where there is no entry
--- (more), none where there never was such a record.
-select was.id, was.component, version, owner, status, environment, run, stage, url, commit, committed_at, unplanned,
-  started_at, finished_at, phase, start_id, recorded_at, updated_at, at, change, by
+-- Returns the record before the change; then when, how and by which token it was changed. One row of nulls if there are
+-- no (further) entries; no row if there never was such a record.
+select {record of was}, at, change, by
 from (
     select $1::bigint as id
     where exists (select from records where id = $1) or exists (select from history where id = $1)

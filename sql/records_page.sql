@@ -1,11 +1,10 @@
--- A page of records, newest first. Planned for its values each time, so that a filter which is null costs nothing.
+-- A page of records, newest first. Planned for its values each time, so that a filter that is null costs nothing.
 --   $1–$8    filters, each null for all: component, version, owner, status, phase, environment, run, stage
 --   $9, $10  recorded from, recorded before
---   $11, $12 the last record of the page before: recorded_at, id
---   $13      how many
-select id, component, version, owner, status, environment, run, stage, url, commit, committed_at, unplanned,
-  started_at, finished_at, phase, start_id, recorded_at, updated_at
-from records
+--   $11, $12 the last record of the previous page: recorded_at, id
+--   $13      the number of rows
+select {record of r}
+from records r
 where ($1::text is null or component = $1)
   and ($2::text is null or version = $2)
   and ($3::text is null or owner = $3)

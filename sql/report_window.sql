@@ -1,10 +1,12 @@
--- The window of a report, by the database's clock: it made the moments that no sender gave.
---   $1, $2  from, before: null for $3 days ago, at this time of the day, and for now
+-- The window of a report, by the database's clock: it also stamps the moments that senders leave out.
+--   $1, $2  from, before; if null, $3 days earlier at the same time of day, and now
 --   $3      days
---   $4      the time zone that the days are of
--- Answers also how many days it has: whole ones of the calendar, however many hours the clocks give them, and the rest by
--- the hour. What the clocks show does not tell it alone: in an hour that comes twice time seems to stand, or to go back.
-select since, until, coalesce(whole.days, 0) + extract(epoch from until - coalesce(whole.till, since))::double precision / 86400
+--   $4      the time zone of the days
+--
+-- Returns the bounds and the length in days: whole calendar days, of 23 to 25 hours where the clocks change, and the rest
+-- in hours. The length is computed from the bounds, because local times repeat when the clocks go back.
+select since, until,
+  coalesce(whole.days, 0) + extract(epoch from until - coalesce(whole.till, since))::double precision / 86400 as days
 from (
   select coalesce($1::timestamptz, ((until at time zone $4) - make_interval(days => $3)) at time zone $4) as since, until
   from (select coalesce($2::timestamptz, now()) as until) ends

@@ -1,15 +1,16 @@
--- The stages of runs, in no order: every attempt that stopped, or that no stop follows.
---   $1–$3  the deploys, an element of every array each: component, environment (may be null), run
--- Answers the record that speaks for each attempt, then whether it is superseded, and which deploy's it is, from 1. A
--- stage that names no environment is of all. Of a deploy at most 1,000, those recorded last.
-select id, component, version, owner, status, environment, run, stage, url, commit, committed_at, unplanned,
-  started_at, finished_at, phase, start_id, recorded_at, updated_at, is_superseded, line
+-- The attempts at the stages of runs, in no order: those that stopped, and those that no stop follows.
+--   $1–$3  the deploys, an element of each array: component, environment (or null), run
+--
+-- Returns the record that represents each attempt, whether the attempt is superseded, and its deploy's number from 1. A
+-- stage without an environment belongs to all environments. At most 1,000 attempts per deploy, those recorded last.
+select {record of attempt}, is_superseded, line
 from unnest($1::text[], $2::text[], $3::text[]) with ordinality
     as d (deploy_component, deploy_environment, deploy_run, line)
   cross join lateral (
     select r.*, next.phase is not null as is_superseded
     from (
-        -- The offset keeps the component out of here, else its own index may seem as good: it has far more records.
+        -- The offset hides the component from the planner. Otherwise it may choose the index of the component, which has
+        -- far more records.
         select *
         from records r
         where left(run, 200) = left(d.deploy_run, 200) and run = d.deploy_run

@@ -19,7 +19,7 @@ use std::{error::Error as _, fmt, pin::Pin};
 use std::future::poll_fn;
 
 pub use pipeline::Pipeline;
-pub use pool::{DeployDigest, Plans, Pool, PoolLimits, connect_options};
+pub use pool::{DeployDigest, Parameters, Plans, Pool, PoolLimits, connect_options};
 pub use query_error::QueryError;
 use tokio::task::JoinHandle;
 use tokio_postgres::{

@@ -16,7 +16,7 @@ mod rows;
 mod tokens;
 mod write;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Status;
 
@@ -28,23 +28,32 @@ use crate::{
 use counts::Counts;
 use events::Events;
 use heartbeat::Heartbeat;
-use read::Reads;
-pub use read::{LastDeploy, MAX_PLACES};
+use read::{Deploys, Records, Reports};
+pub use read::{LastDeploy, MAX_LAST_DEPLOYS};
 use retention::Retention;
 use rows::sql;
 pub use tokens::Tokens;
 use write::Writes;
 pub use write::{Delivered, Delivery, Imported};
 
+/// For a look-up by key.
+const KEY_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The store, shared by all requests.
 #[derive(Clone)]
 pub struct Store {
     pub writes: Arc<Writes>,
-    pub reads: Arc<Reads>,
+    pub records: Arc<Records>,
+    pub deploys: Arc<Deploys>,
+    pub reports: Arc<Reports>,
     pub events: Arc<Events>,
     pub retention: Arc<Retention>,
     pub heartbeat: Arc<Heartbeat>,
+    /// For look-ups by key.
     keys: Arc<Pool>,
+    /// For lists and reports.
+    lists: Arc<Pool>,
+    /// For work beside requests.
     maintenance: Arc<Pool>,
     counts: Arc<Counts>,
 }
@@ -69,17 +78,21 @@ impl Store {
         // A third each for lists, for changes, which can wait for locks, and for look-ups by key.
         let third = (limits.size / 3).max(1);
         let rest = (limits.size - 2 * third).max(1);
-        let keys = Arc::new(Pool::new(database, limits, rest, Plans::Generic, read::KEY_TIMEOUT)?);
+        let keys = Arc::new(Pool::new(database, limits, rest, Plans::Generic, KEY_TIMEOUT)?);
+        let lists = Arc::new(Pool::new(database, limits, third, Plans::Custom, limits.statement)?);
         // One for work beside requests, which can wait for locks or standbys.
-        let maintenance = Arc::new(Pool::new(database, limits, 1, Plans::Generic, read::KEY_TIMEOUT)?);
+        let maintenance = Arc::new(Pool::new(database, limits, 1, Plans::Generic, KEY_TIMEOUT)?);
         let counts = Arc::new(Counts::default());
         Ok(Self {
             heartbeat: Arc::new(Heartbeat::start(&maintenance).await?),
             writes: Arc::new(Writes::start(database, limits, third, &keys, &counts)?),
-            reads: Arc::new(Reads::start(database, limits, third, &keys, &counts)?),
+            records: Arc::new(Records::start(&keys, &lists, &counts)),
+            deploys: Arc::new(Deploys::new(&keys, &lists)),
+            reports: Arc::new(Reports::new(&lists, limits.wait)),
             events: Events::start(&keys, limits.wait),
             retention: Arc::new(Retention::new(&maintenance, &counts)),
             keys,
+            lists,
             maintenance,
             counts,
         })
@@ -103,7 +116,7 @@ impl Store {
         // The labels are public: `upkeep` is maintenance.
         pools.extend([
             ("keys", self.keys.status()),
-            ("lists", self.reads.lists()),
+            ("lists", self.lists.status()),
             ("upkeep", self.maintenance.status()),
         ]);
         Gauges {
@@ -119,7 +132,7 @@ impl Store {
     pub async fn close(&self) {
         self.heartbeat.stop().await;
         self.writes.close();
-        self.reads.close();
+        self.lists.close();
         self.keys.close();
         self.maintenance.close();
     }

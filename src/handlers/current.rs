@@ -17,7 +17,7 @@ pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let page = Page::take(query);
     query.finish()?;
     let (component, environment) = (component.as_deref(), environment.as_deref());
-    let mut versions = store.reads.current(component, environment, page.after.as_ref(), page.count()).await?;
+    let mut versions = store.deploys.current(component, environment, page.after.as_ref(), page.count()).await?;
     let next = page.cut(&mut versions, |last: &Current| Some(CurrentCursor::of(last)));
     let mut reply = reply::json(StatusCode::OK, &versions)?;
     let parameters = encode(&[("component", component), ("environment", environment)], ESCAPED);

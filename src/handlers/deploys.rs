@@ -26,10 +26,10 @@ pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
         query.refuse("limit".to_owned(), format!("must be a number from 1 to {MAX_WITH_STAGES} with stages"));
     }
     query.finish()?;
-    let (mut deploys, unread) = store.reads.deploys(&filter, state, page.after, page.limit).await?;
+    let (mut deploys, unread) = store.deploys.list(&filter, state, page.after, page.limit).await?;
     let next = page.cut(&mut deploys, |last| DeployCursor::of(&last.attempt)).or(unread);
     if stages == Some(true) {
-        store.reads.add_stages(&mut deploys).await?;
+        store.deploys.add_stages(&mut deploys).await?;
     }
     let mut reply = reply::json(StatusCode::OK, &deploys)?;
     let stages = stages.map(|stages| if stages { "true" } else { "false" });

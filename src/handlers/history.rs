@@ -14,7 +14,7 @@ pub async fn list(store: &Store, id: i64, request: &mut Request<'_>) -> Result<R
     request.accepts_json()?;
     let page = Page::take(&mut request.query);
     request.query.finish()?;
-    let mut entries = store.reads.history(id, page.after.map(|cursor: HistoryCursor| cursor.0), page.count()).await?;
+    let mut entries = store.records.history(id, page.after.map(|cursor: HistoryCursor| cursor.0), page.count()).await?;
     let next = page.cut(&mut entries, |last: &Entry| Some(HistoryCursor(last.at)));
     let mut reply = reply::json(StatusCode::OK, &entries)?;
     page.link(&mut reply, &format!("/api/{id}/history"), "", next);

@@ -8,7 +8,7 @@ use crate::{
     prometheus::{Exposition, RequestCounters},
     reply::{self, Reply},
     request::Request,
-    store::{LastDeploy, MAX_PLACES, Store},
+    store::{LastDeploy, MAX_LAST_DEPLOYS, Store},
 };
 
 /// Also answers without the database, then without the metrics that come from it.
@@ -57,7 +57,7 @@ fn write_store(store: &Store, out: &mut Exposition) {
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {
-    let (running, deploys) = tokio::join!(store.reads.running(), store.reads.last_deploys());
+    let (running, deploys) = tokio::join!(store.deploys.running(), store.deploys.last());
     let figures = running.and_then(|running| Ok((running, deploys?)));
     if let Err(error) = &figures {
         tracing::warn!(%error, "metrics without those of deploys");
@@ -69,8 +69,8 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
         "Unfinished deploys that started within the last day, counted among the 1000 newest starts without a finish.";
     out.single("deploylog_deploys_running", "gauge", help, running);
     let help = "1 if some components and environments are left out of the deploy metrics, else 0.";
-    out.single("deploylog_places_left_out", "gauge", help, u8::from(deploys.len() > MAX_PLACES));
-    let deploys = &deploys[..deploys.len().min(MAX_PLACES)];
+    out.single("deploylog_places_left_out", "gauge", help, u8::from(deploys.len() > MAX_LAST_DEPLOYS));
+    let deploys = &deploys[..deploys.len().min(MAX_LAST_DEPLOYS)];
     let mut family = |name, help, value: fn(&LastDeploy) -> Option<f64>| {
         out.family(name, "gauge", help);
         for deploy in deploys {

@@ -62,7 +62,7 @@ fn reused_key(key: &'static str, fields: &[&'static str]) -> Vec<FieldError> {
 pub async fn read(store: &Store, id: i64, request: &mut Request<'_>) -> Result<Reply, Error> {
     request.query.finish()?;
     request.accepts_json()?;
-    let record = store.reads.record(id).await?;
+    let record = store.records.read(id).await?;
     let etag = record.etag();
     if if_none_match(request.headers(), &etag) {
         return Ok(reply::not_modified(&etag));

@@ -36,7 +36,7 @@ fn bounds(query: &mut Query, zone: String) -> Bounds {
 async fn window(store: &Store, bounds: &Bounds) -> Result<Window, Error> {
     // A year in which the clocks go back has an hour more.
     let longest = TimeDelta::days(MAX_DAYS.into()) + TimeDelta::hours(1);
-    let window = store.reads.window(bounds).await?;
+    let window = store.reports.window(bounds).await?;
     let refuse = |reason: String| {
         let field = if bounds.since.is_some() { "since" } else { "until" };
         Err(Error::Fields(vec![FieldError::new(field, reason)]))

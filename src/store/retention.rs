@@ -7,13 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_postgres::types::ToSql;
 
 use super::{
     counts::Counts,
     rows::{self, sql},
 };
-use crate::database::{Pool, QueryError};
+use crate::database::{Parameters, Pool, QueryError};
 
 /// The pause between two searches for old records.
 const RECORDS_PAUSE: Duration = Duration::from_secs(3600);
@@ -91,7 +90,7 @@ impl Retention {
     }
 
     /// Runs a query that deletes and returns a number.
-    async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<i64, QueryError> {
+    async fn count(&self, sql: &str, parameters: Parameters<'_>) -> Result<i64, QueryError> {
         let rows = self.maintenance.query(sql, parameters).await?;
         Ok(rows::first(&rows, |row| Ok(row.try_get(0)?))?.unwrap_or_default())
     }
@@ -109,8 +108,8 @@ impl Retention {
             })?;
             for (component, run, deploy, id) in units {
                 let began = Instant::now();
-                let parameters: [&(dyn ToSql + Sync); 5] = [&days, &component, &run, &deploy, &id];
-                let call = self.maintenance.call(began + UNIT_TIMEOUT, sql!("records_delete_old"), &parameters);
+                let parameters: Parameters = &[&days, &component, &run, &deploy, &id];
+                let call = self.maintenance.call(began + UNIT_TIMEOUT, sql!("records_delete_old"), parameters);
                 let rows = match call.await {
                     Ok(rows) => rows,
                     // A unit that cannot be deleted in time does not keep the others from being deleted.

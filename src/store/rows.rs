@@ -90,13 +90,8 @@ pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
     })
 }
 
-/// One column.
-pub fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Cause> {
-    Ok(row.try_get(index)?)
-}
-
 /// Decodes all rows.
-pub fn all<T, C: FromIterator<T>>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<C, QueryError> {
+pub fn all<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<Vec<T>, QueryError> {
     rows.iter().map(decode).collect::<Result<_, _>>().map_err(QueryError::Failed)
 }
 
@@ -108,7 +103,7 @@ pub fn first<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Resu
 /// The records with these ids, without those that do not exist.
 pub async fn records_by_id(keys: &Pool, ids: &[i64]) -> Result<HashMap<i64, Record>, QueryError> {
     let rows = keys.read(sql!("records_by_id"), &[&ids]).await?;
-    all(&rows, |row| record(row).map(|record| (record.id, record)))
+    Ok(all(&rows, record)?.into_iter().map(|record| (record.id, record)).collect())
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{
     rows::{self, sql},
 };
 use crate::{
-    database::{DeployDigest, Endpoint, Pipeline, Plans, Pool, PoolLimits, QueryError},
+    database::{DeployDigest, Endpoint, Parameters, Pipeline, Plans, Pool, PoolLimits, QueryError},
     domain::record::{NewRecord, Record},
     error::Error,
 };
@@ -185,34 +185,28 @@ async fn change_once(
     edited: Option<&NewRecord>,
     token: Option<&str>,
 ) -> Result<Option<Record>, QueryError> {
-    let rows = pool
-        .call(
-            deadline,
-            sql!("record_change"),
-            &[
-                &seen.id,
-                &seen.fields.component,
-                &seen.updated_at,
-                &edited.map(|record| &record.component),
-                &edited.map(|record| &record.version),
-                &edited.map(|record| &record.owner),
-                &edited.map(|record| &record.status),
-                &edited.map(|record| record.phase.name()),
-                &edited.and_then(|record| record.environment.as_ref()),
-                &edited.and_then(|record| record.run.as_ref()),
-                &edited.and_then(|record| record.stage.as_ref()),
-                &edited.and_then(|record| record.url.as_ref()),
-                &edited.and_then(|record| record.commit.as_ref()),
-                &edited.and_then(|record| record.committed_at),
-                &edited.and_then(|record| record.unplanned),
-                &edited.and_then(|record| record.started_at),
-                &edited.and_then(|record| record.finished_at),
-                &edited.map(|record| DeployDigest(record.deploy_digest())),
-                &token,
-            ],
-        )
-        .await?;
-    rows::first(&rows, rows::record)
+    let parameters: Parameters = &[
+        &seen.id,
+        &seen.fields.component,
+        &seen.updated_at,
+        &edited.map(|record| &record.component),
+        &edited.map(|record| &record.version),
+        &edited.map(|record| &record.owner),
+        &edited.map(|record| &record.status),
+        &edited.map(|record| record.phase.name()),
+        &edited.and_then(|record| record.environment.as_ref()),
+        &edited.and_then(|record| record.run.as_ref()),
+        &edited.and_then(|record| record.stage.as_ref()),
+        &edited.and_then(|record| record.url.as_ref()),
+        &edited.and_then(|record| record.commit.as_ref()),
+        &edited.and_then(|record| record.committed_at),
+        &edited.and_then(|record| record.unplanned),
+        &edited.and_then(|record| record.started_at),
+        &edited.and_then(|record| record.finished_at),
+        &edited.map(|record| DeployDigest(record.deploy_digest())),
+        &token,
+    ];
+    rows::first(&pool.call(deadline, sql!("record_change"), parameters).await?, rows::record)
 }
 
 /// Completes work even if its request is dropped. Waits for it until the deadline.

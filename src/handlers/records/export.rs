@@ -36,7 +36,7 @@ pub async fn all(store: &Store, request: &mut Request<'_>, format: Format) -> Re
     let limit = query.take("limit", |text| positive(text).ok_or_else(|| "must be a positive number".to_owned()));
     query.finish()?;
     let limit = limit.unwrap_or(u64::MAX);
-    let first = store.reads.records(&filter, after, page_size(limit)).await?;
+    let first = store.records.list(&filter, after, page_size(limit)).await?;
     let pages = pages(store.clone(), filter, first, limit);
     Ok(match format {
         Format::Csv => {
@@ -64,7 +64,7 @@ fn pages(
     let rest = after_page(&first, limit);
     let following = stream::try_unfold((store, filter, rest), |(store, filter, rest)| async move {
         let Some((after, limit)) = rest else { return Ok(None) };
-        let page = store.reads.records(&filter, Some(after), page_size(limit)).await;
+        let page = store.records.list(&filter, Some(after), page_size(limit)).await;
         let page = page.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?;
         let rest = after_page(&page, limit);
         Ok(Some((page, (store, filter, rest))))

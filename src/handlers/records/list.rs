@@ -30,7 +30,7 @@ async fn page(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> 
     let filter = request.query.filter();
     let page = Page::take(&mut request.query);
     request.query.finish()?;
-    let mut records = store.reads.records(&filter, page.after, page.count()).await?;
+    let mut records = store.records.list(&filter, page.after, page.count()).await?;
     let next = page.cut(&mut records, |last: &Record| Some(RecordCursor::of(last)));
     let mut reply = reply::json(StatusCode::OK, &records)?;
     page.link(&mut reply, "/api/", &encode_filter(&filter), next);

@@ -30,7 +30,7 @@ pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let page = Page::<NameCursor>::take(query);
     let mut bounds = bounds(query, "UTC".to_owned());
     if let Some(zone) = zone {
-        match store.reads.time_zone(&zone).await? {
+        match store.reports.time_zone(&zone).await? {
             Some(zone) => zone.clone_into(&mut bounds.zone),
             None => query.refuse("tz".to_owned(), "must be the IANA name of a time zone such as Europe/Lisbon"),
         }
@@ -40,8 +40,7 @@ pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let environment = environment.unwrap_or_else(|| "production".to_owned());
     let zoned = (&window, bounds.zone.as_str());
     let after = page.after.as_ref().map(|name| name.0.as_str());
-    let mut figures =
-        store.reads.deploy_figures(component.as_deref(), &environment, zoned, after, page.count()).await?;
+    let mut figures = store.reports.dora(component.as_deref(), &environment, zoned, after, page.count()).await?;
     let next = page.cut(&mut figures, |last: &DeployFigures| Some(NameCursor(last.component.clone())));
     let (since, until) = (format_time(window.since), format_time(window.until));
     let span = ZonedSpan { since, until, tz: bounds.zone.clone() };

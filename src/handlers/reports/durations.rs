@@ -57,7 +57,7 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
     let window = window(store, &bounds).await?;
     let filter = (component.as_deref(), environment.as_deref());
     let after = page.after.as_ref().map(|name| name.0.as_str());
-    let mut groups = store.reads.durations(by, filter, &window, after, page.count()).await?;
+    let mut groups = store.reports.durations(by, filter, &window, after, page.count()).await?;
     // The group without a name is the last of all.
     let next = page.cut(&mut groups, |last: &NamedDurations| last.name.clone().map(NameCursor));
     let mut reply = reply::json(StatusCode::OK, &report(by, &window, groups))?;

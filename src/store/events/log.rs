@@ -56,8 +56,7 @@ impl EventLog {
         let rows = self.0.read(sql!("events_since"), &[&after.number, &after.place, &number, &place, &most]).await?;
         let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
         let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(QueryError::Failed)?;
-        let events: Vec<_> = rows::all(&rows, event)?;
-        Ok((events.into_iter().flatten().collect(), reached.unwrap_or(until)))
+        Ok((rows::all(&rows, event)?.into_iter().flatten().collect(), reached.unwrap_or(until)))
     }
 
     /// Whether all events after a position are still stored. False for a position in the future.

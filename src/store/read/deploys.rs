@@ -1,45 +1,71 @@
-//! Deploys, a page at a time, and the stages of their runs.
+//! Deploys: their list with the stages of their runs, current versions, and the last deploys for metrics.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 
-use super::{Reads, usual::Usual};
+use super::typical::TypicalDurations;
 use crate::{
-    database::Pool,
-    domain::cursor::DeployCursor,
-    domain::deploy::{Attempt, Deploy, LEAST_PATIENCE, State, patience},
-    domain::filter::Filter,
-    domain::record::Phase,
+    database::{Parameters, Pool},
+    domain::{
+        cursor::{CurrentCursor, DeployCursor},
+        deploy::{Attempt, Current, Deploy, LEAST_PATIENCE, State, patience},
+        filter::Filter,
+        record::Phase,
+    },
     error::{Cause, Error},
-    store::rows,
+    store::rows::{self, sql},
 };
 
-/// How many that run are read at once, to find those that are stale, or are not.
+/// The fewest running deploys that one query reads, to find those that are stale, or those that are not.
 const RUNNING: u32 = 1000;
-/// How often; then the next page goes on.
+/// The most queries for one page.
 const ROUNDS: usize = 20;
+/// The most components and environments with metrics, the first by name.
+pub const MAX_LAST_DEPLOYS: usize = 500;
 
-impl Reads {
+pub struct Deploys {
+    keys: Arc<Pool>,
+    lists: Arc<Pool>,
+    typical: TypicalDurations,
+}
+
+/// The last finished deploy of a component in an environment.
+pub struct LastDeploy {
+    pub component: String,
+    /// Empty if the record has no environment.
+    pub environment: String,
+    /// Unix time in seconds.
+    pub finished_at: f64,
+    /// In seconds.
+    pub duration: Option<f64>,
+    pub is_success: bool,
+}
+
+impl Deploys {
+    pub fn new(keys: &Arc<Pool>, lists: &Arc<Pool>) -> Self {
+        Self { keys: keys.clone(), lists: lists.clone(), typical: TypicalDurations::default() }
+    }
+
     /// Deploys that match the filter, newest first by their own moments, which `since` and `until` bound: up to one more
     /// than `limit`. After many deploys of another state it stops early and returns where to continue.
-    pub async fn deploys(
+    pub async fn list(
         &self,
         filter: &Filter,
         state: Option<State>,
         mut after: Option<DeployCursor>,
         limit: u32,
     ) -> Result<(Vec<Deploy>, Option<DeployCursor>), Error> {
-        let mut found: Vec<Attempt> = Vec::new();
+        let mut found = Vec::new();
         // The database does not know which running deploys are stale: the typical duration is read once per component,
         // and only if it matters.
         let count = if matches!(state, Some(State::Running | State::Stale)) { limit.max(RUNNING) } else { limit } + 1;
         let mut is_last = false;
         for _ in 0..ROUNDS {
-            let (mut attempts, now) = attempts(&self.lists, filter, state, after, count).await?;
+            let attempts = self.attempts(filter, state, after, count).await?;
             is_last = attempts.len() < count as usize;
             after = attempts.last().and_then(DeployCursor::of);
-            mark_stale(&self.lists, &mut attempts, now, &self.usual).await?;
             found.extend(attempts.into_iter().filter(|attempt| state.is_none_or(|state| state == attempt.state)));
             if is_last || found.len() > limit as usize {
                 break;
@@ -49,27 +75,84 @@ impl Reads {
         Ok((deploys, after.filter(|_| !is_last)))
     }
 
+    async fn attempts(
+        &self,
+        filter: &Filter,
+        state: Option<State>,
+        after: Option<DeployCursor>,
+        count: u32,
+    ) -> Result<Vec<Attempt>, Error> {
+        let phase = filter.phase_asked();
+        // The query skips the states that cannot have the phase.
+        let wants = |states: &[State]| {
+            let is_phase = |phase: Phase| phase.is_clock() && phase.stops() == (states == [State::Finished]);
+            state.is_none_or(|state| states.contains(&state)) && phase.is_none_or(is_phase)
+        };
+        let parameters: Parameters = &[
+            &filter.component,
+            &filter.version,
+            &filter.owner,
+            &filter.status,
+            &phase.map(Phase::name),
+            &filter.environment,
+            &filter.run,
+            &filter.stage,
+            &filter.since,
+            &filter.until,
+            &after.map(|cursor| cursor.moment),
+            &after.map(|cursor| cursor.id),
+            &i64::from(count),
+            &wants(&[State::Finished]),
+            &wants(&[State::Superseded]),
+            &wants(&[State::Running, State::Stale]),
+        ];
+        let rows = self.lists.read(sql!("deploys_page"), parameters).await?;
+        let mut attempts = rows::all(&rows, |row| attempt(row, row.try_get("is_superseded")?))?;
+        if let Some(now) = rows::first(&rows, |row| Ok(row.try_get("now")?))? {
+            self.mark_stale(&mut attempts, now).await?;
+        }
+        Ok(attempts)
+    }
+
+    async fn mark_stale(&self, attempts: &mut [Attempt], now: DateTime<Utc>) -> Result<(), Error> {
+        let age = |attempt: &Attempt| attempt.moment().map(|started_at| now - started_at);
+        let mut old: Vec<_> = attempts
+            .iter_mut()
+            .filter(|attempt| attempt.state == State::Running && age(attempt) > Some(LEAST_PATIENCE))
+            .collect();
+        let components: HashSet<_> = old.iter().map(|attempt| attempt.record.fields.component.clone()).collect();
+        let typical = self.typical.of(&self.lists, components).await?;
+        for attempt in &mut old {
+            let typical = typical.get(&attempt.record.fields.component).copied().flatten();
+            if age(attempt) > Some(patience(typical)) {
+                attempt.state = State::Stale;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds to every deploy the attempts at the stages of its run, ordered by their starts.
     pub async fn add_stages(&self, deploys: &mut [Deploy]) -> Result<(), Error> {
-        let (mut components, mut environments, mut runs, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (place, deploy) in deploys.iter_mut().enumerate() {
+        let (mut components, mut environments, mut runs, mut indexes) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, deploy) in deploys.iter_mut().enumerate() {
             deploy.stages = Some(Vec::new());
             let fields = &deploy.attempt.record.fields;
             if let Some(run) = &fields.run {
                 components.push(fields.component.clone());
                 environments.push(fields.environment.clone());
                 runs.push(run.clone());
-                places.push(place);
+                indexes.push(index);
             }
         }
-        let sql = include_str!("../../../sql/stages_of_runs.sql");
-        let stages = self.lists.read(sql, &[&components, &environments, &runs]).await?;
-        for row in &stages {
-            let read = || Ok((Attempt::new(rows::record(row)?, rows::column(row, 18)?), rows::column::<i64>(row, 19)?));
-            let (attempt, line) = read().map_err(Error::Internal)?;
-            let place = usize::try_from(line - 1).ok().and_then(|line| places.get(line));
-            if let Some(stages) = place.and_then(|place| deploys[*place].stages.as_mut()) {
-                stages.push(attempt);
+        let rows = self.lists.read(sql!("stages_of_runs"), &[&components, &environments, &runs]).await?;
+        let stages = rows::all(&rows, |row| {
+            Ok((row.try_get::<_, i64>("line")?, Attempt::new(rows::record(row)?, row.try_get("is_superseded")?)))
+        })?;
+        for (line, stage) in stages {
+            let index = usize::try_from(line - 1).ok().and_then(|line| indexes.get(line));
+            if let Some(stages) = index.and_then(|index| deploys[*index].stages.as_mut()) {
+                stages.push(stage);
             }
         }
         for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
@@ -79,70 +162,50 @@ impl Reads {
         }
         Ok(())
     }
-}
 
-/// The deploys behind `after`, and the database's time. None is stale yet.
-async fn attempts(
-    lists: &Pool,
-    filter: &Filter,
-    state: Option<State>,
-    after: Option<DeployCursor>,
-    count: u32,
-) -> Result<(Vec<Attempt>, Option<DateTime<Utc>>), Error> {
-    let phase = filter.phase_asked();
-    // What can have none of a phase is not looked through for it.
-    let wants = |wanted: &[State]| {
-        let is_phase = |phase: Phase| phase.stops() == (wanted == [State::Finished]) && phase.is_clock();
-        state.is_none_or(|state| wanted.contains(&state)) && phase.is_none_or(is_phase)
-    };
-    let rows = lists
-        .read(
-            include_str!("../../../sql/deploys_page.sql"),
-            &[
-                &filter.component,
-                &filter.version,
-                &filter.owner,
-                &filter.status,
-                &phase.map(Phase::name),
-                &filter.environment,
-                &filter.run,
-                &filter.stage,
-                &filter.since,
-                &filter.until,
-                &after.map(|cursor| cursor.moment),
-                &after.map(|cursor| cursor.id),
-                &i64::from(count),
-                &wants(&[State::Finished]),
-                &wants(&[State::Superseded]),
-                &wants(&[State::Running, State::Stale]),
-            ],
-        )
-        .await?;
-    let attempts = rows.iter().map(|row| Ok(Attempt::new(rows::record(row)?, rows::column(row, 18)?)));
-    let attempts = attempts.collect::<Result<Vec<_>, Cause>>().map_err(Error::Internal)?;
-    let now = rows.first().map(|row| rows::column(row, 19)).transpose().map_err(Error::Internal)?;
-    Ok((attempts, now))
-}
-
-/// Finds those that run for too long.
-async fn mark_stale(
-    lists: &Pool,
-    attempts: &mut [Attempt],
-    now: Option<DateTime<Utc>>,
-    usual: &Usual,
-) -> Result<(), Error> {
-    let age = |attempt: &Attempt| now.zip(attempt.moment()).map(|(now, began)| now - began);
-    let mut old: Vec<_> = attempts
-        .iter_mut()
-        .filter(|attempt| attempt.state == State::Running && age(attempt).is_some_and(|age| age > LEAST_PATIENCE))
-        .collect();
-    let components: HashSet<_> = old.iter().map(|attempt| attempt.record.fields.component.clone()).collect();
-    let usual = usual.of(lists, components).await?;
-    for attempt in &mut old {
-        let usual = usual.get(&attempt.record.fields.component).copied().flatten();
-        if age(attempt).is_some_and(|age| age > patience(usual)) {
-            attempt.state = State::Stale;
-        }
+    /// The last succeeded deploy of each component and environment, ordered by both.
+    pub async fn current(
+        &self,
+        component: Option<&str>,
+        environment: Option<&str>,
+        after: Option<&CurrentCursor>,
+        count: i64,
+    ) -> Result<Vec<Current>, Error> {
+        let (last_component, last_environment) =
+            after.map(|last| (last.component.as_str(), last.environment.as_str())).unzip();
+        let parameters: Parameters = &[&component, &environment, &last_component, &last_environment, &count];
+        let rows = self.lists.read(sql!("current_page"), parameters).await?;
+        Ok(rows::all(&rows, |row| {
+            Ok(Current { attempt: attempt(row, false)?, previous_version: row.try_get("previous_version")? })
+        })?)
     }
-    Ok(())
+
+    /// The number of deploys that started within the last day and have not finished.
+    pub async fn running(&self) -> Result<i64, Error> {
+        let rows = self.keys.read(sql!("deploys_running"), &[]).await?;
+        Ok(rows::first(&rows, |row| Ok(row.try_get("count")?))?.unwrap_or_default())
+    }
+
+    /// The last finished deploy of each component and environment, by name; one more than [`MAX_LAST_DEPLOYS`] if there
+    /// are more.
+    pub async fn last(&self) -> Result<Vec<LastDeploy>, Error> {
+        let count = i32::try_from(MAX_LAST_DEPLOYS + 1).unwrap_or(i32::MAX);
+        let rows = self.keys.read(sql!("deploys_last"), &[&count]).await?;
+        Ok(rows::all(&rows, |row| {
+            Ok(LastDeploy {
+                component: row.try_get("component")?,
+                environment: row.try_get("environment")?,
+                finished_at: row.try_get("finished_at")?,
+                duration: row.try_get("duration")?,
+                is_success: row.try_get("is_success")?,
+            })
+        })?)
+    }
+}
+
+/// A finish without a link gets the link of its start.
+fn attempt(row: &Row, is_superseded: bool) -> Result<Attempt, Cause> {
+    let mut record = rows::record(row)?;
+    record.fields.url = record.fields.url.or(row.try_get("start_url")?);
+    Ok(Attempt::new(record, is_superseded))
 }

@@ -1,45 +1,123 @@
-//! The list of records.
+//! Records by id, the list of records, and their histories.
 
-use super::Reads;
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+use tokio_postgres::Row;
+
 use crate::{
+    database::{Parameters, Pool, QueryError},
     domain::{
         cursor::RecordCursor,
+        event::Kind,
         filter::Filter,
+        history::Entry,
         record::{Phase, Record},
     },
-    error::Error,
-    store::rows,
+    error::{Cause, Error},
+    store::{
+        batcher::{Batcher, GroupLimits},
+        counts::Counts,
+        rows::{self, sql},
+    },
 };
 
-impl Reads {
-    /// Records that match the filter, newest first.
-    pub async fn records(
-        &self,
-        filter: &Filter,
-        after: Option<RecordCursor>,
-        count: i64,
-    ) -> Result<Vec<Record>, Error> {
-        let rows = self
-            .lists
-            .read(
-                include_str!("../../../sql/records_page.sql"),
-                &[
-                    &filter.component,
-                    &filter.version,
-                    &filter.owner,
-                    &filter.status,
-                    &filter.phase_asked().map(Phase::name),
-                    &filter.environment,
-                    &filter.run,
-                    &filter.stage,
-                    &filter.since,
-                    &filter.until,
-                    &after.map(|cursor| cursor.recorded_at),
-                    &after.map(|cursor| cursor.id),
-                    &count,
-                ],
-            )
-            .await?;
-        rows.iter().map(rows::record).collect::<Result<_, _>>().map_err(Error::Internal)
+const GROUPS: GroupLimits = GroupLimits { in_flight: 2, most: 64, least: 1, queue: 4096 };
+
+pub struct Records {
+    batcher: Batcher<ReadJob>,
+    keys: Arc<Pool>,
+    lists: Arc<Pool>,
+    counts: Arc<Counts>,
+}
+
+struct ReadJob {
+    id: i64,
+    result: oneshot::Sender<Result<Record, Error>>,
+}
+
+impl Records {
+    /// Starts the batcher of reads by id.
+    pub fn start(keys: &Arc<Pool>, lists: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
+        let shared = keys.clone();
+        Self {
+            batcher: Batcher::start(GROUPS, move |jobs| read_group(shared.clone(), jobs)),
+            keys: keys.clone(),
+            lists: lists.clone(),
+            counts: counts.clone(),
+        }
     }
+
+    /// One record. Includes every write that was acknowledged before.
+    pub async fn read(&self, id: i64) -> Result<Record, Error> {
+        let _waiting = self.counts.reading.enter();
+        let (result, completed) = oneshot::channel();
+        self.batcher.push(ReadJob { id, result })?;
+        completed.await.unwrap_or_else(|_| Err(Error::Internal("a read was dropped".into())))
+    }
+
+    /// Records that match the filter, newest first.
+    pub async fn list(&self, filter: &Filter, after: Option<RecordCursor>, count: i64) -> Result<Vec<Record>, Error> {
+        let parameters: Parameters = &[
+            &filter.component,
+            &filter.version,
+            &filter.owner,
+            &filter.status,
+            &filter.phase_asked().map(Phase::name),
+            &filter.environment,
+            &filter.run,
+            &filter.stage,
+            &filter.since,
+            &filter.until,
+            &after.map(|cursor| cursor.recorded_at),
+            &after.map(|cursor| cursor.id),
+            &count,
+        ];
+        Ok(rows::all(&self.lists.read(sql!("records_page"), parameters).await?, rows::record)?)
+    }
+
+    /// Entries of a record's history before a time, newest first. Deleted records have one, too. Fails with `NotFound`
+    /// if there never was such a record.
+    pub async fn history(&self, id: i64, before: Option<DateTime<Utc>>, count: i64) -> Result<Vec<Entry>, Error> {
+        let rows = self.keys.read(sql!("history_page"), &[&id, &before, &count]).await?;
+        if rows.is_empty() {
+            return Err(Error::NotFound);
+        }
+        Ok(rows::all(&rows, entry)?.into_iter().flatten().collect())
+    }
+}
+
+async fn read_group(keys: Arc<Pool>, jobs: Vec<ReadJob>) {
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    let all = rows::records_by_id(&keys, &ids).await;
+    let is_separate = jobs.len() > 1 && matches!(all, Err(QueryError::Failed(_)));
+    for job in jobs {
+        // The group failed because of one record, so each is read separately.
+        if is_separate {
+            let record = rows::records_by_id(&keys, &[job.id]).await;
+            job.complete(&record);
+        } else {
+            job.complete(&all);
+        }
+    }
+}
+
+impl ReadJob {
+    fn complete(self, records: &Result<HashMap<i64, Record>, QueryError>) {
+        let result = match records {
+            Ok(records) => records.get(&self.id).cloned().ok_or(Error::NotFound),
+            Err(error) => Err(error.to_error()),
+        };
+        // Fails only if the client has disconnected.
+        let _ = self.result.send(result);
+    }
+}
+
+/// `None` for a row of nulls: the record exists, but has no (further) entries.
+fn entry(row: &Row) -> Result<Option<Entry>, Cause> {
+    let Some(at) = row.try_get("at")? else { return Ok(None) };
+    let change = row.try_get("change")?;
+    let change = Kind::named(change).ok_or_else(|| format!("unknown change {change}"))?;
+    Ok(Some(Entry { at, by: row.try_get("by")?, change, was: rows::record(row)? }))
 }

@@ -1,63 +1,143 @@
-//! What the reports are made of: figures of a window, reckoned by the database.
+//! Reports: figures of a window, computed by the database.
 
-mod dora;
-mod durations;
+use std::{sync::Arc, time::Duration};
 
-use std::time::Duration;
-
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::{OnceCell, Semaphore, SemaphorePermit},
     time::timeout,
 };
+use tokio_postgres::Row;
 
-use super::Reads;
 use crate::{
-    database::QueryError,
-    domain::window::{Bounds, Window},
-    error::Error,
-    store::rows::column,
+    database::{Parameters, Pool, QueryError},
+    domain::{
+        dora::{DeployFigures, Unrecovered},
+        durations::{By, DurationFigures, NamedDurations},
+        window::{Bounds, Window},
+    },
+    error::{Cause, Error},
+    store::rows::{self, sql},
 };
 
-/// Reports take long: they leave a connection to the lists.
-pub struct Slots {
-    permits: Semaphore,
+/// The most unrecovered failures that a report names.
+const MAX_UNRECOVERED: i32 = 20;
+
+pub struct Reports {
+    lists: Arc<Pool>,
+    /// Reports take long, so they leave a connection to the lists.
+    slots: Semaphore,
+    /// How long a report waits for a slot.
     wait: Duration,
     zones: OnceCell<Vec<String>>,
 }
 
-impl Slots {
-    /// For this many connections, and with this patience.
-    pub fn new(connections: usize, wait: Duration) -> Self {
-        Self { permits: Semaphore::new((connections - 1).max(1)), wait, zones: OnceCell::new() }
+impl Reports {
+    /// Reports use all connections of `lists` but one.
+    pub fn new(lists: &Arc<Pool>, wait: Duration) -> Self {
+        let slots = Semaphore::new((lists.status().max_size - 1).max(1));
+        Self { lists: lists.clone(), slots, wait, zones: OnceCell::new() }
     }
 
-    async fn take(&self) -> Result<SemaphorePermit<'_>, QueryError> {
-        match timeout(self.wait, self.permits.acquire()).await {
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, QueryError> {
+        match timeout(self.wait, self.slots.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(QueryError::Overloaded("earlier reports take too long".into())),
         }
     }
-}
 
-impl Reads {
-    /// The time zone of this name, as the database writes it.
+    /// The name of a time zone as the database spells it.
     pub async fn time_zone(&self, name: &str) -> Result<Option<&str>, Error> {
-        let zones = self.reports.zones.get_or_try_init(|| async {
-            let rows = self.lists.read(include_str!("../../../sql/time_zones.sql"), &[]).await?;
-            let names = rows.iter().map(|row| column::<String>(row, 0));
-            names.collect::<Result<Vec<_>, _>>().map_err(Error::Internal)
+        let zones = self.zones.get_or_try_init(|| async {
+            rows::all(&self.lists.read(sql!("time_zones"), &[]).await?, |row| Ok(row.try_get("name")?))
         });
         Ok(zones.await?.iter().find(|zone| zone.eq_ignore_ascii_case(name)).map(String::as_str))
     }
 
-    /// The window that is meant, by the database's clock. Its zone must be one of [`Reads::time_zone`].
+    /// The window between these bounds, by the database's clock. The zone must be a result of [`Reports::time_zone`].
     pub async fn window(&self, bounds: &Bounds) -> Result<Window, Error> {
-        let sql = include_str!("../../../sql/report_window.sql");
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&bounds.since, &bounds.until, &bounds.days, &bounds.zone];
-        let rows = self.lists.read(sql, &parameters).await?;
-        let row = rows.first().ok_or_else(|| Error::Internal("a window without a row".into()))?;
-        let part = |index| column(row, index).map_err(Error::Internal);
-        Ok(Window { since: part(0)?, until: part(1)?, days: column(row, 2).map_err(Error::Internal)? })
+        let Bounds { since, until, days, zone } = bounds;
+        let rows = self.lists.read(sql!("report_window"), &[since, until, days, zone]).await?;
+        let window = rows::first(&rows, |row| {
+            Ok(Window { since: row.try_get("since")?, until: row.try_get("until")?, days: row.try_get("days")? })
+        });
+        window?.ok_or_else(|| Error::Internal("the query of a window returned no row".into()))
     }
+
+    /// The durations of the succeeded deploys or stages in a window, by name. Those without a name come last.
+    pub async fn durations(
+        &self,
+        by: By,
+        (component, environment): (Option<&str>, Option<&str>),
+        window: &Window,
+        after: Option<&str>,
+        count: i64,
+    ) -> Result<Vec<NamedDurations>, Error> {
+        let _slot = self.slot().await?;
+        let (since, until, before) = (window.since, window.until, window.before());
+        let parameters: Parameters = &[&by.name(), &component, &environment, &since, &until, &before, &after, &count];
+        let rows = self.lists.read(sql!("durations_page"), parameters).await?;
+        Ok(rows::all(&rows, |row| {
+            Ok(NamedDurations {
+                name: row.try_get("name")?,
+                now: duration_figures(row, "")?,
+                before: duration_figures(row, "_before")?,
+            })
+        })?)
+    }
+
+    /// The figures of the components that were ever deployed to the environment, by name.
+    pub async fn dora(
+        &self,
+        component: Option<&str>,
+        environment: &str,
+        (window, zone): (&Window, &str),
+        after: Option<&str>,
+        count: i64,
+    ) -> Result<Vec<DeployFigures>, Error> {
+        let _slot = self.slot().await?;
+        let Window { since, until, .. } = window;
+        let parameters: Parameters = &[&component, &environment, since, until, &zone, &after, &count, &MAX_UNRECOVERED];
+        Ok(rows::all(&self.lists.read(sql!("dora_page"), parameters).await?, deploy_figures)?)
+    }
+}
+
+fn duration_figures(row: &Row, suffix: &str) -> Result<DurationFigures, Cause> {
+    let column = |name| format!("{name}{suffix}");
+    let percentiles: Option<Vec<Option<f64>>> = row.try_get(&*column("percentiles"))?;
+    let percentiles = percentiles.and_then(|all| all.into_iter().collect::<Option<Vec<_>>>());
+    Ok(DurationFigures {
+        count: row.try_get(&*column("count"))?,
+        without_duration: row.try_get(&*column("without_duration"))?,
+        percentiles: percentiles.and_then(|all| all.try_into().ok()),
+        mean: row.try_get(&*column("mean"))?,
+    })
+}
+
+fn deploy_figures(row: &Row) -> Result<DeployFigures, Cause> {
+    let ids: Option<Vec<i64>> = row.try_get("unrecovered_ids")?;
+    let versions: Option<Vec<String>> = row.try_get("unrecovered_versions")?;
+    let moments: Option<Vec<DateTime<Utc>>> = row.try_get("unrecovered_since")?;
+    let ages: Option<Vec<f64>> = row.try_get("unrecovered_ages")?;
+    let each = ids.into_iter().flatten().zip(versions.into_iter().flatten());
+    let each = each.zip(moments.into_iter().flatten()).zip(ages.into_iter().flatten());
+    Ok(DeployFigures {
+        component: row.try_get("component")?,
+        succeeded: row.try_get("succeeded")?,
+        failed: row.try_get("failed")?,
+        unstated: row.try_get("unstated")?,
+        days_with_deploys: row.try_get("days_with_deploys")?,
+        with_commit: row.try_get("with_commit")?,
+        lead_median: row.try_get("lead_median")?,
+        said_unplanned: row.try_get("said_unplanned")?,
+        unplanned: row.try_get("unplanned")?,
+        failures: row.try_get("failures")?,
+        only_named: row.try_get("only_named")?,
+        only_undone: row.try_get("only_undone")?,
+        recovered: row.try_get("recovered")?,
+        recovery_median: row.try_get("recovery_median")?,
+        unrecovered: each
+            .map(|(((id, version), finished_at), age)| Unrecovered { id, version, finished_at, age })
+            .collect(),
+    })
 }

@@ -4,13 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use tokio_postgres::{
-    Row,
-    types::{FromSql, ToSql},
-};
+use tokio_postgres::{Row, types::FromSql};
 
 use crate::{
-    database::{DeployDigest, Pipeline, Pool, QueryError},
+    database::{DeployDigest, Parameters, Pipeline, Pool, QueryError},
     domain::record::{NewRecord, Phase, Record},
     error::Cause,
     store::{
@@ -100,7 +97,7 @@ impl<'a> Insert<'a> {
 
     /// Calls the database once and counts the new records.
     pub async fn run(&self, way: Way<'_>, deadline: Instant, counts: &Counts) -> Result<Inserted, QueryError> {
-        let parameters: [&(dyn ToSql + Sync); 18] = [
+        let parameters: Parameters = &[
             &matches!(way, Way::Import(_)),
             &self.every(|line| line.record.component.as_str()),
             &self.every(|line| line.record.version.as_str()),
@@ -121,8 +118,8 @@ impl<'a> Insert<'a> {
             &self.every(|line| DeployDigest(line.record.deploy_digest())),
         ];
         let rows = match way {
-            Way::Grouped(pipeline) => pipeline.query_pipelined(deadline, sql!("records_write"), &parameters).await?,
-            Way::Import(pool) => pool.call(deadline, sql!("records_write"), &parameters).await?,
+            Way::Grouped(pipeline) => pipeline.query_pipelined(deadline, sql!("records_write"), parameters).await?,
+            Way::Import(pool) => pool.call(deadline, sql!("records_write"), parameters).await?,
         };
         // An unreadable result is `Lost`, not `Failed`: the call is committed and must not be repeated.
         let row = rows.first().ok_or_else(|| QueryError::Lost("a write returned no row".into()))?;
