@@ -25,7 +25,7 @@ impl OwnFields {
     }
 
     /// The own values of a record in a response.
-    pub fn of_answer(record: &Value) -> Self {
+    pub fn from_response(record: &Value) -> Self {
         let field = |name: &str| record.get(name).cloned();
         let texts = TEXTS.into_iter().filter_map(|name| Some((name.to_owned(), field(name)?)));
         let time = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);

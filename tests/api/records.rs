@@ -1,4 +1,4 @@
-//! One record: recorded, read, replaced, changed, removed, and refused.
+//! Single records: creating, reading, replacing, changing, deleting and rejecting them.
 
 mod changes;
 mod conditions;
@@ -201,7 +201,7 @@ fn put_and_ndjson_recompute_a_started_at_sent_with_a_start_id() {
     let imported = service.read(&id);
     assert_eq!(imported["duration_missing"], "no start record");
     assert_eq!((imported.get("started_at"), imported.get("start_id")), (None, None));
-    // Without it the time is the sender's own.
+    // Without start_id the start time is the sender's own.
     stop.as_object_mut().unwrap().remove("start_id");
     let id = service.import(&stop.to_string()).expect(201)["ids"][0].clone();
     assert_eq!(service.read(&id)["duration_seconds"], 30.0);

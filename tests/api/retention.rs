@@ -1,29 +1,29 @@
-//! Old records go: whole deploys, in small steps.
+//! Retention deletes whole old deploys in small steps.
 
+mod concurrent;
 mod long_runs;
 mod model;
-mod together;
 
 use serde_json::{Value, json};
 
 use crate::harness::{Database, Service, eventually};
 
-/// The day so many days ago, at this time.
+/// A time of day this many days ago.
 pub fn days_ago(days: i64, time: &str) -> String {
     format!("{}T{time}Z", (chrono::Utc::now() - chrono::TimeDelta::days(days)).format("%Y-%m-%d"))
 }
 
-/// A record of this component, a day old when recorded; its time is its moment and, later, `recorded_at`.
-fn record(component: &str, status: &str, days: i64, time: &str, more: &Value) -> Value {
+/// A record whose moment is this many days ago.
+fn record(component: &str, status: &str, days: i64, time: &str, fields: &Value) -> Value {
     let field = if status == "started" { "started_at" } else { "finished_at" };
     let mut record = json!({
         "component": component, "version": "1", "owner": "ann", "status": status, field: days_ago(days, time),
     });
-    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     record
 }
 
-/// Imports these and answers their ids.
+/// Imports records and returns their ids.
 #[track_caller]
 fn import(service: &Service, records: &[Value]) -> Vec<i64> {
     let lines: Vec<_> = records.iter().map(Value::to_string).collect();
@@ -31,18 +31,18 @@ fn import(service: &Service, records: &[Value]) -> Vec<i64> {
     serde_json::from_value(ids).unwrap()
 }
 
-/// Makes every record one that was recorded when it happened.
-fn recorded_as_they_happened(database: &Database) {
+/// Sets the `recorded_at` and `updated_at` of every record to its finish or start time.
+fn backdate_records(database: &Database) {
     database.sql(
         "update records set recorded_at = coalesce(finished_at, started_at, recorded_at),
            updated_at = coalesce(finished_at, started_at, updated_at)",
     );
 }
 
-/// A service that keeps records for 30 days, once it has deleted all that is older.
+/// Starts a service that retains records for 30 days and waits until it has deleted the older ones.
 #[track_caller]
-fn keeping_30_days(database: &Database) -> Service {
-    // Histories come last, once a look at all records finds nothing that is old.
+fn start_with_30_days_retention(database: &Database) -> Service {
+    // The service deletes old histories only after it finds no more old records.
     database.sql(
         "insert into history (id, component, at, change, was)
          values (0, 'sentinel', now() - interval '30 days 1 second', 'deleted', '{}')",
@@ -52,14 +52,14 @@ fn keeping_30_days(database: &Database) -> Service {
         ("DEPLOYLOG_KEEP_DAYS", "30"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
     ]);
-    eventually("all that is old is gone", || {
+    eventually("old records are deleted", || {
         database.sql("select from history where component = 'sentinel'").is_empty()
     });
     service
 }
 
-/// The ids that stand, rising.
-fn standing(database: &Database) -> Vec<i64> {
+/// The ids of all stored records, in ascending order.
+fn stored_ids(database: &Database) -> Vec<i64> {
     database.sql("select id from records order by id").iter().map(|row| row[0].parse().unwrap()).collect()
 }
 
@@ -83,18 +83,18 @@ fn old_records_are_deleted_with_their_keys_histories_and_open_starts() {
     );
     service.send_json("PATCH", &format!("/api/{}", old[1]), r#"{"owner":"bob"}"#).expect(200);
     service.send_json("PATCH", &format!("/api/{}", young[1]), r#"{"owner":"bob"}"#).expect(200);
-    recorded_as_they_happened(&database);
+    backdate_records(&database);
     let before = service.read(&json!(young[1]));
     drop(service);
 
-    let service = keeping_30_days(&database);
-    assert_eq!(standing(&database), young);
+    let service = start_with_30_days_retention(&database);
+    assert_eq!(stored_ids(&database), young);
     assert_eq!(service.read(&json!(young[1])), before);
     service.get(&format!("/api/{}/history", old[1])).problem(404);
     assert_eq!(service.get(&format!("/api/{}/history", young[1])).expect(200).as_array().unwrap().len(), 1);
     assert!(database.sql("select from open_starts").is_empty());
     let response = service.import(&record("web", "ok", 1, "10:00:00", &keyed).to_string()).expect(201);
-    assert_eq!(response["replayed"], 0, "its key is free");
+    assert_eq!(response["replayed"], 0, "the key is free again");
     let metrics = service.get("/metrics").body;
     assert!(metrics.contains("\ndeploylog_records_forgotten_total 4\n"), "{metrics}");
 }
@@ -104,11 +104,11 @@ fn without_the_setting_all_records_are_retained() {
     let database = Database::new();
     let service = Service::with_database(&database);
     import(&service, &[record("web", "started", 4000, "10:00:00", &json!({}))]);
-    recorded_as_they_happened(&database);
+    backdate_records(&database);
     drop(service);
     let service = Service::with_database(&database);
     service.record(&record("web", "queued", 0, "00:00:00", &json!({})).to_string());
-    assert_eq!(standing(&database), [1, 2]);
+    assert_eq!(stored_ids(&database), [1, 2]);
     assert!(service.get("/metrics").body.contains("\ndeploylog_records_forgotten_total 0\n"));
 }
 
@@ -116,39 +116,39 @@ fn without_the_setting_all_records_are_retained() {
 fn recent_records_and_current_deploys_are_retained() {
     let database = Database::new();
     let service = Service::with_database(&database);
-    let of = |environment: &str| json!({"environment": environment});
-    // Recorded long ago, finished by a PUT just now.
+    let in_environment = |environment: &str| json!({"environment": environment});
+    // Recorded long ago, but finished by a recent PUT.
     let finished = import(&service, &[record("api", "started", 40, "10:00:00", &json!({}))])[0];
     import(
         &service,
         &[
-            record("web", "ok", 60, "10:00:00", &of("production")),
-            record("web", "started", 50, "10:00:00", &of("production")),
-            record("web", "ok", 50, "10:01:00", &of("production")),
+            record("web", "ok", 60, "10:00:00", &in_environment("production")),
+            record("web", "started", 50, "10:00:00", &in_environment("production")),
+            record("web", "ok", 50, "10:01:00", &in_environment("production")),
             record("web", "failed", 45, "10:01:00", &json!({"environment": "production", "version": "2"})),
             record("web", "failed", 44, "10:01:00", &json!({"environment": "production", "version": "3"})),
             record("web", "ok", 41, "10:01:00", &json!({"environment": "production", "stage": "Build"})),
-            record("web", "ok", 61, "10:01:00", &of("staging")),
+            record("web", "ok", 61, "10:01:00", &in_environment("staging")),
         ],
     );
-    recorded_as_they_happened(&database);
+    backdate_records(&database);
     service.send_json("PUT", &format!("/api/{finished}"), &record("api", "ok", 1, "10:00:00", &json!({})).to_string());
     let backfilled = import(&service, &[record("backfilled", "started", 40, "10:00:00", &json!({}))]);
     let current = service.get("/api/current").expect(200);
     drop(service);
-    let service = keeping_30_days(&database);
-    // The last that succeeded in production, with its start; the last of all there; the only one in staging.
-    assert_eq!(standing(&database), [finished, 3, 4, 6, 8, backfilled[0]]);
+    let service = start_with_30_days_retention(&database);
+    // Retained: the last success in production with its start, the last deploy there, and the only one in staging.
+    assert_eq!(stored_ids(&database), [finished, 3, 4, 6, 8, backfilled[0]]);
     let now = service.get("/api/current").expect(200);
     let versions = |current: &Value| {
-        let places = current.as_array().unwrap().iter();
-        places.map(|place| (place["component"].clone(), place["finish_id"].clone())).collect::<Vec<_>>()
+        let environments = current.as_array().unwrap().iter();
+        environments.map(|item| (item["component"].clone(), item["finish_id"].clone())).collect::<Vec<_>>()
     };
     assert_eq!(versions(&now), versions(&current));
 }
 
 #[test]
-fn the_history_of_a_deleted_record_is_retained_from_its_deletion_on() {
+fn the_history_of_a_deleted_record_expires_30_days_after_the_deletion() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let ids = import(&service, &vec![record("web", "ok", 1, "10:00:00", &json!({})); 250]);
@@ -158,11 +158,11 @@ fn the_history_of_a_deleted_record_is_retained_from_its_deletion_on() {
     for id in &ids {
         assert_eq!(service.request("DELETE", &format!("/api/{id}"), &[], None).status, 204);
     }
-    // Of the first the end is young, of the second also its change is old.
+    // Of the first record only the change is old. Of the others the deletion is old too.
     database
         .sql(&format!("update history set at = at - interval '31 days' where id > {} or change = 'changed'", ids[0]));
     drop(service);
-    let service = keeping_30_days(&database);
+    let service = start_with_30_days_retention(&database);
     assert_eq!(database.sql("select distinct id from history"), [[ids[0].to_string()]]);
     assert_eq!(service.get(&format!("/api/{}/history", ids[0])).expect(200).as_array().unwrap().len(), 2);
 }

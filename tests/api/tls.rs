@@ -1,4 +1,4 @@
-//! A database that is reached over TLS: which servers are believed, and that all of it is encrypted.
+//! TLS to the database: encryption of all connections, and the verification of the server's certificate.
 
 mod impostor;
 
@@ -13,11 +13,11 @@ const ONLY_TLS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256";
 const NO_TLS: &str = "hostnossl all all 127.0.0.1/32 scram-sha-256";
 const EITHER: &str = "host all all 127.0.0.1/32 scram-sha-256";
 
-/// Whether the service's connections are encrypted, each.
+/// SQL that returns whether the connections of the service are encrypted.
 const ENCRYPTED: &str =
     "select distinct ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'deploylog'";
 
-/// Brings the schema up to date there: the exit code, and what was said of it.
+/// Runs `deploylog migrate`. Returns its exit code and its log.
 fn migrate(url: &str) -> (i32, String) {
     let output = Service::spawn(&["migrate", "--log-level=warn"], &[("DATABASE_URL", url), ("HOME", "/nowhere")]);
     let output = output.wait_with_output().unwrap();
@@ -25,16 +25,16 @@ fn migrate(url: &str) -> (i32, String) {
 }
 
 #[track_caller]
-fn comes_in(url: &str) {
-    let (code, said) = migrate(url);
-    assert_eq!((code, said.as_str()), (0, ""), "{url}");
+fn assert_connects(url: &str) {
+    let (code, log) = migrate(url);
+    assert_eq!((code, log.as_str()), (0, ""), "{url}");
 }
 
 #[track_caller]
-fn is_refused(url: &str, reason: &str) {
-    let (code, said) = migrate(url);
-    assert!(code == 69 && said.contains(reason), "{url}: {code} {said}");
-    assert!(!said.contains("s3cret"), "{said}");
+fn assert_rejected(url: &str, reason: &str) {
+    let (code, log) = migrate(url);
+    assert!(code == 69 && log.contains(reason), "{url}: {code} {log}");
+    assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]
@@ -66,66 +66,72 @@ fn every_connection_uses_tls_also_after_a_restart_of_postgresql() {
 
 #[test]
 fn each_sslmode_checks_the_certificate_as_documented() {
-    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
-    let cluster = TlsCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
-    let root = format!("sslrootcert={}", ours.root());
-    let of_theirs = format!("sslrootcert={}", theirs.root());
+    let (authority, other_authority) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let root = format!("sslrootcert={}", authority.root());
+    let other_root = format!("sslrootcert={}", other_authority.root());
     let url = |host, mode: &str, root: &str| cluster.url(host, &format!("{mode} {root}"));
 
     for host in ["localhost", "127.0.0.1", "127.0.0.1,localhost"] {
-        comes_in(&url(host, "sslmode=verify-full", &root));
+        assert_connects(&url(host, "sslmode=verify-full", &root));
     }
     for mode in ["sslmode=verify-full", "sslmode=verify-ca", "sslmode=require"] {
-        is_refused(&url("localhost", mode, &of_theirs), "is not signed by an authority in sslrootcert");
+        assert_rejected(&url("localhost", mode, &other_root), "is not signed by an authority in sslrootcert");
     }
-    comes_in(&url("localhost", "sslmode=require", ""));
-    comes_in(&url("localhost", "", ""));
-    is_refused(&url("localhost", "sslmode=disable", &root), "no encryption");
+    assert_connects(&url("localhost", "sslmode=require", ""));
+    assert_connects(&url("localhost", "", ""));
+    assert_rejected(&url("localhost", "sslmode=disable", &root), "no encryption");
     let as_url = format!(
         "postgres://deploylog:s3cret@localhost:{}/deploylog?sslrootcert={}&sslmode=verify%2Dfull",
         cluster.port,
-        ours.root().replace('/', "%2F")
+        authority.root().replace('/', "%2F")
     );
-    comes_in(&as_url);
+    assert_connects(&as_url);
 
     let (certificate, key) =
-        ours.sign(&CertificateRequest { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
+        authority.sign(&CertificateRequest { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    is_refused(&url("localhost", "sslmode=verify-full", &root), "is for db.example, not for localhost");
-    is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for db.example, not for 127.0.0.1");
-    comes_in(&url("localhost", "sslmode=verify-ca", &root));
-    comes_in(&url("localhost", "sslmode=require", &root));
-    is_refused(&url("localhost", "sslmode=verify-ca", &of_theirs), "is not signed by an authority in sslrootcert");
+    assert_rejected(&url("localhost", "sslmode=verify-full", &root), "is for db.example, not for localhost");
+    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), "is for db.example, not for 127.0.0.1");
+    assert_connects(&url("localhost", "sslmode=verify-ca", &root));
+    assert_connects(&url("localhost", "sslmode=require", &root));
+    assert_rejected(
+        &url("localhost", "sslmode=verify-ca", &other_root),
+        "is not signed by an authority in sslrootcert",
+    );
 
-    // Of several hosts, the name is that of the one that answers.
-    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
+    // With several hosts, the certificate must match the host that accepts the connection.
+    let (certificate, key) =
+        authority.sign(&CertificateRequest { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    is_refused(&url("127.0.0.1", "sslmode=verify-full", &root), "is for localhost, not for 127.0.0.1");
-    comes_in(&url("127.0.0.1,localhost", "sslmode=verify-full", &root));
+    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), "is for localhost, not for 127.0.0.1");
+    assert_connects(&url("127.0.0.1,localhost", "sslmode=verify-full", &root));
 
     let (certificate, key) =
-        ours.sign(&CertificateRequest { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
+        authority.sign(&CertificateRequest { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
     for mode in ["sslmode=verify-full", "sslmode=verify-ca", "sslmode=require"] {
-        is_refused(&url("localhost", mode, &root), "the server's certificate has expired");
+        assert_rejected(&url("localhost", mode, &root), "the server's certificate has expired");
     }
-    comes_in(&url("localhost", "sslmode=require", ""));
+    assert_connects(&url("localhost", "sslmode=require", ""));
     let (certificate, key) =
-        ours.sign(&CertificateRequest { times: ["20980101000000Z", "20990101000000Z"], ..LOCALHOST });
+        authority.sign(&CertificateRequest { times: ["20980101000000Z", "20990101000000Z"], ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    is_refused(&url("localhost", "sslmode=verify-ca", &root), "the server's certificate is not valid yet");
+    assert_rejected(&url("localhost", "sslmode=verify-ca", &root), "the server's certificate is not valid yet");
 
-    // As openssl makes one that was asked for no extension: of the first version of X.509, without a name.
-    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "", ..LOCALHOST });
+    // Without extensions openssl creates an X.509 version 1 certificate, which names no host.
+    let (certificate, key) = authority.sign(&CertificateRequest { extensions: "", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    comes_in(&url("localhost", "sslmode=require", ""));
-    is_refused(&url("localhost", "sslmode=verify-ca", &root), "is not of version 3 of X.509");
-    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "basicConstraints=CA:TRUE", ..LOCALHOST });
+    assert_connects(&url("localhost", "sslmode=require", ""));
+    assert_rejected(&url("localhost", "sslmode=verify-ca", &root), "is not of version 3 of X.509");
+    let (certificate, key) =
+        authority.sign(&CertificateRequest { extensions: "basicConstraints=CA:TRUE", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    is_refused(&url("localhost", "sslmode=verify-ca", &root), "is an authority's own (CA:TRUE)");
-    let (certificate, key) = ours.sign(&CertificateRequest { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
+    assert_rejected(&url("localhost", "sslmode=verify-ca", &root), "is an authority's own (CA:TRUE)");
+    let (certificate, key) =
+        authority.sign(&CertificateRequest { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    is_refused(&url("localhost", "sslmode=verify-full", &root), "is for no host (it has no subjectAltName)");
+    assert_rejected(&url("localhost", "sslmode=verify-full", &root), "is for no host (it has no subjectAltName)");
 }
 
 #[test]
@@ -134,31 +140,31 @@ fn without_tls_on_the_server_only_prefer_and_disable_connect() {
     let mut cluster = TlsCluster::start(EITHER, authority.sign(&LOCALHOST));
     cluster.stop();
     cluster.restart(false);
-    comes_in(&cluster.url("localhost", ""));
-    comes_in(&cluster.url("localhost", "sslmode=disable"));
+    assert_connects(&cluster.url("localhost", ""));
+    assert_connects(&cluster.url("localhost", "sslmode=disable"));
     let root = authority.root();
     for mode in ["sslmode=require".to_owned(), format!("sslmode=verify-full sslrootcert={root}")] {
-        is_refused(&cluster.url("localhost", &mode), "server does not support TLS");
+        assert_rejected(&cluster.url("localhost", &mode), "server does not support TLS");
     }
 }
 
 #[test]
 fn sslmode_prefer_falls_back_to_plain_text_and_logs_it() {
-    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
-    let cluster = TlsCluster::start(NO_TLS, ours.sign(&LOCALHOST));
-    let (code, said) = migrate(&cluster.url("localhost", ""));
-    assert!(code == 0 && said.contains("sslmode=prefer goes on without"), "{code} {said}");
-    is_refused(&cluster.url("localhost", "sslmode=require"), "no pg_hba.conf entry");
+    let (authority, other_authority) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(NO_TLS, authority.sign(&LOCALHOST));
+    let (code, log) = migrate(&cluster.url("localhost", ""));
+    assert!(code == 0 && log.contains("sslmode=prefer goes on without"), "{code} {log}");
+    assert_rejected(&cluster.url("localhost", "sslmode=require"), "no pg_hba.conf entry");
     cluster.set_access_rules(EITHER);
-    let (code, said) = migrate(&cluster.url("localhost", &format!("sslrootcert={}", theirs.root())));
-    assert!(code == 0 && said.contains("is not signed by an authority"), "{code} {said}");
-    // Where neither way leads in, the better one's reason is told.
+    let (code, log) = migrate(&cluster.url("localhost", &format!("sslrootcert={}", other_authority.root())));
+    assert!(code == 0 && log.contains("is not signed by an authority"), "{code} {log}");
+    // If both attempts fail, the error is that of the attempt with TLS.
     cluster.set_access_rules("hostssl all nobody 127.0.0.1/32 scram-sha-256");
-    is_refused(&cluster.url("localhost", ""), "SSL encryption");
+    assert_rejected(&cluster.url("localhost", ""), "SSL encryption");
     cluster.set_access_rules(EITHER);
     let service = Service::with_environment(&[("DATABASE_URL", &cluster.url("localhost", ""))]);
     service.record(DEPLOYED);
-    assert_eq!(sql(&cluster.socket_url(), ENCRYPTED), [["t"]], "TLS is what is preferred");
+    assert_eq!(sql(&cluster.socket_url(), ENCRYPTED), [["t"]], "TLS is preferred");
 }
 
 #[test]
@@ -172,16 +178,19 @@ fn channel_binding_works_with_every_signature_that_has_a_hash() {
             for extensions in [LOCALHOST.extensions, ""] {
                 let (certificate, key) = authority.sign(&CertificateRequest { extensions, digest, ..LOCALHOST });
                 cluster.set_certificate(&certificate, &key);
-                comes_in(&cluster.url("localhost", "sslmode=require channel_binding=require"));
+                assert_connects(&cluster.url("localhost", "sslmode=require channel_binding=require"));
             }
         }
     }
-    // A signature without a hash of its own has none to bind to.
+    // Ed25519 signatures have no hash for channel binding.
     let authority = CertificateAuthority::new(&["-newkey", "ed25519"]);
     let (certificate, key) = authority.sign(&CertificateRequest { digest: "null", ..LOCALHOST });
     let cluster = TlsCluster::start(ONLY_TLS, (certificate, key));
-    comes_in(&cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root())));
-    is_refused(&cluster.url("localhost", "sslmode=require channel_binding=require"), "did not use channel binding");
+    assert_connects(&cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root())));
+    assert_rejected(
+        &cluster.url("localhost", "sslmode=require channel_binding=require"),
+        "did not use channel binding",
+    );
 }
 
 #[test]
@@ -197,7 +206,7 @@ fn a_certificate_that_expires_at_runtime_causes_503_and_a_log_line_until_it_is_r
         authority.sign(&CertificateRequest { times: ["20200101000000Z", "20210101000000Z"], ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'deploylog'";
-    // One that was being made meanwhile comes in yet, and the first to meet its end is told of that.
+    // Repeated, because a connection that was being established can still succeed.
     eventually("no connection is left", || {
         sql(&cluster.socket_url(), end);
         ["/readyz", "/api/1", "/api/1"].iter().all(|target| service.get(target).status == 503)
@@ -207,22 +216,22 @@ fn a_certificate_that_expires_at_runtime_causes_503_and_a_log_line_until_it_is_r
     eventually("ready again", || service.get("/readyz").status == 200);
     assert_eq!(service.read(&record["id"]), record);
     service.stop();
-    let mut said = String::new();
-    log.read_to_string(&mut said).unwrap();
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
     let reason = "path=\"/api/1\" error=error performing TLS handshake: the server's certificate has expired";
-    assert!(said.lines().any(|line| line.ends_with(reason)), "{said}");
+    assert!(text.lines().any(|line| line.ends_with(reason)), "{text}");
 }
 
 #[test]
 fn an_untrusted_server_stops_startup_with_exit_code_69() {
-    let (ours, theirs) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
-    let cluster = TlsCluster::start(ONLY_TLS, ours.sign(&LOCALHOST));
-    let url = cluster.url("localhost", &format!("sslmode=verify-ca sslrootcert={}", theirs.root()));
+    let (authority, other_authority) = (CertificateAuthority::new(EC_KEY), CertificateAuthority::new(EC_KEY));
+    let cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
+    let url = cluster.url("localhost", &format!("sslmode=verify-ca sslrootcert={}", other_authority.root()));
     let mut child = Service::spawn(&["--log-level=warn"], &[("DATABASE_URL", &url)]);
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(69), "{said}");
-    assert!(said.contains("deploylog: error performing TLS handshake: the server's certificate"), "{said}");
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(69), "{log}");
+    assert!(log.contains("deploylog: error performing TLS handshake: the server's certificate"), "{log}");
     let output = Service::spawn(&["migrate"], &[("DATABASE_URL", &cluster.url("a", "sslrootcert=/nowhere.pem"))]);
     let output = output.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(64));

@@ -1,21 +1,20 @@
-//! Tokens: who may do what, and from when till when.
+//! API tokens: scopes, component patterns, lifetime and secrecy.
 
-mod bounds;
+mod authentication;
 mod command;
-mod history;
-mod life;
+mod lifetime;
 mod load;
-mod refusals;
+mod patterns;
 mod scopes;
 mod secrecy;
-mod start;
+mod startup;
 
 use crate::harness::{Database, Response, Service, run};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 
-/// Makes a token by the command, and answers what it printed.
+/// Creates a token with the command and returns it.
 #[track_caller]
 fn create(database: &Database, name: &str, scope: &str, flags: &[&str]) -> String {
     let arguments = [&["token", "create", name, "--scope", scope], flags].concat();
@@ -24,13 +23,13 @@ fn create(database: &Database, name: &str, scope: &str, flags: &[&str]) -> Strin
     out.strip_suffix('\n').expect("a line").to_owned()
 }
 
-/// One who sends a token along.
-struct Bearer<'a> {
+/// A client that sends a token with each request.
+struct Client<'a> {
     service: &'a Service,
     authorization: String,
 }
 
-impl<'a> Bearer<'a> {
+impl<'a> Client<'a> {
     fn new(service: &'a Service, token: &str) -> Self {
         Self { service, authorization: format!("Bearer {token}") }
     }

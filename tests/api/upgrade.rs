@@ -1,6 +1,6 @@
-//! From the version before, whose replicas noted what another was to look at again.
+//! The upgrade from the previous version, whose replicas left pending corrections in tables of their own.
 //!
-//! Its statements that write stand beside this file as they were.
+//! The folder `upgrade` holds the write statements of that version, unchanged.
 
 use serde_json::Value;
 
@@ -11,18 +11,18 @@ use crate::{
 
 const INSERT: &str = include_str!("upgrade/records_insert.sql");
 const CHANGE: &str = include_str!("upgrade/record_change.sql");
-const FORGET: &str = include_str!("upgrade/records_forget.sql");
+const DELETE_OLD: &str = include_str!("upgrade/records_forget.sql");
 const REPLICA: &str = "'00000000-0000-0000-0000-000000000001'";
 
-/// A database as the version before left it, with two replicas.
-fn of_the_version_before() -> Database {
+/// A database as the previous version left it, with two replicas.
+fn database_of_previous_version() -> Database {
     let database = Database::new();
     migrate_to(&database, "0009_retention");
     database.sql(&format!("insert into replicas (id) values ({REPLICA}), ('00000000-0000-0000-0000-000000000002')"));
     database
 }
 
-/// Records a start or a stop, of a stage if it is one of `api`, as one of those replicas did.
+/// SQL of the previous version that records a start or a finish; for `api` that of a stage.
 fn insert(component: &str, phase: &str, time: &str) -> String {
     let moment = format!("array['2026-01-01T{time}Z'::timestamptz]");
     let times = if phase == "started" { [&moment, "null"] } else { ["null", &moment] };
@@ -55,9 +55,9 @@ fn insert(component: &str, phase: &str, time: &str) -> String {
     )
 }
 
-/// Sets the owner of a record, which is a start.
+/// SQL of the previous version that changes the owner of a start.
 fn change(id: u64) -> String {
-    let seen = format!("(select updated_at from records where id = {id})");
+    let expected_updated_at = format!("(select updated_at from records where id = {id})");
     let start = format!("(select started_at from records where id = {id})");
     let none = "null";
     let deploy = "deploy_of('web', null, null, null, '1')";
@@ -66,7 +66,7 @@ fn change(id: u64) -> String {
         &[
             &id.to_string(),
             "'web'",
-            &seen,
+            &expected_updated_at,
             "'web'",
             "'1'",
             "'bob'",
@@ -89,10 +89,10 @@ fn change(id: u64) -> String {
 
 #[test]
 fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
-    let database = of_the_version_before();
+    let database = database_of_previous_version();
     let old = Session::open(&database.url());
     let statements =
-        [insert("web", "started", "10:00:00"), change(1), bind_parameters(FORGET, &["0", "'-infinity'", "0"])];
+        [insert("web", "started", "10:00:00"), change(1), bind_parameters(DELETE_OLD, &["0", "'-infinity'", "0"])];
     for (number, statement) in statements.iter().enumerate() {
         old.execute(&format!("prepare old_{number} as {statement}"));
     }
@@ -100,7 +100,7 @@ fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
     assert_eq!(old.query("execute old_1").len(), 1);
     assert_eq!(database.sql("select owner from records order by id"), [["bob"], ["ann"]]);
     old.execute("begin; execute old_2");
-    assert!(old.query("select from records").len() < 2, "it deletes what is old");
+    assert!(old.query("select from records").len() < 2, "it deletes old records");
     old.execute("rollback");
 
     let service = Service::with_database(&database);
@@ -108,21 +108,21 @@ fn a_running_replica_of_the_previous_version_fails_and_writes_nothing() {
     let before = all.each_ref().map(|sql| database.sql(sql));
     for (number, statement) in statements.iter().enumerate() {
         for sql in [format!("execute old_{number}"), statement.clone()] {
-            let said = old.execute_error(&sql);
+            let error = old.execute_error(&sql);
             let is_gone = ["replicas", "second_looks", "unfinished_starts"]
                 .iter()
-                .any(|table| said == format!("relation \"{table}\" does not exist"));
-            assert!(is_gone, "{number}: {said}");
+                .any(|table| error == format!("relation \"{table}\" does not exist"));
+            assert!(is_gone, "{number}: {error}");
         }
     }
     assert_eq!(all.each_ref().map(|sql| database.sql(sql)), before);
     assert_eq!(service.all_records().len(), 2);
 }
 
-/// Two replicas that do not see each other's records: a finish misses its start, and two finishes take one start. Each is
-/// noted, and nobody has looked again.
-fn with_pending_notes() -> Database {
-    let database = of_the_version_before();
+/// A database with pending corrections. Two concurrent replicas did not see each other's records: a finish missed its
+/// start, and two finishes took the same start.
+fn database_with_pending_corrections() -> Database {
+    let database = database_of_previous_version();
     database.sql(&insert("api", "started", "10:00:00"));
     let replicas = [(); 2].map(|()| Session::open(&database.url()));
     for replica in &replicas {
@@ -137,13 +137,13 @@ fn with_pending_notes() -> Database {
     }
     let wrong = "select component, finished_at::time, start_id from records where finished_at is not null order by id";
     assert_eq!(database.sql(wrong), [["web", "10:01:00", "null"], ["api", "10:01:00", "1"], ["api", "10:02:00", "1"]]);
-    assert_eq!(database.sql("select count(*) from unfinished_starts"), [["1"]], "of web");
+    assert_eq!(database.sql("select count(*) from unfinished_starts"), [["1"]], "the start of web");
     assert_eq!(database.sql("select count(*) from second_looks"), [["5"]]);
     database.sql("delete from replicas");
     database
 }
 
-/// Every stop has its start, and what was corrected tells so.
+/// Checks that every finish is paired and that only the corrected records have a new `updated_at`.
 #[track_caller]
 fn assert_corrected(database: &Database) -> Vec<Value> {
     let service = Service::with_database(database);
@@ -163,21 +163,21 @@ fn assert_corrected(database: &Database) -> Vec<Value> {
 
 #[test]
 fn the_migration_corrects_pairings_that_replicas_left_pending() {
-    let database = with_pending_notes();
+    let database = database_with_pending_corrections();
     assert_corrected(&database);
     let changed = database.sql("select ids[1] from events where event = 'changed' order by 1");
-    assert_eq!(changed, [["3"], ["5"]], "readers of events are told");
+    assert_eq!(changed, [["3"], ["5"]], "the corrections publish events");
     assert_eq!(database.sql("select to_regclass('second_looks'), to_regclass('replicas')"), [["null", "null"]]);
 }
 
 #[test]
 fn restoring_a_backup_corrects_pairings_that_replicas_left_pending() {
-    let database = with_pending_notes();
+    let database = database_with_pending_corrections();
     let directory = TempDirectory::new();
     let file = format!("{}/file", directory.as_str());
     let command = |command: &str, database: &Database| {
-        let (code, said) = Service::run_to_end(&[command, &file], &[("DATABASE_URL", &database.url())]);
-        assert_eq!(code, 0, "{said}");
+        let (code, output) = Service::run_to_end(&[command, &file], &[("DATABASE_URL", &database.url())]);
+        assert_eq!(code, 0, "{output}");
     };
     command("backup", &database);
     let other = Database::new();
@@ -187,8 +187,8 @@ fn restoring_a_backup_corrects_pairings_that_replicas_left_pending() {
 
 #[test]
 fn the_migration_keeps_each_open_start_exactly_once() {
-    let database = of_the_version_before();
-    // Two starts of one moment with neighbouring ids, in two deploys; only the second has a note.
+    let database = database_of_previous_version();
+    // Starts of two deploys at the same moment with adjacent ids; only the second has a pending correction.
     database.sql(
         "insert into records (component, version, owner, status, environment, phase, started_at, deploy, moment)
          select 'web', '1', 'ann', 'started', environment, 'started', at, deploy_of('web', environment, null, null, '1'), at

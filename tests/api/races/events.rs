@@ -1,8 +1,8 @@
-//! The order in which writes took effect, as the database logged it.
+//! The order in which writes took effect, read from the table `events`.
 
 use crate::harness::Database;
 
-/// One number of the log.
+/// One event with all its records.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub number: i64,
@@ -22,7 +22,7 @@ pub enum Kind {
 pub struct Logged {
     pub id: i64,
     pub recorded_at: String,
-    /// As the event left it; nothing where it removed the record.
+    /// The value after the event; `None` if the event deleted the record.
     pub updated_at: Option<String>,
 }
 
@@ -33,13 +33,13 @@ pub fn last(database: &Database) -> i64 {
 
 /// The events after this number, in order.
 pub fn since(database: &Database, number: i64) -> Vec<Event> {
-    // What a record was after an event is the `before` of its next one, or else the record itself.
+    // The state after an event is the `before` of the next event of the record, or the record itself.
     let rows = database.sql(&format!(
         "
         select e.number, e.event, e.id, {recorded_at}, {updated_at}
         from (
-            select number, event, before, id, place
-            from events cross join lateral unnest(ids) with ordinality one (id, place)
+            select number, event, before, id, position
+            from events cross join lateral unnest(ids) with ordinality one (id, position)
             where number > {number}
           ) e
           left join lateral (
@@ -53,7 +53,7 @@ pub fn since(database: &Database, number: i64) -> Vec<Event> {
           cross join lateral (
             select case when e.event <> 'deleted' then coalesce(next.before, to_jsonb(r)) end as after
           ) a
-        order by e.number, e.place
+        order by e.number, e.position
         ",
         recorded_at = rfc_3339("coalesce(a.after, e.before) ->> 'recorded_at'"),
         updated_at = rfc_3339("a.after ->> 'updated_at'"),
@@ -82,7 +82,7 @@ pub fn since(database: &Database, number: i64) -> Vec<Event> {
     events
 }
 
-/// A time of the database as the service writes it.
+/// SQL that formats a time like the service does.
 fn rfc_3339(time: &str) -> String {
     format!(r#"to_char(({time})::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
 }

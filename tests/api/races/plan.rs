@@ -1,4 +1,4 @@
-//! What the senders of a history send: random, and the same for the same seed.
+//! The random requests of a history, the same for the same seed.
 
 use proptest::{
     prelude::*,
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::pairing::steps::{self, Step};
 
-/// The steps of each sender, who all begin at once.
+/// The steps of each sender. All senders start at the same time.
 pub type Burst = Vec<Vec<Step>>;
 
 const KEYS: usize = 4;
 
-/// The history of a seed, burst by burst. A line or record under a key has it in its `idempotency_key`.
+/// The bursts of a seed. A delivery with a key has it in its field `idempotency_key`.
 pub fn plan(seed: u64) -> Vec<Burst> {
     let seed = [seed, !seed].map(|half| half.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()).concat();
     let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed);
@@ -33,7 +33,7 @@ fn bursts() -> impl Strategy<Value = Vec<Burst>> {
     })
 }
 
-/// Half of them begin with one delivery that two senders have.
+/// In half of the bursts two senders start with the same delivery.
 fn burst(is_narrow: bool, deliveries: Vec<Value>, senders: usize) -> impl Strategy<Value = Burst> {
     let steps = prop::collection::vec(prop::collection::vec(step(is_narrow, &deliveries), 1..4), senders);
     let twice = prop::option::of(prop::sample::select(deliveries));
@@ -57,7 +57,7 @@ fn step(is_narrow: bool, deliveries: &[Value]) -> impl Strategy<Value = Step> + 
         delivery
     });
     let line = prop_oneof![2 => record(), 1 => keyed];
-    // One that moves to another component leaves its key behind; most stay.
+    // A move to another component frees the key, so most patches do not move the record.
     let patch = (narrowed(is_narrow, steps::record(true)), prop::bool::weighted(0.2)).prop_map(|(mut patch, moves)| {
         if !moves {
             patch.as_object_mut().unwrap().remove("component");
@@ -74,7 +74,7 @@ fn step(is_narrow: bool, deliveries: &[Value]) -> impl Strategy<Value = Step> + 
     ]
 }
 
-/// The same with few deploys to tell apart, or one of each component, so that most records are each other's neighbours.
+/// Reduces the number of deploys, to one per component if `is_narrow`, so that most records are neighbours.
 fn narrowed(is_narrow: bool, records: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
     records.prop_map(move |mut record| {
         let is_whole = is_narrow || record.get("run").is_some_and(|run| *run != "r1");

@@ -1,4 +1,4 @@
-//! The events of a history replayed on the model: which call each is of, and what stands after it.
+//! Replays the events of a history on the model and assigns each event to its call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,26 +6,26 @@ use serde_json::Value;
 
 use super::{
     events::{Event, Kind, Logged},
-    senders::{Answered, Call},
+    senders::{Call, Exchange},
     timeline::Timeline,
 };
 use crate::model::OwnFields;
 
-/// A step is an event that a call asked for, counted from 1.
+/// A step is an event that a call caused directly, counted from 1.
 pub struct Replay<'a> {
-    pub calls: &'a [Answered],
-    /// The step of each call that wrote something.
+    pub calls: &'a [Exchange],
+    /// The step of each call; `None` if it wrote nothing.
     pub steps: Vec<Option<usize>>,
-    /// What is touched by each step: the components that it has records of, before or after.
+    /// The components of the records of each step, before and after it.
     touched: Vec<BTreeSet<String>>,
     pub timeline: Timeline,
-    /// The number of the event of each import that recorded anything.
+    /// The number of the event of each import that recorded something.
     imports: BTreeMap<usize, i64>,
 }
 
 impl<'a> Replay<'a> {
-    /// Fails where an event is of no call, or a key that stands is recorded again.
-    pub fn of(calls: &'a [Answered], events: &[Event]) -> Result<Self, String> {
+    /// Fails if an event belongs to no call, or if a key in use is recorded again.
+    pub fn new(calls: &'a [Exchange], events: &[Event]) -> Result<Self, String> {
         let steps = vec![None; calls.len()];
         let imports = imports(calls, events)?;
         let mut replay = Self { calls, steps, touched: Vec::new(), timeline: Timeline::default(), imports };
@@ -35,12 +35,11 @@ impl<'a> Replay<'a> {
         Ok(replay)
     }
 
-    /// How many steps there are.
+    /// The number of steps.
     pub fn count(&self) -> usize {
         self.touched.len()
     }
 
-    /// The components that a step touches.
     pub fn touched(&self, step: usize) -> &BTreeSet<String> {
         &self.touched[step - 1]
     }
@@ -51,23 +50,23 @@ impl<'a> Replay<'a> {
             Kind::Recorded => {
                 let step = self.begin_step();
                 for logged in &event.records {
-                    let (call, line) = self.recorder(logged.id, event.number)?;
+                    let (call, line) = self.recording_call(logged.id, event.number)?;
                     self.steps[call] = Some(step);
                     let recorded = self.timeline.record(step, logged.id, line, &logged.recorded_at);
                     recorded.map_err(|reason| format!("{} {reason}", logged.id))?;
                     self.touch(step, logged.id);
                 }
             }
-            // One that nobody asked for is a neighbour's, and follows from the others.
+            // A change that no call caused is that of a neighbour, which the model derives.
             Kind::Changed => {
-                if let Some((call, after)) = self.changer(first) {
+                if let Some((call, after)) = self.changing_call(first) {
                     self.change(call, first.id, Some(after));
                 }
             }
             Kind::Deleted => {
-                let is_it =
-                    |call: &Answered| matches!(call.call, Call::Delete(id) if id == first.id && call.status == 204);
-                let call = self.calls.iter().position(is_it).ok_or("nobody is told of a removal")?;
+                let is_cause =
+                    |call: &Exchange| matches!(call.call, Call::Delete(id) if id == first.id && call.status == 204);
+                let call = self.calls.iter().position(is_cause).ok_or("a deletion belongs to no call")?;
                 self.change(call, first.id, None);
             }
         }
@@ -79,7 +78,7 @@ impl<'a> Replay<'a> {
         self.count()
     }
 
-    /// Notes the component that a record has after a step.
+    /// Adds the component that a record has after a step.
     fn touch(&mut self, step: usize, id: i64) {
         self.touched[step - 1].extend(self.timeline.component(step, id).map(str::to_owned));
     }
@@ -92,44 +91,44 @@ impl<'a> Replay<'a> {
         self.touch(step, id);
     }
 
-    /// The call that recorded this one at this event, and the record as it was sent.
-    pub fn recorder(&self, id: i64, number: i64) -> Result<(usize, &'a Value), &'static str> {
+    /// The call that created this record with this event, and the record as sent.
+    pub fn recording_call(&self, id: i64, number: i64) -> Result<(usize, &'a Value), &'static str> {
         let calls = self.calls.iter().enumerate().filter(|(_, call)| call.status == 201);
         let mut lines = calls.filter_map(|(index, call)| match &call.call {
             Call::Post(record) if call.response["id"] == id => Some((index, record)),
             Call::Import(lines) if self.imports.get(&index) == Some(&number) => {
-                let line = ids(&call.response).position(|answered| answered == id)?;
+                let line = ids(&call.response).position(|recorded| recorded == id)?;
                 Some((index, &lines[line]))
             }
             _ => None,
         });
         match (lines.next(), lines.next()) {
             (Some(found), None) => Ok(found),
-            (None, _) => Err("nobody is told of a record"),
-            (_, Some(_)) => Err("two are told that they recorded the same"),
+            (None, _) => Err("a record belongs to no call"),
+            (_, Some(_)) => Err("two calls claim to have recorded the same record"),
         }
     }
 
-    /// The call that changed a record so that this is its `updated_at` since, and what it made of the record's own.
-    fn changer(&self, logged: &Logged) -> Option<(usize, OwnFields)> {
+    /// The call that changed a record and received this `updated_at`, and the own values of the record after it.
+    fn changing_call(&self, logged: &Logged) -> Option<(usize, OwnFields)> {
         let own = self.timeline.own(self.count(), logged.id)?;
         let updated_at = logged.updated_at.as_deref()?;
-        let changers = self.calls.iter().enumerate().filter_map(|(index, call)| {
+        let candidates = self.calls.iter().enumerate().filter_map(|(index, call)| {
             let Call::Change { id, is_patch, body } = &call.call else { return None };
             if *id != logged.id || call.status != 200 || call.response["updated_at"] != updated_at {
                 return None;
             }
             let after = own.changed(body, *is_patch, updated_at)?;
-            (after != *own && after == OwnFields::of_answer(&call.response)).then_some((index, after))
+            (after != *own && after == OwnFields::from_response(&call.response)).then_some((index, after))
         });
-        // Others that make the same of the record found that done. So the one sent first can be taken for it.
-        changers.min_by_key(|(index, _)| self.calls[*index].sent)
+        // Other calls with the same result had no effect, so it is safe to take the call sent first.
+        candidates.min_by_key(|(index, _)| self.calls[*index].sent)
     }
 }
 
-/// The number of the event of each import that recorded anything: the last one with any of its records, as what it
-/// repeats was there before.
-fn imports(calls: &[Answered], events: &[Event]) -> Result<BTreeMap<usize, i64>, String> {
+/// The number of the event of each import that recorded something: the last event with one of its records, because
+/// repeated records existed before.
+fn imports(calls: &[Exchange], events: &[Event]) -> Result<BTreeMap<usize, i64>, String> {
     let mut imports = BTreeMap::new();
     for (index, call) in calls.iter().enumerate() {
         if !matches!(call.call, Call::Import(_)) || call.status != 201 || call.response["recorded"] == 0 {
@@ -139,12 +138,12 @@ fn imports(calls: &[Answered], events: &[Event]) -> Result<BTreeMap<usize, i64>,
         let its_own = |event: &Event| event.records.iter().filter(|logged| ids.contains(&logged.id)).count();
         let last = events.iter().rfind(|event| event.kind == Kind::Recorded && its_own(event) > 0);
         let last = last.filter(|event| call.response["recorded"] == its_own(event));
-        imports.insert(index, last.ok_or_else(|| format!("{call}\n  no event has what is recorded"))?.number);
+        imports.insert(index, last.ok_or_else(|| format!("{call}\n  no event has the recorded lines"))?.number);
     }
     Ok(imports)
 }
 
-/// What an import is answered, in the order of its lines.
+/// The ids in the response of an import, in the order of its lines.
 pub fn ids(response: &Value) -> impl Iterator<Item = i64> {
     response["ids"].as_array().unwrap().iter().filter_map(Value::as_i64)
 }

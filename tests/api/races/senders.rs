@@ -1,4 +1,4 @@
-//! Several senders at once, and what each call is answered.
+//! Concurrent senders and the responses to their calls.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use crate::{
     pairing::steps::Step,
 };
 
-/// What is asked of the service. A delivery under a key has it in its `idempotency_key`.
+/// A request. A delivery with a key has it in its field `idempotency_key`.
 #[derive(Clone, Debug)]
 pub enum Call {
     Post(Value),
@@ -33,25 +33,25 @@ pub enum Call {
 }
 
 impl Call {
-    /// The component of which all records are asked for.
+    /// The component of a list request.
     pub fn listed(&self) -> Option<&str> {
         if let Self::List(component) = self { Some(component) } else { None }
     }
 }
 
-/// A call and its answer.
+/// A call and its response.
 #[derive(Clone)]
-pub struct Answered {
+pub struct Exchange {
     pub call: Call,
     pub process: usize,
-    /// Places in one order of all sendings and answers.
+    /// Positions in the common order of all requests and responses.
     pub sent: u64,
     pub received: u64,
     pub status: u16,
     pub response: Value,
 }
 
-impl fmt::Display for Answered {
+impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.call {
             Call::Post(record) => write!(f, "POST {record}"),
@@ -63,22 +63,22 @@ impl fmt::Display for Answered {
             Call::List(component) => write!(f, "GET all of {component}"),
         }?;
         let Self { process, sent, received, status, response, .. } = self;
-        write!(f, "\n  to process {process}, sent at {sent}, answered at {received}: {status} {response}")
+        write!(f, "\n  to process {process}, sent at {sent}, response at {received}: {status} {response}")
     }
 }
 
-/// Where a history takes place.
-pub struct Place<'a> {
+/// The services and components that a history uses.
+pub struct Target<'a> {
     pub services: &'a [Service],
-    /// Of this history alone.
+    /// Used by no other history.
     pub components: [String; 2],
 }
 
-/// What the senders share.
+/// The state that all senders share.
 struct Shared<'a> {
-    place: &'a Place<'a>,
+    target: &'a Target<'a>,
     clock: AtomicU64,
-    /// The records that one may change, as far as anybody was told of them.
+    /// The ids of all records that a response has mentioned and that are not deleted.
     known: Mutex<Vec<i64>>,
 }
 
@@ -87,13 +87,13 @@ struct Sender<'a> {
     connections: Vec<Connection>,
     process: usize,
     name: String,
-    answered: Vec<Answered>,
+    exchanges: Vec<Exchange>,
 }
 
-/// Lets the senders send burst by burst, each to one process, and after each burst reads everything through every
-/// process. Answers all calls in no order.
-pub fn play(place: &Place, bursts: Vec<Burst>) -> Vec<Answered> {
-    let shared = Shared { place, clock: AtomicU64::new(0), known: Mutex::default() };
+/// Runs the bursts, with each sender bound to one process, and reads everything through every process after each burst.
+/// Returns all exchanges in no particular order.
+pub fn play(target: &Target, bursts: Vec<Burst>) -> Vec<Exchange> {
+    let shared = Shared { target, clock: AtomicU64::new(0), known: Mutex::default() };
     let mut senders: Vec<Sender> =
         (0..bursts[0].len()).map(|number| Sender::new(&shared, &number.to_string(), number)).collect();
     let mut reader = Sender::new(&shared, "reader", 0);
@@ -112,54 +112,54 @@ pub fn play(place: &Place, bursts: Vec<Burst>) -> Vec<Answered> {
         });
         reader.read_all();
     }
-    senders.into_iter().chain([reader]).flat_map(|sender| sender.answered).collect()
+    senders.into_iter().chain([reader]).flat_map(|sender| sender.exchanges).collect()
 }
 
 impl<'a> Sender<'a> {
     fn new(shared: &'a Shared, name: &str, process: usize) -> Self {
-        let services = shared.place.services;
+        let services = shared.target.services;
         let connections = services.iter().map(Service::connect).collect();
         let process = process % services.len();
-        Self { shared, connections, process, name: name.to_owned(), answered: Vec::new() }
+        Self { shared, connections, process, name: name.to_owned(), exchanges: Vec::new() }
     }
 
     fn step(&mut self, step: Step) {
         let call = match step {
-            Step::Post(record) => Some(Call::Post(self.own(record, 0))),
+            Step::Post(record) => Some(Call::Post(self.adapt(record, 0))),
             Step::Import(records) => {
                 let lines = records.into_iter().enumerate();
-                Some(Call::Import(lines.map(|(line, record)| self.own(record, line)).collect()))
+                Some(Call::Import(lines.map(|(line, record)| self.adapt(record, line)).collect()))
             }
             Step::Put(at, record) => self.change(at, false, record),
             Step::Patch(at, record) => self.change(at, true, record),
-            Step::Delete(at) => self.known(at).map(Call::Delete),
-            Step::Repeat(_) => unreachable!("a plan has its keys in the records"),
+            Step::Delete(at) => self.choose_known(at).map(Call::Delete),
+            Step::Repeat(_) => unreachable!("a plan repeats deliveries by their keys"),
         };
         let Some(call) = call else { return };
         self.call(call);
-        if let Some(id) = self.known(self.answered.len()).filter(|_| self.answered.len().is_multiple_of(3)) {
+        if let Some(id) = self.choose_known(self.exchanges.len()).filter(|_| self.exchanges.len().is_multiple_of(3)) {
             self.call(Call::Read(id));
         }
     }
 
     fn change(&self, at: usize, is_patch: bool, record: Value) -> Option<Call> {
-        let Value::Object(body) = self.own(record, 0) else { unreachable!("a record") };
-        self.known(at).map(|id| Call::Change { id, is_patch, body })
+        let Value::Object(body) = self.adapt(record, 0) else { unreachable!("a record") };
+        self.choose_known(at).map(|id| Call::Change { id, is_patch, body })
     }
 
-    /// One of the newest records, so that several senders mean the same.
-    fn known(&self, at: usize) -> Option<i64> {
+    /// Chooses one of the newest records, so that senders often choose the same one.
+    fn choose_known(&self, at: usize) -> Option<i64> {
         let known = self.shared.known.lock().unwrap();
         known.iter().rev().nth(at % known.len().clamp(1, 12)).copied()
     }
 
-    /// Gives a record this history's component, and without a key an owner that tells whose call it comes from.
-    fn own(&self, mut record: Value, line: usize) -> Value {
+    /// Sets the component of this history and, without a key, an owner that identifies the call.
+    fn adapt(&self, mut record: Value, line: usize) -> Value {
         if let Some(index) = record["component"].as_u64() {
-            record["component"] = self.shared.place.components[usize::from(index == 1)].clone().into();
+            record["component"] = self.shared.target.components[usize::from(index == 1)].clone().into();
         }
         if record.get("owner").is_some() && record.get("idempotency_key").is_none() {
-            record["owner"] = format!("{}-{}-{line}", self.name, self.answered.len()).into();
+            record["owner"] = format!("{}-{}-{line}", self.name, self.exchanges.len()).into();
         }
         record
     }
@@ -167,7 +167,7 @@ impl<'a> Sender<'a> {
     fn call(&mut self, call: Call) {
         const JSON: (&str, &str) = ("content-type", "application/json");
         const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
-        let of = |id: &i64| format!("/api/{id}");
+        let path = |id: &i64| format!("/api/{id}");
         let key;
         let (method, target, headers, body) = match &call {
             Call::Post(record) => {
@@ -183,10 +183,10 @@ impl<'a> Sender<'a> {
             }
             Call::Change { id, is_patch, body } => {
                 let body = Value::Object(body.clone()).to_string();
-                (if *is_patch { "PATCH" } else { "PUT" }, of(id), vec![JSON], Some(body))
+                (if *is_patch { "PATCH" } else { "PUT" }, path(id), vec![JSON], Some(body))
             }
-            Call::Delete(id) => ("DELETE", of(id), vec![], None),
-            Call::Read(id) => ("GET", of(id), vec![], None),
+            Call::Delete(id) => ("DELETE", path(id), vec![], None),
+            Call::Read(id) => ("GET", path(id), vec![], None),
             Call::List(component) => {
                 ("GET", format!("/api/?component={component}"), vec![("accept", "application/x-ndjson")], None)
             }
@@ -203,11 +203,11 @@ impl<'a> Sender<'a> {
             _ if response.body.is_empty() => Value::Null,
             _ => response.json(),
         };
-        self.note(&call, status, &response);
-        self.answered.push(Answered { call, process: self.process, sent, received, status, response });
+        self.track_ids(&call, status, &response);
+        self.exchanges.push(Exchange { call, process: self.process, sent, received, status, response });
     }
 
-    fn note(&self, call: &Call, status: u16, response: &Value) {
+    fn track_ids(&self, call: &Call, status: u16, response: &Value) {
         let mut known = self.shared.known.lock().unwrap();
         match (call, status) {
             (Call::Post(_), 201) => known.extend(response["id"].as_i64()),
@@ -223,7 +223,7 @@ impl<'a> Sender<'a> {
         let known = self.shared.known.lock().unwrap().clone();
         for process in 0..self.connections.len() {
             self.process = process;
-            for component in self.shared.place.components.clone() {
+            for component in self.shared.target.components.clone() {
                 self.call(Call::List(component));
             }
             for id in known.iter().skip(process).step_by(self.connections.len()) {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{DEPLOYED, Database, Service, deployed_with};
 
-/// A record that has every field which a sender sets, and its path.
-fn full(service: &Service) -> (Value, String) {
+/// A record with every field that a sender can set, and its path.
+fn full_record(service: &Service) -> (Value, String) {
     let record = service.record(&deployed_with(&json!({
         "status": "queued", "environment": "production", "run": "job#1", "stage": "eu", "url": "https://ci/1",
         "commit": "abc", "committed_at": "2026-01-01T00:00:00Z", "unplanned": false,
@@ -15,10 +15,10 @@ fn full(service: &Service) -> (Value, String) {
     (record, path)
 }
 
-/// The record without what a change always changes.
-fn without_update(record: &Value) -> Value {
+/// The record without `updated_at`, which every change sets.
+fn without_updated_at(record: &Value) -> Value {
     let mut record = record.clone();
-    record.as_object_mut().unwrap().remove("updated_at").expect("an update");
+    record.as_object_mut().unwrap().remove("updated_at").expect("updated_at");
     record
 }
 
@@ -27,7 +27,7 @@ const OPTIONAL: [&str; 7] = ["environment", "run", "stage", "url", "commit", "co
 #[test]
 fn put_replaces_what_the_sender_set() {
     let service = Service::start();
-    let (old, path) = full(&service);
+    let (old, path) = full_record(&service);
     let body = json!({ "component": "db", "version": "3", "owner": "bob", "status": "deployed", "run": "job#2" });
     let new = service.send_json("PUT", &path, &body.to_string()).expect(200);
     for (field, value) in body.as_object().unwrap() {
@@ -44,7 +44,7 @@ fn put_replaces_what_the_sender_set() {
 #[test]
 fn put_requires_the_four_required_fields() {
     let service = Service::start();
-    let (old, path) = full(&service);
+    let (old, path) = full_record(&service);
     let fields = service.send_json("PUT", &path, "{}").bad_fields(400);
     assert_eq!(fields, ["component", "version", "owner", "status"]);
     for field in fields {
@@ -57,7 +57,7 @@ fn put_requires_the_four_required_fields() {
 #[test]
 fn patch_changes_only_the_given_fields() {
     let service = Service::start();
-    let (mut expected, path) = full(&service);
+    let (mut expected, path) = full_record(&service);
     for (field, value) in [
         ("component", json!("db")),
         ("version", json!("3")),
@@ -75,27 +75,27 @@ fn patch_changes_only_the_given_fields() {
     ] {
         let changed = service.send_json("PATCH", &path, &json!({ field: value }).to_string()).expect(200);
         expected[field] = value;
-        assert_eq!(without_update(&changed), without_update(&expected));
+        assert_eq!(without_updated_at(&changed), without_updated_at(&expected));
         assert_eq!(service.read(&expected["id"]), changed);
     }
-    assert_eq!(without_update(&service.send_json("PATCH", &path, "{}").expect(200)), without_update(&expected));
+    assert_eq!(without_updated_at(&service.send_json("PATCH", &path, "{}").expect(200)), without_updated_at(&expected));
 }
 
 #[test]
 fn null_in_a_patch_unsets_an_optional_field() {
     let service = Service::start();
-    let (mut expected, path) = full(&service);
+    let (mut expected, path) = full_record(&service);
     for field in OPTIONAL.into_iter().chain(["started_at", "finished_at"]) {
         let changed = service.send_json("PATCH", &path, &json!({ field: null }).to_string()).expect(200);
         expected.as_object_mut().unwrap().remove(field).expect("it was set");
-        assert_eq!(without_update(&changed), without_update(&expected));
+        assert_eq!(without_updated_at(&changed), without_updated_at(&expected));
     }
 }
 
 #[test]
 fn a_required_field_cannot_be_unset_by_a_patch() {
     let service = Service::start();
-    let (old, path) = full(&service);
+    let (old, path) = full_record(&service);
     for field in ["component", "version", "owner", "status"] {
         for unset in [Value::Null, json!(""), json!(" ")] {
             let response = service.send_json("PATCH", &path, &json!({ field: unset, "run": "x" }).to_string());
@@ -108,7 +108,7 @@ fn a_required_field_cannot_be_unset_by_a_patch() {
 #[test]
 fn patch_accepts_merge_patch_json_and_json() {
     let service = Service::start();
-    let (_, path) = full(&service);
+    let (_, path) = full_record(&service);
     for (version, content_type) in [
         ("a", "application/merge-patch+json"),
         ("b", "application/json"),
@@ -127,7 +127,7 @@ fn patch_accepts_merge_patch_json_and_json() {
 #[test]
 fn a_rejected_change_changes_nothing() {
     let service = Service::start();
-    let (old, path) = full(&service);
+    let (old, path) = full_record(&service);
     for body in [r#"{"version":"9","colour":"red"}"#, r#"{"version":"9","run":"a\u0007"}"#, r#"{"version":"9""#] {
         service.send_json("PATCH", &path, body).problem(400);
     }
@@ -148,22 +148,22 @@ fn a_record_that_was_read_can_be_sent_back_by_put() {
     for body in bodies {
         let record = service.record(&deployed_with(&body));
         let sent_back = service.send_json("PUT", &format!("/api/{}", record["id"]), &record.to_string()).expect(200);
-        assert_eq!(without_update(&sent_back), without_update(&record));
+        assert_eq!(without_updated_at(&sent_back), without_updated_at(&record));
     }
 }
 
 #[test]
 fn delete_returns_204_and_the_record_is_gone() {
     let service = Service::start();
-    let (old, path) = full(&service);
-    let kept = service.record(DEPLOYED);
+    let (old, path) = full_record(&service);
+    let other = service.record(DEPLOYED);
     let response = service.request("DELETE", &path, &[], None);
     assert_eq!((response.status, response.body.as_str(), response.header("content-length")), (204, "", None));
     service.get(&path).problem(404);
     service.request("DELETE", &path, &[], None).problem(404);
     service.send_json("PUT", &path, &old.to_string()).problem(404);
     service.send_json("PATCH", &path, "{}").problem(404);
-    assert_eq!(service.all_records(), [kept]);
+    assert_eq!(service.all_records(), [other]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Entity tags: If-Match and If-None-Match.
+//! ETag, If-Match and If-None-Match.
 
 use std::sync::Barrier;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{DEPLOYED, Response, Service, deployed_with};
 
-/// A record's path and its entity tag.
+/// The path and the ETag of a new record.
 fn record(service: &Service) -> (String, String) {
     let response = service.post(DEPLOYED);
     response.expect(201);
@@ -14,10 +14,10 @@ fn record(service: &Service) -> (String, String) {
 }
 
 fn etag(response: &Response) -> String {
-    response.header("etag").expect("an entity tag").to_owned()
+    response.header("etag").expect("an ETag").to_owned()
 }
 
-/// PUT, PATCH or DELETE, with this If-Match.
+/// Sends PUT, PATCH or DELETE with this If-Match.
 fn change(service: &Service, method: &str, path: &str, tag: &str) -> Response {
     let headers = [("content-type", "application/json"), ("if-match", tag)];
     let body = if method == "DELETE" { None } else { Some(DEPLOYED) };
@@ -42,8 +42,8 @@ fn a_record_has_an_etag_that_differs_after_every_change() {
     }
     let replaced = etag(&service.send_json("PUT", &path, DEPLOYED));
     assert!(!seen.contains(&replaced));
-    let (_, of_another) = record(&service);
-    assert!(!seen.contains(&of_another));
+    let (_, of_other) = record(&service);
+    assert!(!seen.contains(&of_other));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn put_patch_and_delete_return_412_when_if_match_does_not_name_the_current_etag(
     let service = Service::start();
     let (path, stale) = record(&service);
     let current = etag(&service.send_json("PATCH", &path, r#"{"version":"3"}"#));
-    let standing = service.get(&path).body;
+    let before = service.get(&path).body;
     let weak = format!("W/{current}");
     let bare = current.trim_matches('"').to_owned();
     for method in CHANGES {
@@ -77,7 +77,7 @@ fn put_patch_and_delete_return_412_when_if_match_does_not_name_the_current_etag(
             change(&service, method, &path, tag).problem(412);
         }
     }
-    assert_eq!(service.get(&path).body, standing);
+    assert_eq!(service.get(&path).body, before);
 }
 
 #[test]
@@ -104,13 +104,13 @@ fn if_match_on_an_unknown_record_returns_404() {
 fn of_concurrent_changes_with_the_same_if_match_exactly_one_succeeds() {
     let service = Service::start();
     let (path, tag) = record(&service);
-    let together = Barrier::new(8);
+    let barrier = Barrier::new(8);
     let statuses = std::thread::scope(|scope| {
         let send = |number: usize| {
-            let (service, path, tag, together) = (&service, &path, &tag, &together);
+            let (service, path, tag, barrier) = (&service, &path, &tag, &barrier);
             scope.spawn(move || {
                 let mut connection = service.connect();
-                together.wait();
+                barrier.wait();
                 let headers = [("content-type", "application/json"), ("if-match", tag.as_str())];
                 let body = deployed_with(&json!({ "version": number.to_string() }));
                 connection.request("PUT", path, &headers, Some(body.as_bytes())).status

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Service, deployed_with};
 
-/// Every text and how many characters it may have.
+/// The text fields and their limits in characters.
 const TEXTS: [(&str, usize); 8] = [
     ("component", 200),
     ("version", 200),

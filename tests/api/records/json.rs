@@ -1,4 +1,4 @@
-//! Bodies that are no JSON, and JSON that is no record.
+//! Bodies that are not JSON, and JSON that is not a record.
 
 use serde_json::Value;
 

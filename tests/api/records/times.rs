@@ -1,4 +1,4 @@
-//! Dates in and out.
+//! Times in requests and responses.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::harness::{Database, Service, deployed_with};
 
 const TIMES: [&str; 3] = ["committed_at", "started_at", "finished_at"];
 
-/// A record that touches no clock, so that it takes any time.
+/// A record that does not affect pairing, so that it accepts any time.
 fn noted(field: &str, time: &str) -> String {
     deployed_with(&json!({ "status": "queued", field: time }))
 }
@@ -41,9 +41,9 @@ fn a_time_with_any_offset_and_fraction_is_returned_in_utc_with_microseconds() {
 fn a_time_is_stored_to_the_microsecond() {
     let service = Service::start();
     let record = service.record(&noted("committed_at", "2026-01-02T03:04:05.123456789Z"));
-    let kept = record["committed_at"].as_str().unwrap();
-    assert!(["2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.123457Z"].contains(&kept), "{kept}");
-    assert_eq!(service.read(&record["id"])["committed_at"], kept);
+    let stored = record["committed_at"].as_str().unwrap();
+    assert!(["2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.123457Z"].contains(&stored), "{stored}");
+    assert_eq!(service.read(&record["id"])["committed_at"], stored);
 }
 
 #[test]

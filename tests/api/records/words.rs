@@ -1,4 +1,4 @@
-//! Status words and the phases they stand for.
+//! Status words and their phases.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ const WORDS: [(&str, &str); 7] = [
     ("noted", "queued, pending, waiting, rolled_back"),
 ];
 
-/// Records every word at once and compares the phases.
+/// Imports a record with each word and checks its phase.
 fn assert_phases(words: &[(String, &str)]) {
     let service = Service::start();
     let lines: Vec<_> = words.iter().map(|(word, _)| deployed_with(&json!({ "status": word }))).collect();

@@ -1,4 +1,4 @@
-//! A server that shows another's certificate, and does not have its key.
+//! A server that presents the certificate of another server without having its key.
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,19 +15,19 @@ use tokio_rustls::rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{is_refused, migrate};
+use super::{assert_rejected, migrate};
 use crate::harness::{CertificateAuthority, EC_KEY, LOCALHOST};
 
 #[derive(Debug)]
-struct Shown(Arc<CertifiedKey>);
+struct FixedCertificate(Arc<CertifiedKey>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for FixedCertificate {
     fn resolve(&self, _: ClientHello) -> Option<Arc<CertifiedKey>> {
         Some(self.0.clone())
     }
 }
 
-/// Answers one connection, as PostgreSQL does until TLS stands; whether it then did. Its port.
+/// Accepts one connection and performs the handshake like PostgreSQL. Returns the port and whether the handshake succeeds.
 fn serve(
     version: &'static SupportedProtocolVersion,
     certificate: &str,
@@ -37,12 +37,12 @@ fn serve(
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let key = provider.key_provider.load_private_key(key).unwrap();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-    let shown = Shown(Arc::new(CertifiedKey::new(vec![certificate], key)));
+    let resolver = FixedCertificate(Arc::new(CertifiedKey::new(vec![certificate], key)));
     let config = ServerConfig::builder_with_provider(provider.into()).with_protocol_versions(&[version]).unwrap();
-    let config = config.with_no_client_auth().with_cert_resolver(Arc::new(shown));
+    let config = config.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
+    let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.read_exact(&mut [0; 8]).unwrap();
         stream.write_all(b"S").unwrap();
@@ -54,7 +54,7 @@ fn serve(
         }
         true
     });
-    (port, served)
+    (port, server)
 }
 
 #[test]
@@ -65,13 +65,13 @@ fn a_server_without_the_key_of_its_certificate_is_rejected_in_every_mode() {
     for version in [&TLS12, &TLS13] {
         for mode in ["require".to_owned(), format!("verify-full sslrootcert={}", authority.root())] {
             let url = |port| format!("host=127.0.0.1 port={port} user=ann sslmode={mode}");
-            let (port, served) = serve(version, &certificate, &other_key);
-            is_refused(&url(port), "the server does not hold the key of its certificate");
-            assert!(!served.join().unwrap());
-            // With its key, TLS stands; then that server has nothing to say.
-            let (port, served) = serve(version, &certificate, &key);
+            let (port, server) = serve(version, &certificate, &other_key);
+            assert_rejected(&url(port), "the server does not hold the key of its certificate");
+            assert!(!server.join().unwrap());
+            // With its key the handshake succeeds, and the connection fails later because this is not PostgreSQL.
+            let (port, server) = serve(version, &certificate, &key);
             assert!(!migrate(&url(port)).1.contains("TLS handshake"));
-            assert!(served.join().unwrap());
+            assert!(server.join().unwrap());
         }
     }
 }

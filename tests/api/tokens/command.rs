@@ -1,6 +1,6 @@
-//! `deploylog token`.
+//! The command `deploylog token`.
 
-use super::{Bearer, create};
+use super::{Client, create};
 use crate::harness::{DEPLOYED, Database, PROGRAM, Service, TempDirectory, run};
 
 fn token(database: &Database, arguments: &[&str]) -> (i32, String, String) {
@@ -22,7 +22,7 @@ fn a_token_is_printed_once_and_only_its_digest_is_stored() {
     let (code, out, err) = token(&database, &["create", "ci", "--scope", "write"]);
     assert_eq!(code, 0, "{err}");
     let secret = out.strip_suffix('\n').unwrap();
-    assert!(secret.starts_with("dl_") && secret.len() == 46, "standard output has the token alone: {out}");
+    assert!(secret.starts_with("dl_") && secret.len() == 46, "standard output is not just the token: {out}");
     assert!(err.contains("It cannot be shown again") && !err.contains(secret), "{err}");
     let digest = format!("select encode(digest, 'hex') = encode(sha256('{secret}'), 'hex') from tokens");
     assert_eq!(database.sql(&digest), [["t"]]);
@@ -51,7 +51,7 @@ fn a_token_that_cannot_be_printed_is_revoked_and_the_command_fails() {
 #[test]
 fn the_list_shows_the_scope_pattern_and_state_of_every_token() {
     let database = Database::new();
-    assert_eq!(listed(&database, "name").len(), 7, "there is a head also where there is no token");
+    assert_eq!(listed(&database, "name").len(), 7, "an empty list has a header too");
     create(&database, "ci", "write", &["--component", "web-*", "--expires", "2099-01-01T00:00:00+01:00"]);
     create(&database, "dashboard", "read", &["--expires=1d"]);
     create(&database, "ops", "admin", &[]);
@@ -92,7 +92,7 @@ fn a_token_name_cannot_be_reused_even_after_revocation() {
 #[test]
 fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
     let database = Database::new();
-    for (arguments, named) in [
+    for (arguments, messages) in [
         (&["create", "ci"][..], &["--scope is missing"][..]),
         (
             &["create", "ci", "--scope=all", "--expires=soon"],
@@ -113,14 +113,14 @@ fn all_invalid_arguments_of_the_token_command_are_reported_at_once() {
     ] {
         let (code, out, err) = token(&database, arguments);
         assert_eq!((code, out.as_str()), (64, ""), "{arguments:?} {err}");
-        for named in named {
-            assert!(err.contains(named), "{arguments:?}: {named} is not in: {err}");
+        for message in messages {
+            assert!(err.contains(message), "{arguments:?}: {message} is not in: {err}");
         }
     }
     for arguments in [["--scope=read", "migrate"], ["migrate", "--scope=read"]] {
         assert!(run(&arguments, &[]).2.contains("unknown flag --scope"));
     }
-    assert_eq!(database.sql("select to_regclass('tokens') is null"), [["t"]], "nothing was begun");
+    assert_eq!(database.sql("select to_regclass('tokens') is null"), [["t"]], "no migration ran");
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn tokens_can_be_created_in_the_embedded_database_with_and_without_a_running_ser
     let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str())];
     let (code, alone, err) = run(&["token", "create", "alone", "--scope=admin"], &environment);
     assert_eq!(code, 0, "{err}");
-    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "what it started it has stopped");
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL still runs");
     let service = Service::with_environment(&environment);
-    Bearer::new(&service, alone.trim_end()).post(DEPLOYED).expect(201);
+    Client::new(&service, alone.trim_end()).post(DEPLOYED).expect(201);
     let (code, beside, err) = run(&["token", "create", "beside", "--scope=admin"], &environment);
     assert_eq!(code, 0, "{err}");
-    crate::harness::eventually("the service knows of it", || {
-        Bearer::new(&service, beside.trim_end()).get("/api/").status == 200
+    crate::harness::eventually("the service knows the token", || {
+        Client::new(&service, beside.trim_end()).get("/api/").status == 200
     });
 }

@@ -1,14 +1,14 @@
-//! Without a token only loopback is served, unless more is meant.
+//! Without a token the service listens only on loopback addresses, unless it is started with `--open`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
-use super::{Bearer, create};
+use super::{Client, create};
 use crate::harness::{DEPLOYED, Database, Service, TempDirectory, eventually, run, signal};
 
 const EVERYWHERE: (&str, &str) = ("DEPLOYLOG_LISTEN", "0.0.0.0:0");
 
-/// Serves until it is ready, then ends it at once: what it said, and its exit code.
-fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (String, Option<i32>, String) {
+/// Starts the service and stops it once it is ready. Returns its ready line, exit code and log.
+fn start_and_stop(arguments: &[&str], environment: &[(&str, &str)]) -> (String, Option<i32>, String) {
     let mut child = Service::spawn(&[&["--log-level=error"], arguments].concat(), environment);
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -27,16 +27,16 @@ fn without_a_token_the_service_refuses_to_listen_on_other_addresses_and_says_wha
     for listen in ["0.0.0.0:0", "[::]:0"] {
         let (code, out, err) = run(&["--pool-size=4"], &[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", listen)]);
         if err.contains("cannot listen on [::]") {
-            continue; // There is no IPv6 here.
+            continue; // This machine has no IPv6.
         }
         assert_eq!((code, out.as_str()), (64, ""), "{err}");
         assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
     }
-    assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "it ended cleanly");
+    assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "a heartbeat remains");
     let directory = TempDirectory::new();
     let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.as_str()), EVERYWHERE]);
     assert_eq!(code, 64);
-    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL is stopped too");
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL still runs");
 }
 
 #[test]
@@ -47,15 +47,15 @@ fn with_a_token_or_open_the_service_listens_on_any_address() {
     for (arguments, environment) in
         [(&["--open"][..], &named[..]), (&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "true")])]
     {
-        let (ready, code, log) = start(arguments, environment);
+        let (ready, code, log) = start_and_stop(arguments, environment);
         assert!(ready.starts_with("ready on http://0.0.0.0:"), "{log}");
         assert_eq!(code, Some(0));
     }
     create(&database, "ci", "write", &[]);
-    assert!(start(&[], &named).0.starts_with("ready on"));
+    assert!(start_and_stop(&[], &named).0.starts_with("ready on"));
     assert_eq!(run(&["token", "revoke", "ci"], &named).0, 0);
-    assert!(start(&[], &named).0.starts_with("ready on"), "a revoked one counts as well: all is closed");
-    let (_, code, log) = start(&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "yes")]);
+    assert!(start_and_stop(&[], &named).0.starts_with("ready on"), "a revoked token still requires tokens");
+    let (_, code, log) = start_and_stop(&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "yes")]);
     assert_eq!(code, Some(64));
     assert!(log.contains("DEPLOYLOG_OPEN (--open) must be true or false"), "{log}");
 }
@@ -73,14 +73,14 @@ fn loopback_is_open_until_the_first_token_is_created_and_never_again() {
     let made = std::time::Instant::now();
     eventually("a token is needed", || service.post(DEPLOYED).status == 401);
     assert!(made.elapsed().as_secs_f64() < 5.0);
-    Bearer::new(&service, &token).post(DEPLOYED).expect(201);
+    Client::new(&service, &token).post(DEPLOYED).expect(201);
     assert_eq!(run(&["token", "revoke", "ci"], &[("DATABASE_URL", &database.url())]).0, 0);
-    eventually("it is refused", || Bearer::new(&service, &token).post(DEPLOYED).status == 401);
+    eventually("the revoked token is rejected", || Client::new(&service, &token).post(DEPLOYED).status == 401);
     service.post(DEPLOYED).problem(401);
-    let known = create(&database, "known", "admin", &[]);
-    eventually("it is known", || Bearer::new(&service, &known).get("/api/").status == 200);
-    // As on a standby that took over and knows less.
+    let new = create(&database, "known", "admin", &[]);
+    eventually("the new token is known", || Client::new(&service, &new).get("/api/").status == 200);
+    // As after a failover to a standby that lacks the tokens.
     database.sql("delete from tokens");
-    eventually("it is known no more", || Bearer::new(&service, &known).get("/api/").status == 401);
+    eventually("the token is unknown again", || Client::new(&service, &new).get("/api/").status == 401);
     service.get("/api/").problem(401);
 }

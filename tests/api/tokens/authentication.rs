@@ -1,8 +1,8 @@
-//! How a call is refused, and what becomes of its connection.
+//! Requests with missing or invalid tokens, and what happens to their connections.
 
 use std::io::{ErrorKind, Read as _};
 
-use super::{Bearer, create};
+use super::{Client, create};
 use crate::harness::{DEPLOYED, Database, Service};
 
 #[test]
@@ -10,20 +10,20 @@ fn an_invalid_authorization_header_returns_401_and_says_why() {
     let database = Database::new();
     let token = create(&database, "all", "admin", &[]);
     let service = Service::with_database(&database);
-    let ask = |headers: &[&str]| {
+    let request = |headers: &[&str]| {
         let headers: Vec<_> = headers.iter().map(|value| ("authorization", *value)).collect();
         service.request("GET", "/api/", &headers, None)
     };
     let bearer = format!("Bearer {token}");
     for good in [bearer.clone(), format!("bearer {token}"), format!("BEARER   {token}")] {
-        assert_eq!(ask(&[&good]).status, 200, "{good}");
+        assert_eq!(request(&[&good]).status, 200, "{good}");
     }
     let flipped = bearer.replace("dl_", "DL_");
     let (shorter, longer) = (&bearer[..bearer.len() - 1], format!("{bearer}A"));
     let unknown = format!("Bearer dl_{}", "A".repeat(43));
     let (basic, two_words, in_quotes) =
         (format!("Basic {token}"), format!("{bearer} {token}"), format!("Bearer \"{token}\""));
-    for (headers, says) in [
+    for (headers, reason) in [
         (&["" as &str][..], "it must be Bearer TOKEN"),
         (&["Bearer"], "it must be Bearer TOKEN"),
         (&["Bearer  "], "it must be Bearer TOKEN"),
@@ -39,19 +39,20 @@ fn an_invalid_authorization_header_returns_401_and_says_why() {
         (&[&unknown], "the token is not known"),
         (&["Bearer \u{ff}"], "it must be Bearer TOKEN"),
     ] {
-        let response = ask(headers);
+        let response = request(headers);
         let detail = response.problem(401);
-        assert!(detail.contains(says), "{headers:?}: {detail}");
+        assert!(detail.contains(reason), "{headers:?}: {detail}");
         assert_eq!(response.header("www-authenticate"), Some(r#"Bearer realm="deploylog", error="invalid_token""#));
         assert!(!response.body.contains(&token), "{response:?}");
     }
 }
 
-/// Sends a POST's head and never its body, and reads to the connection's end.
-fn answer_before_the_body(service: &Service, authorization: &str, more: &str) -> String {
+/// Sends the head of a POST without a body and reads until the connection ends.
+fn post_without_body(service: &Service, authorization: &str, headers: &str) -> String {
     let mut connection = service.connect();
-    connection
-        .send(format!("POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{authorization}{more}\r\n"));
+    connection.send(format!(
+        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{authorization}{headers}\r\n"
+    ));
     let mut all = String::new();
     connection.stream().read_to_string(&mut all).unwrap();
     all
@@ -63,10 +64,10 @@ fn a_client_that_waits_for_100_continue_is_rejected_without_one() {
     let token = create(&database, "dashboard", "read", &[]);
     let service = Service::with_database(&database);
     let expect = "content-length: 1000000000\r\nexpect: 100-continue\r\n";
-    let none = answer_before_the_body(&service, "", expect);
+    let none = post_without_body(&service, "", expect);
     assert!(none.starts_with("HTTP/1.1 401 ") && !none.contains("100 Continue"), "{none}");
     assert!(none.to_lowercase().contains("connection: close"), "{none}");
-    let other = answer_before_the_body(&service, &format!("authorization: Bearer {token}\r\n"), expect);
+    let other = post_without_body(&service, &format!("authorization: Bearer {token}\r\n"), expect);
     assert!(other.starts_with("HTTP/1.1 403 ") && !other.contains("100 Continue"), "{other}");
 }
 
@@ -99,14 +100,14 @@ fn a_connection_stays_usable_after_a_rejected_request_without_a_body() {
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str()), super::JSON];
     connection.request("POST", "/api/", &headers, Some(DEPLOYED.as_bytes())).expect(201);
-    // The token goes with a request, not with its connection.
+    // A token applies to its request, not to the connection.
     connection.request("GET", "/api/", &[], None).problem(401);
 }
 
 #[test]
 fn before_the_first_token_exists_authorization_is_ignored() {
     let service = Service::start();
-    Bearer::new(&service, "nonsense").post(DEPLOYED).expect(201);
+    Client::new(&service, "nonsense").post(DEPLOYED).expect(201);
     let twice = [("authorization", "a"), ("authorization", "b")];
     assert_eq!(service.request("GET", "/api/", &twice, None).status, 200);
 }
