@@ -1,4 +1,4 @@
-//! ETag, If-Match and If-None-Match.
+//! `ETag`, If-Match and If-None-Match.
 
 use std::sync::Barrier;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{DEPLOYED, Response, Service, deployed_with};
 
-/// The path and the ETag of a new record.
+/// The path and the `ETag` of a new record.
 fn record(service: &Service) -> (String, String) {
     let response = service.post(DEPLOYED);
     response.expect(201);

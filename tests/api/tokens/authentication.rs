@@ -24,20 +24,20 @@ fn an_invalid_authorization_header_returns_401_and_says_why() {
     let (basic, two_words, in_quotes) =
         (format!("Basic {token}"), format!("{bearer} {token}"), format!("Bearer \"{token}\""));
     for (headers, reason) in [
-        (&["" as &str][..], "it must be Bearer TOKEN"),
-        (&["Bearer"], "it must be Bearer TOKEN"),
-        (&["Bearer  "], "it must be Bearer TOKEN"),
-        (&[token.as_str()], "it must be Bearer TOKEN"),
-        (&[&basic], "it must be Bearer TOKEN"),
-        (&[&two_words], "it must be Bearer TOKEN"),
-        (&[&bearer, &bearer], "send one Authorization header"),
-        (&[&bearer, "Bearer"], "send one Authorization header"),
-        (&[&in_quotes], "the token is not known"),
-        (&[&flipped], "the token is not known"),
-        (&[shorter], "the token is not known"),
-        (&[&longer], "the token is not known"),
-        (&[&unknown], "the token is not known"),
-        (&["Bearer \u{ff}"], "it must be Bearer TOKEN"),
+        (&["" as &str][..], "of the form Bearer TOKEN"),
+        (&["Bearer"], "of the form Bearer TOKEN"),
+        (&["Bearer  "], "of the form Bearer TOKEN"),
+        (&[token.as_str()], "of the form Bearer TOKEN"),
+        (&[&basic], "of the form Bearer TOKEN"),
+        (&[&two_words], "of the form Bearer TOKEN"),
+        (&[&bearer, &bearer], "send exactly one Authorization header"),
+        (&[&bearer, "Bearer"], "send exactly one Authorization header"),
+        (&[&in_quotes], "the token is unknown or revoked"),
+        (&[&flipped], "the token is unknown or revoked"),
+        (&[shorter], "the token is unknown or revoked"),
+        (&[&longer], "the token is unknown or revoked"),
+        (&[&unknown], "the token is unknown or revoked"),
+        (&["Bearer \u{ff}"], "of the form Bearer TOKEN"),
     ] {
         let response = request(headers);
         let detail = response.problem(401);

@@ -33,12 +33,12 @@ fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
     let other = create(&database, "other", "admin", &["--component=web"]);
     let service = Service::with_database(&database);
     for (token, flags, says) in [
-        (None, &["--duration=600"][..], "401, this needs a token"),
-        (Some("nonsense"), &["--duration=600"], "401, the token is not known"),
-        (Some(&read), &["--duration=600", "--rate=100"], "403, this needs a token with the scope write"),
-        (Some(&read), &["--duration=600", "--retry"], "403, this needs a token with the scope write"),
-        (Some(&other), &["--duration=600"], "is none that the token other may write: web"),
-        (Some(&write), &["--mix=read"], "403, this needs a token with the scope read"),
+        (None, &["--duration=600"][..], "401, this call needs a token"),
+        (Some("nonsense"), &["--duration=600"], "401, the token is unknown or revoked"),
+        (Some(&read), &["--duration=600", "--rate=100"], "403, this call needs a token with the scope write"),
+        (Some(&read), &["--duration=600", "--retry"], "403, this call needs a token with the scope write"),
+        (Some(&other), &["--duration=600"], "does not match web, the pattern of the token other"),
+        (Some(&write), &["--mix=read"], "403, this call needs a token with the scope read"),
     ] {
         let (code, out, err) = load(&service, token, flags);
         assert_eq!((code, out.as_str()), (1, ""), "{flags:?} {err}");
@@ -49,7 +49,7 @@ fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
     let (code, out, err) = load(&service, Some(&write), &["--verify"]);
     assert_eq!(code, 1);
     assert!(out.contains("\"requests\""), "what was measured is told: {out}");
-    assert!(err.contains("cannot be read back: 403, this needs a token with the scope read or admin"), "{err}");
+    assert!(err.contains("cannot be read back: 403, this call needs a token with the scope read or admin"), "{err}");
 }
 
 #[test]

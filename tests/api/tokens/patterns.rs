@@ -17,7 +17,7 @@ fn a_record_outside_the_pattern_returns_403_and_names_the_component() {
     let web = Client::new(&service, &token);
     web.post(&deployed_of("web-shop")).expect(201);
     let rejected = web.post(&deployed_of("shop"));
-    assert_eq!(rejected.problem(403), "component shop is none that the token web may write: web-*");
+    assert_eq!(rejected.problem(403), "component shop does not match web-*, the pattern of the token web");
     assert_eq!(rejected.bad_fields(403), ["component"]);
     assert_eq!(rejected.header("www-authenticate"), Some(r#"Bearer realm="deploylog", error="insufficient_scope""#));
     // An invalid record is rejected before the pattern is checked.
@@ -37,7 +37,7 @@ fn an_import_lists_the_lines_outside_the_pattern_and_records_none() {
     let errors = rejected.expect(403)["errors"].clone();
     let lines: Vec<_> = errors.as_array().unwrap().iter().map(|error| (&error["line"], &error["field"])).collect();
     assert_eq!(lines, [(&json!(3), &json!("component")), (&json!(5), &json!("component"))]);
-    assert!(rejected.problem(403).contains("line 3: component a is none that the token web may write: web-*"));
+    assert!(rejected.problem(403).contains("line 3: component a does not match web-*, the pattern of the token web"));
     assert_eq!(database.sql("select count(*) from records"), [["0"]]);
     assert_eq!(import(&[deployed_of("web-a"), deployed_of("web-b")]).expect(201)["recorded"], 2);
     let many = vec![deployed_of("a"); 150];
@@ -55,12 +55,12 @@ fn a_change_cannot_move_a_record_into_or_out_of_the_pattern() {
     let outside = all.post(&deployed_of("a")).expect(201)["id"].to_string();
     let (inside, outside) = (format!("/api/{inside}"), format!("/api/{outside}"));
     for (method, path, body, names) in [
-        ("PATCH", &outside, r#"{"version":"3"}"#.to_owned(), "component a is none"),
-        ("PATCH", &outside, r#"{"component":"web-a"}"#.to_owned(), "component a is none"),
-        ("PATCH", &inside, r#"{"component":"a"}"#.to_owned(), "component a is none"),
-        ("PUT", &outside, deployed_of("web-a"), "component a is none"),
-        ("PUT", &inside, deployed_of("b"), "component b is none"),
-        ("DELETE", &outside, String::new(), "component a is none"),
+        ("PATCH", &outside, r#"{"version":"3"}"#.to_owned(), "component a does not match web-*"),
+        ("PATCH", &outside, r#"{"component":"web-a"}"#.to_owned(), "component a does not match web-*"),
+        ("PATCH", &inside, r#"{"component":"a"}"#.to_owned(), "component a does not match web-*"),
+        ("PUT", &outside, deployed_of("web-a"), "component a does not match web-*"),
+        ("PUT", &inside, deployed_of("b"), "component b does not match web-*"),
+        ("DELETE", &outside, String::new(), "component a does not match web-*"),
     ] {
         let rejected = web.send_json(method, path, &body);
         assert!(rejected.problem(403).contains(names), "{method} {path}: {rejected:?}");

@@ -49,7 +49,7 @@ fn a_token_permits_exactly_the_calls_of_its_scope() {
             let required = required_scope(name).unwrap();
             let detail = response.problem(403);
             assert!(detail.contains(&format!("the scope {required}")), "{name} with {scope}: {detail}");
-            assert!(detail.ends_with(&format!("{scope} has {scope}")), "{detail}");
+            assert!(detail.ends_with(&format!("the token {scope} has the scope {scope}")), "{detail}");
             let challenge = format!(r#"Bearer realm="deploylog", error="insufficient_scope", scope="{required}""#);
             assert_eq!(response.header("www-authenticate"), Some(challenge.as_str()));
         }
