@@ -1,154 +1,150 @@
-//! `deploylog load`: sends load to a service, measures how it is taken, and reads back what it acknowledged. A client
-//! only: it knows the service by its HTTP interface.
+//! `deploylog load`: sends requests to a service, measures its responses and checks that it kept what it acknowledged.
+//! It is an ordinary client that uses only the HTTP interface.
 //!
-//! - [`options`] and [`target`]: what was asked for.
-//! - [`things`]: what is sent, by number.
-//! - [`pace`]: when: as fast as answered, or at a fixed rate.
-//! - [`connection`] and [`answer`]: HTTP/1.1 at little cost.
-//! - [`sender`]: one connection's part.
-//! - [`tally`], [`progress`], [`report`] and [`bars`]: what came of it, and how that is told.
-//! - [`verify`]: what became of the records.
+//! - [`options`] and [`target`]: the command line.
+//! - [`workload`]: the content of the requests.
+//! - [`schedule`]: when each request is sent.
+//! - [`connection`]: an HTTP/1.1 client at a low cost per request.
+//! - [`sender`]: sends the requests of one connection.
+//! - [`stats`], [`thresholds`] and [`report`]: counts and latencies, and how they are printed.
+//! - [`verify`]: reads the acknowledged records back.
 
-pub mod answer;
-pub mod bars;
-pub mod connection;
-pub mod options;
-pub mod pace;
-pub mod progress;
-pub mod report;
-pub mod sender;
-pub mod tally;
-pub mod target;
-pub mod things;
-pub mod verify;
+mod connection;
+mod options;
+mod report;
+mod schedule;
+mod sender;
+mod stats;
+mod target;
+mod thresholds;
+mod verify;
+mod workload;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::{Write as _, stderr},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::{net::lookup_host, task::JoinSet};
+use futures_util::future::try_join_all;
+use tokio::{net::lookup_host, task::JoinSet, time::interval_at};
 
+pub use self::options::{HELP, Options};
 use self::{
-    connection::Connection,
-    options::{Delivery, Mix, Options},
-    pace::Pace,
-    report::Report,
+    connection::{HttpConnection, RequestError},
+    options::Mix,
+    report::{LoadReport, Progress},
+    schedule::Schedule,
     sender::{Run, Sender},
-    tally::{Shared, Tally},
-    things::{Acknowledged, Things},
-    verify::{Ledger, verify},
+    stats::Stats,
+    verify::{Verdict, verify},
+    workload::{Acknowledged, Workload},
 };
 use crate::signal::Shutdown;
 
-/// How many records are there for the mix that reads, and how long recording them may take.
-const TO_READ: (u64, Duration) = (1000, Duration::from_secs(60));
+/// The mix `read` records this many first, within this time.
+const RECORDS_TO_READ: u64 = 1000;
+const PROGRESS_PERIOD: Duration = Duration::from_secs(5);
+const TIME_TO_RECORD: Duration = Duration::from_secs(60);
 
-/// What a run came to.
-pub struct Outcome {
-    /// Its result, to be printed.
-    pub text: String,
-    /// What was not well, in a sentence.
-    pub complaint: Option<String>,
-}
-
-/// Runs to the end. Fails where there is nothing that could be measured, with the reason.
-pub async fn run(options: &Options) -> Result<Outcome, String> {
+/// Runs to the end and prints the result. Fails with the reason if anything failed or nothing could be measured.
+pub async fn run(options: &Options, print: impl Fn(&str)) -> Result<(), String> {
+    let address = &options.target.address;
+    let addresses = lookup_host(address).await.map_err(|error| format!("{address} cannot be resolved: {error}"))?;
     let mut load = Load {
         options,
-        addresses: resolve(options).await?,
-        things: Arc::new(Things::new(options)),
+        addresses: addresses.collect(),
+        workload: Arc::new(Workload::new(options)),
         shutdown: Shutdown::catch().map_err(|error| error.to_string())?,
     };
-    let mut acknowledged = Vec::new();
-    if options.mix == Mix::Read {
-        acknowledged = load.record_some().await?;
-    }
+    let mut acknowledged = if options.mix == Mix::Read { load.record_first().await? } else { Vec::new() };
     let ids = acknowledged.iter().map(|known| known.id).collect();
-    let pace = |senders| match options.rate {
-        Some(rate) => Pace::open(rate, options.duration, senders),
-        None => Pace::closed(options.duration),
+    let connections = load.connect().await?;
+    let schedule = match options.rate {
+        Some(rate) => Schedule::open(options.duration, rate, options.connections),
+        None => Schedule::closed(options.duration, u64::MAX),
     };
-    let (mut tally, took) = load.drive(options.mix, ids, pace).await?;
-    acknowledged.append(&mut tally.acknowledged);
+    let (mut stats, took) = load.drive(options.mix, ids, connections, schedule).await?;
+    acknowledged.append(&mut stats.acknowledged);
     let verdict = if options.is_verifying { Some(load.verify(acknowledged).await) } else { None };
-    // What was measured is told, even if it cannot be read back.
-    let report =
-        Report { options, took, tally: &tally, verdict: verdict.as_ref().and_then(|verdict| verdict.as_ref().ok()) };
-    let text =
-        if options.is_json { report.json().map_err(|error| error.to_string())? + "\n" } else { report.to_string() };
-    let complaint = match verdict {
-        Some(Err(reason)) => Some(reason),
-        Some(Ok(verdict)) if !verdict.is_clean() => Some(verdict.to_string()),
-        _ => None,
-    };
-    Ok(Outcome { text, complaint: complaint.or_else(|| failed(&tally)) })
+    // The measurements are printed even if the verification fails.
+    let report = LoadReport { options, took, stats: &stats, verdict: verdict.as_ref().and_then(|v| v.as_ref().ok()) };
+    print(&if options.is_json { format!("{}\n", report.json()) } else { report.to_string() });
+    match verdict {
+        Some(Err(reason)) => Err(reason),
+        Some(Ok(verdict)) if !verdict.is_clean() => Err(verdict.to_string()),
+        _ => failure(&stats).map_or(Ok(()), Err),
+    }
 }
 
-/// What is said of requests that failed, where some did.
-fn failed(tally: &Tally) -> Option<String> {
-    if let Some(denial) = &tally.denial {
-        return Some(denial.clone());
+fn failure(stats: &Stats) -> Option<String> {
+    if stats.is_denied() {
+        return stats.refusal.clone();
     }
-    let (failure, _) = tally.failures.iter().max_by_key(|(_, count)| **count)?;
-    let (failed, requests) = (tally.failed(), tally.requests());
-    Some(if tally.statuses.is_empty() {
-        format!("the service never answered: {}", failure.sentence())
+    let (error, _) = stats.errors.iter().max_by_key(|(_, count)| **count)?;
+    Some(if stats.statuses.is_empty() {
+        format!("the service sent no response: {}", error.sentence())
     } else {
-        format!("{failed} of {requests} requests failed, most of them so: {}", failure.sentence())
+        format!("{} of {} requests failed. Most frequent: {}", stats.failed(), stats.requests(), error.sentence())
     })
 }
 
-/// What the parts of a run share.
 struct Load<'a> {
     options: &'a Options,
     addresses: Arc<[SocketAddr]>,
-    things: Arc<Things>,
+    workload: Arc<Workload>,
     shutdown: Shutdown,
 }
 
-async fn resolve(options: &Options) -> Result<Arc<[SocketAddr]>, String> {
-    let (target, host) = (&options.target, options.target.host.as_str());
-    let found = lookup_host((host, target.port)).await.map_err(|error| format!("{host} has no address: {error}"))?;
-    Ok(found.collect())
-}
-
 impl Load<'_> {
-    /// Records what is to be read later.
-    async fn record_some(&mut self) -> Result<Vec<Acknowledged>, String> {
-        let pace = |_| Pace::count(TO_READ.0, TO_READ.1);
-        let (tally, _) = self.drive(Mix::Record, Arc::default(), pace).await?;
-        if tally.acknowledged.len() as u64 == TO_READ.0 {
-            return Ok(tally.acknowledged);
+    /// Records what the mix `read` reads.
+    async fn record_first(&mut self) -> Result<Vec<Acknowledged>, String> {
+        let connections = self.connect().await?;
+        let schedule = Schedule::closed(TIME_TO_RECORD, RECORDS_TO_READ);
+        let (stats, _) = self.drive(Mix::Record, Vec::new(), connections, schedule).await?;
+        if stats.acknowledged.len() as u64 == RECORDS_TO_READ {
+            return Ok(stats.acknowledged);
         }
-        let says = tally.first_refusal.or_else(|| Some(tally.failures.keys().next()?.sentence().to_owned()));
-        let says = says.unwrap_or_else(|| "it takes too long".to_owned());
-        Err(format!("the records to be read could not be recorded: {says}"))
+        let error = || stats.errors.keys().next().map(|error| error.sentence().to_owned());
+        let reason = stats.refusal.clone().or_else(error).unwrap_or_else(|| "the service is too slow".to_owned());
+        Err(format!("the records for the mix read cannot be recorded: {reason}"))
     }
 
-    /// Sends on all connections, until the pace or a signal ends it: what came of it, and how long it took.
+    /// Opens all connections before the run starts, so that opening them is not measured.
+    async fn connect(&self) -> Result<Vec<HttpConnection>, String> {
+        let opening = (0..self.options.connections).map(async |_| {
+            let mut connection = HttpConnection::new(self.addresses.clone());
+            connection.connect().await.map(|()| connection)
+        });
+        try_join_all(opening).await.map_err(|error| format!("{} cannot be reached: {error}", self.options.target))
+    }
+
+    /// Sends requests on all connections until the schedule or a signal ends the run. Returns how long that took.
     async fn drive(
         &mut self,
         mix: Mix,
-        ids: Arc<[i64]>,
-        pace: impl FnOnce(usize) -> Pace,
-    ) -> Result<(Tally, Duration), String> {
+        ids: Vec<i64>,
+        connections: Vec<HttpConnection>,
+        schedule: Arc<Schedule>,
+    ) -> Result<(Stats, Duration), String> {
         let options = self.options;
-        let connections = self.connect().await?;
-        let tally = Shared::new().map_err(|error| error.to_string())?;
         let run = Arc::new(Run {
-            prefix: options.target.prefix.clone(),
             mix,
-            things: self.things.clone(),
+            workload: self.workload.clone(),
             ids,
-            pace: pace(options.connections),
-            is_retrying: options.delivery == Delivery::Retried,
-            keeps_ids: options.is_verifying || options.mix == Mix::Read,
-            tally,
+            schedule,
+            is_retrying: options.is_retrying,
+            keeps_records: options.is_verifying || options.mix == Mix::Read,
+            stats: Mutex::new(Stats::new()?),
         });
         let mut senders = JoinSet::new();
         for (number, connection) in (0..).zip(connections) {
             senders.spawn(Sender::new(run.clone(), connection, number).send_all());
         }
-        let progress = (!options.is_json).then(|| tokio::spawn(progress::show(run.clone(), options.duration)));
-        let mut is_stopped = false;
+        let start = run.schedule.start();
+        let mut progress = Progress { start, duration: options.duration, before: (0, start) };
+        let mut ticks = interval_at(start + PROGRESS_PERIOD, PROGRESS_PERIOD);
         loop {
             tokio::select! {
                 sender = senders.join_next() => match sender {
@@ -156,51 +152,29 @@ impl Load<'_> {
                     None => break,
                 },
                 signal = self.shutdown.requested() => {
-                    if is_stopped {
-                        return Err(format!("{signal}: given up"));
+                    if run.schedule.is_stopped() {
+                        return Err(format!("{signal}: stopped before the last responses"));
                     }
-                    is_stopped = true;
-                    run.pace.stop();
+                    run.schedule.stop();
                 }
+                // A closed standard error does not end the run.
+                _ = ticks.tick(), if !options.is_json => drop(writeln!(stderr(), "{}", progress.line(&run.stats()))),
             }
         }
-        let took = run.pace.start().elapsed();
-        if let Some(progress) = progress {
-            progress.abort();
-            progress::clear();
-        }
-        let mut tally = std::mem::replace(&mut *run.tally.lock(), Tally::new().map_err(|error| error.to_string())?);
-        tally.miss(run.pace.left());
-        match tally.denial.take() {
-            Some(denial) if tally.latency.is_empty() => Err(denial),
-            denial => {
-                tally.denial = denial;
-                Ok((tally, took))
-            }
+        let took = start.elapsed();
+        let run = Arc::into_inner(run).ok_or("a sender is still running")?;
+        let mut stats = run.stats.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stats.fail(RequestError::NotSent, run.schedule.unsent());
+        match stats.refusal {
+            Some(reason) if stats.is_denied() && stats.latency.is_empty() => Err(reason),
+            _ => Ok((stats, took)),
         }
     }
 
-    /// Opens all connections at once, so that opening them is not measured.
-    async fn connect(&self) -> Result<Vec<Connection>, String> {
-        let mut opening = JoinSet::new();
-        for _ in 0..self.options.connections {
-            let mut connection = Connection::new(self.addresses.clone());
-            opening.spawn(async move { connection.open().await.map(|()| connection) });
-        }
-        let opened = opening.join_all().await.into_iter().collect::<Result<_, _>>();
-        opened.map_err(|error| format!("{} cannot be reached: {error}", self.options.target))
-    }
-
-    async fn verify(&mut self, acknowledged: Vec<Acknowledged>) -> Result<verify::Verdict, String> {
-        let ledger = Ledger {
-            things: self.things.clone(),
-            acknowledged,
-            has_starts: self.options.mix == Mix::Lifecycle,
-            prefix: self.options.target.prefix.clone(),
-        };
+    async fn verify(&mut self, acknowledged: Vec<Acknowledged>) -> Result<Verdict, String> {
         tokio::select! {
-            verdict = verify(ledger, &self.addresses, self.options.connections) => verdict,
-            signal = self.shutdown.requested() => Err(format!("{signal}: not verified to the end")),
+            verdict = verify(&self.workload, acknowledged, &self.addresses, self.options.connections) => verdict,
+            signal = self.shutdown.requested() => Err(format!("{signal}: the verification is incomplete")),
         }
     }
 }

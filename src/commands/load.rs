@@ -3,18 +3,13 @@
 use std::ffi::OsString;
 
 use super::result::{CommandError, print};
-use crate::load::{
-    self,
-    options::{HELP, Request},
-};
+use crate::load::{self, HELP, Options};
 
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {
-    let request = Request::read(arguments, std::env::var_os("DEPLOYLOG_TOKEN"));
-    let Request::Run(options) = request.map_err(CommandError::bad_settings)? else {
+    let options = Options::parse(arguments, std::env::var_os("DEPLOYLOG_TOKEN"));
+    let Some(options) = options.map_err(CommandError::bad_settings)? else {
         print(HELP);
         return Ok(());
     };
-    let outcome = load::run(&options).await.map_err(CommandError::failed)?;
-    print(&outcome.text);
-    outcome.complaint.map_or(Ok(()), |complaint| Err(CommandError::failed(complaint)))
+    load::run(&options, print).await.map_err(CommandError::failed)
 }

@@ -1,84 +1,75 @@
-//! `deploylog load`: its flags. Every mistake is reported at once.
+//! The command line of `deploylog load`. All mistakes are reported at once.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ffi::OsString,
-    ops::RangeInclusive,
-    str::FromStr,
-    time::Duration,
+use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use lexopt::{
+    Arg::{Long, Short},
+    Parser,
 };
 
 use super::target::Target;
 
-/// What `deploylog load --help` prints.
+/// The text of `deploylog load --help`.
 pub const HELP: &str = "\
-deploylog load sends load to a deploylog and says how it was taken.
+deploylog load sends requests to a deploylog service and measures its responses.
 
 usage: deploylog load --url URL [FLAGS]
 
-It records for good: every run's records are of components load-RUN-0,
-load-RUN-1, …, RUN being a token of its own, and of the owner load.
+The records of a run are not deleted afterwards. Their components are load-RUN-0,
+load-RUN-1, …, where RUN is different in every run. Their owner is load.
 
 flags
-  --url URL          the service: http://host:port, with a path where it has one;
-                     required, and nothing else is ever spoken to
-  --connections N    [64] kept open, one request at a time on each
-  --rate N           requests a second, sent when they are due (open loop); latency
-                     counts from then, so that a pause of the service is seen by
-                     every request that falls into it. Without it each connection
-                     sends as soon as it has its answer (closed loop)
+  --url URL          the service: http://host:port, optionally followed by a path.
+                     Required; load connects to no other address
+  --connections N    [64] connections; each sends one request at a time
+  --rate N           requests per second, each sent when it is due (open loop).
+                     Latency counts from then, so a pause of the service delays
+                     every request that is due during the pause. Without --rate
+                     each connection sends as soon as it has a response (closed
+                     loop)
   --duration S       [10] seconds
-  --mix MIX          [record]   finished deploys, each of a version of its own
+  --mix MIX          [record]   finished deploys, each with its own version
                      lifecycle  a start, then its finish
-                     read       one record at a time, of 1,000 recorded before
-  --components N     [200] that the records are spread over
-  --keys             sends an Idempotency-Key, each request its own
-  --retry            sends a request again, with the same key, after 429, 502, 503,
-                     504, a broken connection or 10 s without an answer: until it
-                     is acknowledged, or until 30 s after the run's end
-  --verify           reads every acknowledged record back. lost: it is gone; wrong:
-                     it is not as sent, or a finish without its start; doubled: a
-                     record too many. Where the service asks for a token it takes one
-                     with the scope admin to read, or public reads
-  --json             the result as one JSON object, and no progress
+                     read       one record at a time, from 1,000 recorded first
+  --components N     [200] components that the records are spread over
+  --keys             send an Idempotency-Key with each record
+  --retry            send a request again, with the same key, after status 429, 502,
+                     503 or 504, a broken connection, or 10 s without a response.
+                     Retries stop 30 s after the end of the run
+  --verify           read every acknowledged record back. lost: the record is gone;
+                     wrong: it is not as sent, or a finish lacks its start; doubled:
+                     it was recorded twice. With tokens, this needs a token with the
+                     scope admin, or public reads
+  --json             print the result as one JSON object, and no progress
   -h, --help
 
-variable
-  DEPLOYLOG_TOKEN    a token that is sent along, for a service that asks for one: of the
-                     scope write to record, of admin to read as well
+environment variable
+  DEPLOYLOG_TOKEN    the API token to send. It needs the scope write to record, and
+                     admin to record and read
 
-Latency is that of the requests that succeeded, from first sent (or due) to done.
-SIGINT ends the run early; its result is told all the same.
+Latency covers the requests that succeeded. It counts from the first attempt, or from
+the due time, to the complete response. SIGINT ends the run early and still prints the
+result.
 
 exit codes
-  0   every request succeeded, and --verify found nothing
-  1   some failed, --verify found something, or there is no service
-  64  a wrong flag: all of them are named
+  0   every request succeeded, and --verify found no problem
+  1   a request failed, --verify found a problem, or the service cannot be reached
+  64  invalid flags; all of them are reported
 ";
 
-/// What was asked for.
-#[derive(Debug)]
-pub enum Request {
-    /// To send load.
-    Run(Options),
-    /// To print [`HELP`].
-    Help,
-}
-
-/// What is sent.
+/// The kind of requests to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
     /// Finished deploys.
     Record,
     /// A start, then its finish.
     Lifecycle,
-    /// Records that were recorded before.
+    /// Reads of records that were recorded first.
     Read,
 }
 
 impl Mix {
-    /// As the flag has it.
-    #[must_use]
+    /// The value of the flag.
     pub fn name(self) -> &'static str {
         match self {
             Self::Record => "record",
@@ -88,161 +79,111 @@ impl Mix {
     }
 }
 
-/// How a record is brought to the service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Sent once.
-    Once,
-    /// Sent once, with an `Idempotency-Key`.
-    Keyed,
-    /// With a key, and sent again until it is acknowledged.
-    Retried,
-}
-
-/// A run's settings.
-#[derive(Clone, Debug)]
+/// The settings of a run.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each flag without a value")]
 pub struct Options {
-    /// Who is spoken to.
     pub target: Target,
-    /// Sent along with every request.
     pub token: Option<String>,
-    /// Kept open.
     pub connections: usize,
-    /// Requests a second; none: closed loop.
+    /// Requests per second; `None` for a closed loop.
     pub rate: Option<f64>,
-    /// How long.
     pub duration: Duration,
-    /// What is sent.
     pub mix: Mix,
-    /// That the records are spread over.
     pub components: u64,
-    /// How often, at most.
-    pub delivery: Delivery,
-    /// Whether what was acknowledged is read back.
+    pub has_keys: bool,
+    pub is_retrying: bool,
     pub is_verifying: bool,
-    /// Whether the result is JSON.
     pub is_json: bool,
 }
 
-/// With a value, and its default (empty: none).
-const FLAGS: [(&str, &str); 6] =
-    [("url", ""), ("connections", "64"), ("rate", ""), ("duration", "10"), ("mix", "record"), ("components", "200")];
-/// Without a value.
-const SWITCHES: [&str; 4] = ["keys", "retry", "verify", "json"];
-
-impl Request {
-    /// Reads what follows `load` on the command line, and the token out of its variable. Fails with all mistakes.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>, token: Option<OsString>) -> Result<Self, Vec<String>> {
-        use lexopt::Arg::{Long, Short};
-        let mut parser = lexopt::Parser::from_args(arguments);
-        let mut flags =
-            Flags { values: HashMap::from(FLAGS.map(|(flag, value)| (flag, value.to_owned()))), ..Flags::default() };
+impl Options {
+    /// Parses the arguments after `load` and the value of `DEPLOYLOG_TOKEN`. `Ok(None)` stands for `--help`. Fails with
+    /// all mistakes.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = OsString>,
+        token: Option<OsString>,
+    ) -> Result<Option<Self>, Vec<String>> {
+        let mut parser = Parser::from_args(arguments);
+        let mut mistakes = Vec::new();
+        let mut has_url = false;
+        let mut options = Self {
+            target: Target::default(),
+            token: parse_token(token).unwrap_or_else(|mistake| {
+                mistakes.push(mistake);
+                None
+            }),
+            connections: 64,
+            rate: None,
+            duration: Duration::from_secs(10),
+            mix: Mix::Record,
+            components: 200,
+            has_keys: false,
+            is_retrying: false,
+            is_verifying: false,
+            is_json: false,
+        };
         loop {
             match parser.next() {
                 Ok(None) => break,
-                Ok(Some(Short('h') | Long("help"))) => return Ok(Self::Help),
-                Ok(Some(Long(name))) => {
-                    let name = name.to_owned();
-                    flags.take(&name, &mut parser);
+                Ok(Some(Short('h') | Long("help"))) => return Ok(None),
+                Ok(Some(Long(flag))) => {
+                    let flag = flag.to_owned();
+                    has_url |= flag == "url";
+                    let mistake = options.set(&flag, &mut parser).err();
+                    mistakes.extend(mistake.map(|reason| format!("--{flag} {reason}")));
                 }
-                Ok(Some(argument)) => flags.mistakes.push(argument.unexpected().to_string()),
-                Err(error) => flags.mistakes.push(error.to_string()),
+                Ok(Some(argument)) => mistakes.push(argument.unexpected().to_string()),
+                Err(error) => mistakes.push(error.to_string()),
             }
         }
-        let token = flags.token(token);
-        flags.options(token).map(Self::Run).ok_or(flags.mistakes)
+        if !has_url {
+            mistakes.push("--url is missing: add the URL of the service".to_owned());
+        }
+        if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
+    }
+
+    /// The error continues a sentence that begins with the flag.
+    fn set(&mut self, flag: &str, parser: &mut Parser) -> Result<(), String> {
+        match flag {
+            "url" => self.target = Target::parse(&value(parser)?)?,
+            "connections" => self.connections = number(parser, 1..=10_000)?,
+            "rate" => self.rate = Some(number(parser, 0.01..=1e6)?),
+            "duration" => self.duration = Duration::from_secs_f64(number(parser, 0.01..=86_400.0)?),
+            "mix" => {
+                let (name, mut mixes) = (value(parser)?, [Mix::Record, Mix::Lifecycle, Mix::Read].into_iter());
+                let mix = mixes.find(|mix| mix.name() == name);
+                self.mix = mix.ok_or_else(|| format!("must be record, lifecycle or read, not {name:?}"))?;
+            }
+            "components" => self.components = number(parser, 1..=1_000_000)?,
+            "keys" => self.has_keys = true,
+            "retry" => (self.has_keys, self.is_retrying) = (true, true),
+            "verify" => self.is_verifying = true,
+            "json" => self.is_json = true,
+            _ => {
+                // The value of an unknown flag is not a mistake of its own.
+                let _ = parser.optional_value();
+                return Err("is not a flag of load: see deploylog load --help".to_owned());
+            }
+        }
+        Ok(())
     }
 }
 
-/// The flags so far, and what is wrong with them.
-#[derive(Default)]
-struct Flags {
-    values: HashMap<&'static str, String>,
-    switches: HashSet<&'static str>,
-    mistakes: Vec<String>,
+/// An empty variable counts as unset. The message never contains the value.
+fn parse_token(variable: Option<OsString>) -> Result<Option<String>, String> {
+    let Some(variable) = variable.filter(|value| !value.is_empty()) else { return Ok(None) };
+    let token = variable.into_string().ok().filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
+    token.map(Some).ok_or_else(|| "DEPLOYLOG_TOKEN is not a token: use visible ASCII characters only".to_owned())
 }
 
-impl Flags {
-    fn take(&mut self, name: &str, parser: &mut lexopt::Parser) {
-        if let Some(switch) = SWITCHES.into_iter().find(|switch| *switch == name) {
-            self.switches.insert(switch);
-            return;
-        }
-        let Some((flag, _)) = FLAGS.into_iter().find(|(flag, _)| *flag == name) else {
-            self.mistakes.push(format!("--{name} is no flag of load: see deploylog load --help"));
-            // Its value, if it has one, is nothing else.
-            let _ = parser.optional_value();
-            return;
-        };
-        match parser.value().map(OsString::into_string) {
-            Ok(Ok(value)) => drop(self.values.insert(flag, value)),
-            Ok(Err(_)) => self.mistakes.push(format!("--{flag} is not UTF-8")),
-            Err(_) => self.mistakes.push(format!("--{flag} needs a value")),
-        }
-    }
+fn value(parser: &mut Parser) -> Result<String, String> {
+    let value = parser.value().map_err(|_| "needs a value".to_owned())?;
+    value.into_string().map_err(|_| "must be UTF-8".to_owned())
+}
 
-    /// Reads every flag before it gives up on any.
-    fn options(&mut self, token: Option<String>) -> Option<Options> {
-        let target = self.target();
-        let connections = self.number("connections", "a number from 1 to 10000", 1..=10_000);
-        let rate = if self.value("rate").is_empty() {
-            Some(None)
-        } else {
-            self.number("rate", "a number from 0.01 to 1000000", 0.01..=1e6).map(Some)
-        };
-        let duration = self.number("duration", "a number of seconds from 0.01 to 86400", 0.01..=86_400.0);
-        let mix = [Mix::Record, Mix::Lifecycle, Mix::Read].into_iter().find(|mix| mix.name() == self.value("mix"));
-        if mix.is_none() {
-            self.mistakes.push(format!("--mix must be record, lifecycle or read, not {:?}", self.value("mix")));
-        }
-        let components = self.number("components", "a number from 1 to 1000000", 1..=1_000_000);
-        let has = |switch| self.switches.contains(switch);
-        let options = Options {
-            target: target?,
-            token,
-            connections: connections?,
-            rate: rate?,
-            duration: Duration::from_secs_f64(duration?),
-            mix: mix?,
-            components: components?,
-            delivery: match (has("retry"), has("keys")) {
-                (true, _) => Delivery::Retried,
-                (false, true) => Delivery::Keyed,
-                (false, false) => Delivery::Once,
-            },
-            is_verifying: has("verify"),
-            is_json: has("json"),
-        };
-        self.mistakes.is_empty().then_some(options)
-    }
-
-    fn value(&self, flag: &str) -> &str {
-        self.values.get(flag).map_or("", String::as_str)
-    }
-
-    /// A variable that is set to nothing is not set. What it holds is never repeated.
-    fn token(&mut self, variable: Option<OsString>) -> Option<String> {
-        let variable = variable.filter(|value| !value.is_empty())?;
-        let token = variable.into_string().ok().filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
-        if token.is_none() {
-            self.mistakes.push("DEPLOYLOG_TOKEN holds no token: it has something else than visible ASCII".to_owned());
-        }
-        token
-    }
-
-    fn target(&mut self) -> Option<Target> {
-        let target = match self.value("url") {
-            "" => Err("is missing: which service is meant?".to_owned()),
-            url => Target::parse(url),
-        };
-        target.map_err(|reason| self.mistakes.push(format!("--url {reason}"))).ok()
-    }
-
-    fn number<T: FromStr + PartialOrd>(&mut self, flag: &str, wanted: &str, within: RangeInclusive<T>) -> Option<T> {
-        let number = self.value(flag).parse().ok().filter(|number| within.contains(number));
-        if number.is_none() {
-            self.mistakes.push(format!("--{flag} must be {wanted}, not {:?}", self.value(flag)));
-        }
-        number
-    }
+fn number<T: FromStr + PartialOrd + Display>(parser: &mut Parser, range: RangeInclusive<T>) -> Result<T, String> {
+    let text = value(parser)?;
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("must be a number from {} to {}, not {text:?}", range.start(), range.end()))
 }

@@ -1,113 +1,118 @@
-//! What is said at the end: for people, or as JSON.
+//! What a run prints: a progress line while it runs and the result at its end, as text or JSON.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{bars, options::Options, tally::Tally, verify::Verdict};
+use super::{options::Options, stats::Stats, thresholds, verify::Verdict};
 
-/// The percentiles that are told.
-const PERCENTILES: [(&str, f64); 7] =
-    [("50", 50.0), ("75", 75.0), ("90", 90.0), ("95", 95.0), ("99", 99.0), ("99.9", 99.9), ("99.99", 99.99)];
+const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
-/// A run's result.
-pub struct Report<'a> {
-    /// What was asked for.
-    pub options: &'a Options,
-    /// From the first request to the last answer.
-    pub took: Duration,
-    /// What came of the requests.
-    pub tally: &'a Tally,
-    /// What was read back, where it was.
-    pub verdict: Option<&'a Verdict>,
+/// The lines on standard error while a run is going on.
+pub struct Progress {
+    pub start: Instant,
+    pub duration: Duration,
+    /// The number of requests in the line before, and its time.
+    pub before: (u64, Instant),
 }
 
-impl Report<'_> {
-    fn per_second(&self) -> f64 {
-        let seconds = self.took.as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let requests = self.tally.requests() as f64;
-        if seconds > 0.0 { requests / seconds } else { 0.0 }
+impl Progress {
+    /// Formats the next line.
+    pub fn line(&mut self, stats: &Stats) -> String {
+        let (now, requests, (requests_before, time)) = (Instant::now(), stats.requests(), self.before);
+        self.before = (requests, now);
+        format!(
+            "{:>3.0} of {} s  {:>8.0} per second  99 %: {:>8}  retries {}  errors {}",
+            (now - self.start).as_secs_f64(),
+            self.duration.as_secs_f64(),
+            per_second(requests - requests_before, now - time),
+            thresholds::time(stats.percentile(99.0)),
+            stats.retries,
+            stats.failed()
+        )
     }
+}
 
-    /// One JSON object, without a line's end.
-    pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
+#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn per_second(requests: u64, time: Duration) -> f64 {
+    requests as f64 / time.as_secs_f64().max(0.001)
+}
+
+/// The result of a run. `Display` writes it as text.
+pub struct LoadReport<'a> {
+    pub options: &'a Options,
+    /// From the start to the last response.
+    pub took: Duration,
+    pub stats: &'a Stats,
+    pub verdict: Option<&'a Verdict>,
 }
 
 fn thousandths(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-impl Serialize for Report<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (options, tally) = (self.options, self.tally);
-        let errors: BTreeMap<_, _> = tally.failures.iter().map(|(failure, count)| (failure.name(), count)).collect();
-        let mut latency = serde_json::Map::new();
-        latency.insert("mean".to_owned(), thousandths(tally.latency.mean()).into());
-        for (name, percent) in PERCENTILES {
-            latency.insert(format!("p{name}"), tally.latency.value_at_quantile(percent / 100.0).into());
-        }
-        latency.insert("max".to_owned(), tally.latency.max().into());
-        let mut fields = serializer.serialize_map(None)?;
-        fields.serialize_entry("url", &options.target.to_string())?;
-        fields.serialize_entry("mix", options.mix.name())?;
-        fields.serialize_entry("connections", &options.connections)?;
-        fields.serialize_entry("rate", &options.rate)?;
-        fields.serialize_entry("seconds", &thousandths(self.took.as_secs_f64()))?;
-        fields.serialize_entry("requests", &tally.requests())?;
-        fields.serialize_entry("per_second", &thousandths(self.per_second()))?;
-        fields.serialize_entry("behind_seconds", &options.rate.map(|_| thousandths(tally.behind.as_secs_f64())))?;
-        fields.serialize_entry("statuses", &tally.statuses)?;
-        fields.serialize_entry("errors", &errors)?;
-        fields.serialize_entry("retries", &tally.retries)?;
-        fields.serialize_entry("latency_us", &latency)?;
-        fields.serialize_entry("verify", &self.verdict)?;
-        fields.end()
+impl LoadReport<'_> {
+    pub fn json(&self) -> Value {
+        let Self { options, stats, took, verdict } = self;
+        let percentiles = PERCENTILES.map(|percent| (format!("p{percent}"), stats.percentile(percent).into()));
+        let mut latency = serde_json::Map::from_iter(percentiles);
+        latency.insert("mean".to_owned(), thousandths(stats.latency.mean()).into());
+        latency.insert("max".to_owned(), stats.latency.max().into());
+        json!({
+            "url": options.target.to_string(),
+            "mix": options.mix.name(),
+            "connections": options.connections,
+            "rate": options.rate,
+            "seconds": thousandths(took.as_secs_f64()),
+            "requests": stats.requests(),
+            "per_second": thousandths(per_second(stats.requests(), *took)),
+            "behind_seconds": options.rate.map(|_| thousandths(stats.behind.as_secs_f64())),
+            "statuses": stats.statuses,
+            "errors": stats.errors,
+            "retries": stats.retries,
+            "latency_us": latency,
+            "verify": verdict,
+        })
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for LoadReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (options, tally) = (self.options, self.tally);
-        let pace = options.rate.map_or("as fast as answered".to_owned(), |rate| format!("{rate} a second"));
-        writeln!(
-            f,
-            "{}: {} on {} connections, {pace}, for {} s\n",
-            options.target,
-            options.mix.name(),
-            options.connections,
-            options.duration.as_secs_f64()
-        )?;
-        let took = self.took.as_secs_f64();
-        writeln!(f, "{} requests in {took:.2} s: {:.1} a second", tally.requests(), self.per_second())?;
+        let Self { options, stats, took, verdict } = self;
+        let (target, mix, connections) = (&options.target, options.mix.name(), options.connections);
+        let rate = options.rate.map_or("at full rate".to_owned(), |rate| format!("at {rate} requests per second"));
+        let duration = options.duration.as_secs_f64();
+        writeln!(f, "{target}: mix {mix} on {connections} connections, {rate}, for {duration} s\n")?;
+        let (requests, seconds) = (stats.requests(), took.as_secs_f64());
+        writeln!(f, "{requests} requests in {seconds:.2} s: {:.1} per second", per_second(requests, *took))?;
         if options.rate.is_some() {
-            writeln!(f, "the last was sent {} after it was due", bars::time(micros(tally.behind)))?;
+            let behind = u64::try_from(stats.behind.as_micros()).unwrap_or(u64::MAX);
+            writeln!(f, "the last request was sent {} after it was due", thresholds::time(behind))?;
         }
-        let answers: Vec<_> = tally.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
-        writeln!(f, "answers   {}", if answers.is_empty() { "none".to_owned() } else { answers.join(", ") })?;
-        if tally.retries > 0 {
-            writeln!(f, "retries   {}", tally.retries)?;
+        let statuses: Vec<_> = stats.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        writeln!(f, "responses {}", if statuses.is_empty() { "none".to_owned() } else { statuses.join(", ") })?;
+        if stats.retries > 0 {
+            writeln!(f, "retries   {}", stats.retries)?;
         }
-        writeln!(f, "errors    {}", if tally.failed() == 0 { "none".to_owned() } else { tally.failed().to_string() })?;
-        for (failure, count) in &tally.failures {
-            writeln!(f, "  {count:>7}  {}", failure.sentence())?;
+        writeln!(f, "errors    {}", stats.failed())?;
+        for (error, count) in &stats.errors {
+            writeln!(f, "  {count:>7}  {}", error.sentence())?;
         }
-        if let Some(refusal) = &tally.first_refusal {
-            writeln!(f, "refused   {refusal}  (the first one)")?;
+        if let Some(refusal) = &stats.refusal {
+            writeln!(f, "refusal   {refusal}")?;
         }
-        if !tally.latency.is_empty() {
+        if !stats.latency.is_empty() {
             writeln!(f, "\nlatency")?;
-            for (name, percent) in PERCENTILES {
-                writeln!(f, "  {name:>5} %  {:>8}", bars::time(tally.latency.value_at_quantile(percent / 100.0)))?;
+            for percent in PERCENTILES {
+                writeln!(f, "  {percent:>5} %  {:>8}", thresholds::time(stats.percentile(percent)))?;
             }
-            writeln!(f, "  max      {:>8}", bars::time(tally.latency.max()))?;
+            writeln!(f, "  max      {:>8}", thresholds::time(stats.latency.max()))?;
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of u64")]
-            writeln!(f, "  mean     {:>8}", bars::time(tally.latency.mean().round() as u64))?;
-            write!(f, "\n{}", bars::histogram(&tally.latency))?;
+            writeln!(f, "  mean     {:>8}", thresholds::time(stats.latency.mean().round() as u64))?;
+            write!(f, "\n{}", thresholds::histogram(&stats.latency))?;
         }
-        if let Some(verdict) = self.verdict {
+        if let Some(verdict) = verdict {
             writeln!(f, "\n{verdict}")?;
             for example in &verdict.examples {
                 writeln!(f, "  {example}")?;
@@ -115,8 +120,4 @@ impl fmt::Display for Report<'_> {
         }
         Ok(())
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,140 +1,131 @@
-//! One connection's part of a run.
+//! Sends the requests of one connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
 use super::{
-    answer::Failure,
-    connection::Connection,
+    connection::{HttpConnection, RequestError},
     options::Mix,
-    pace::{GRACE, Pace},
-    tally::Shared,
-    things::{Acknowledged, Step, Thing, Things},
+    schedule::Schedule,
+    stats::Stats,
+    workload::{Acknowledged, Item, Step, Workload},
 };
 
-/// Between two attempts: at first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// What all senders of a run have in common.
+/// A run, shared by all its senders.
 pub struct Run {
-    /// Before `/api/`.
-    pub prefix: String,
-    /// What is sent.
     pub mix: Mix,
-    /// Its content.
-    pub things: Arc<Things>,
-    /// The ids that are read, where the mix reads.
-    pub ids: Arc<[i64]>,
-    /// When.
-    pub pace: Pace,
-    /// Whether it is sent until it is acknowledged.
+    pub workload: Arc<Workload>,
+    /// The ids that the mix `read` reads.
+    pub ids: Vec<i64>,
+    pub schedule: Arc<Schedule>,
     pub is_retrying: bool,
-    /// Whether what is acknowledged is kept.
-    pub keeps_ids: bool,
-    /// What came of it.
-    pub tally: Shared,
+    /// Whether the acknowledged records are needed later.
+    pub keeps_records: bool,
+    pub stats: Mutex<Stats>,
 }
 
-/// Sends on one connection.
+impl Run {
+    pub fn stats(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub struct Sender {
     run: Arc<Run>,
-    connection: Connection,
+    connection: HttpConnection,
     request: Vec<u8>,
     body: Vec<u8>,
-    /// The deploy whose start was sent, and the start's id, 0 if it is not known.
-    under_way: Option<(u64, i64)>,
+    /// The number of the deploy whose start was sent, and the id of that start if it was acknowledged.
+    started: Option<(u64, Option<i64>)>,
     random: u64,
     pause: Duration,
 }
 
 impl Sender {
-    /// The sender with this number; its connection is opened when it is first used, if it was not before.
-    #[must_use]
-    pub fn new(run: Arc<Run>, connection: Connection, number: u64) -> Self {
+    /// Different numbers read the ids in different orders.
+    pub fn new(run: Arc<Run>, connection: HttpConnection, number: u64) -> Self {
         let random = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { run, connection, request: Vec::new(), body: Vec::new(), under_way: None, random, pause: PAUSES.0 }
+        Self { run, connection, request: Vec::new(), body: Vec::new(), started: None, random, pause: FIRST_PAUSE }
     }
 
-    /// Sends until the run is over.
+    /// Sends requests until the schedule ends.
     pub async fn send_all(mut self) {
-        while let Some(due) = self.run.pace.next().await {
-            let late = due.elapsed();
-            let thing = self.write_next();
-            let id = self.settle(due, late, thing).await;
-            if let Some(thing) = thing {
-                self.under_way = (thing.step() == Step::Start).then(|| (thing.number(), id.unwrap_or(0)));
-            }
+        while let Some(due) = self.run.schedule.next().await {
+            let item = self.write_next();
+            let id = self.send(due, item).await;
+            self.started = item.filter(|item| item.step == Step::Start).map(|item| (item.number, id));
         }
     }
 
-    /// Writes the next request; the thing that it records, if it does.
-    fn write_next(&mut self) -> Option<Thing> {
+    /// Writes the next request and returns the item that it records; `None` for a read.
+    fn write_next(&mut self) -> Option<Item> {
         let run = &*self.run;
-        let thing = match (run.mix, self.under_way) {
+        let (number, step) = match (run.mix, self.started) {
             (Mix::Read, _) => {
-                // xorshift: any order will do that no cache foresees.
-                self.random ^= self.random << 13;
-                self.random ^= self.random >> 7;
-                self.random ^= self.random << 17;
-                let id = usize::try_from(self.random).ok().and_then(|random| run.ids.get(random % run.ids.len()));
-                let path = format_args!("{}/api/{}", run.prefix, id.copied().unwrap_or_default());
-                run.things.write_read(path, &mut self.request);
+                // A linear congruential generator: cheap, and no cache predicts it.
+                self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                let id = usize::try_from(self.random >> 33).ok().and_then(|random| run.ids.get(random % run.ids.len()));
+                run.workload.write_read(format_args!("/api/{}", id.copied().unwrap_or_default()), &mut self.request);
                 return None;
             }
-            (Mix::Record, _) => Thing::new(run.things.draw(), Step::Whole),
-            (Mix::Lifecycle, None) => Thing::new(run.things.draw(), Step::Start),
-            (Mix::Lifecycle, Some((number, _))) => Thing::new(number, Step::Finish),
+            (Mix::Record, _) => (run.workload.next_number(), Step::Whole),
+            (Mix::Lifecycle, None) => (run.workload.next_number(), Step::Start),
+            (Mix::Lifecycle, Some((number, _))) => (number, Step::Finish),
         };
-        run.things.write_record(thing, &mut self.request, &mut self.body);
-        Some(thing)
+        let item = Item { number, step };
+        run.workload.write_record(item, &mut self.request, &mut self.body);
+        Some(item)
     }
 
-    /// Sends the request until it has succeeded, or failed for good; the id of what it recorded.
-    async fn settle(&mut self, due: Instant, late: Duration, thing: Option<Thing>) -> Option<i64> {
+    /// Sends the request until it succeeds or is not retried any more. Returns the id of the recorded item.
+    async fn send(&mut self, due: Instant, item: Option<Item>) -> Option<i64> {
         let run = &*self.run;
+        let behind = due.elapsed();
         loop {
-            let (failure, is_passing, wanted) = match self.connection.exchange(&self.request).await {
-                Ok(answer) if answer.is_success() => {
-                    let id = thing.and_then(|_| answer.id());
-                    if thing.is_none() || id.is_some() {
-                        let mut tally = run.tally.lock();
-                        tally.succeed(answer.head.status, due.elapsed());
-                        tally.behind = late;
-                        if let (Some(thing), Some(id), true) = (thing, id, run.keeps_ids) {
-                            let start =
-                                if thing.step() == Step::Finish { self.under_way.map_or(0, |(_, id)| id) } else { 0 };
-                            tally.acknowledged.push(Acknowledged { thing, id, start });
+            let (error, is_transient, retry_after) = match self.connection.exchange(&self.request).await {
+                Err(error) => (error, error.is_transient(), None),
+                Ok(response) => {
+                    let id = item.and_then(|_| response.id());
+                    let mut stats = run.stats();
+                    if response.is_success() && id.is_some() == item.is_some() {
+                        stats.succeed(response.head.status, due.elapsed());
+                        stats.behind = behind;
+                        if let (Some(item), Some(id), true) = (item, id, run.keeps_records) {
+                            let start = self.started.filter(|_| item.step == Step::Finish);
+                            let start_id = start.and_then(|(_, id)| id);
+                            stats.acknowledged.push(Acknowledged { item, id, start_id });
                         }
-                        self.pause = PAUSES.0;
+                        self.pause = FIRST_PAUSE;
                         return id;
                     }
-                    run.tally.lock().refuse(answer.head.status, || answer.excerpt());
-                    (Failure::Unreadable, false, None)
-                }
-                Ok(answer) => {
-                    if let Some(denial) = answer.denial() {
-                        run.tally.lock().denial = Some(denial);
-                        run.pace.stop();
+                    stats.refuse(&response);
+                    if response.is_denied() {
+                        run.schedule.stop();
                     }
-                    run.tally.lock().refuse(answer.head.status, || answer.excerpt());
-                    (Failure::Status, answer.is_passing(), answer.head.retry_after)
+                    let error = if response.is_success() { RequestError::Unreadable } else { RequestError::Status };
+                    (error, response.is_transient(), response.head.retry_after)
                 }
-                Err(failure) => (failure, failure.is_passing(), None),
             };
-            let is_final = !(run.is_retrying && is_passing) || run.pace.is_over(GRACE);
+            let is_final = !(run.is_retrying && is_transient) || run.schedule.is_over();
             if is_final {
-                run.tally.lock().fail(failure);
+                run.stats().fail(error, 1);
             }
-            if !is_final || failure == Failure::Connect {
-                // Nobody is helped by attempts that only fail faster.
-                sleep(wanted.unwrap_or(self.pause).min(PAUSES.1)).await;
-                self.pause = (self.pause * 2).min(PAUSES.1);
+            // Without a pause, a failed connection would fail again at once.
+            if !is_final || error == RequestError::Connect {
+                sleep(retry_after.unwrap_or(self.pause).min(MAX_PAUSE)).await;
+                self.pause = (self.pause * 2).min(MAX_PAUSE);
             }
             if is_final {
                 return None;
             }
-            run.tally.lock().retries += 1;
+            run.stats().retries += 1;
         }
     }
 }

@@ -1,50 +1,46 @@
-//! Who is spoken to.
+//! The service that receives the load.
 
-/// An http URL, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use std::fmt;
+
+/// The parts of an http URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// Host and port as written: the `Host` header.
     pub authority: String,
-    /// The name or address alone, without brackets.
-    pub host: String,
-    /// 80 where none is written.
-    pub port: u16,
-    /// What goes before `/api/`: empty, or a path without a slash at its end.
+    /// Host and port; port 80 if the URL has none.
+    pub address: String,
+    /// The path before `/api/`, without a slash at the end; often empty.
     pub prefix: String,
 }
 
 impl Target {
-    /// Reads a URL. Fails with what follows `--url` in a sentence.
+    /// Parses a URL. The error continues a sentence that begins with `--url`.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wanted = || format!("must be such as http://127.0.0.1:5000, not {url:?}");
+        let invalid = || format!("must look like http://127.0.0.1:5000, not {url:?}");
         if url.starts_with("https://") {
-            return Err("asks for https, which load does not speak: name the service's own http address".to_owned());
+            return Err("must be an http URL, because load does not support https".to_owned());
         }
-        let rest = url.strip_prefix("http://").ok_or_else(wanted)?;
-        if rest.contains(|c: char| !c.is_ascii_graphic() || "@?#\\".contains(c)) {
-            return Err(wanted());
-        }
+        let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(wanted)?)),
-            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !authority.ends_with(']') => (host, port.parse().unwrap_or(0)),
+            _ => (authority, 80_u16),
         };
-        let port = port.map_or(Some(80), |port| port.parse().ok().filter(|port| *port > 0)).ok_or_else(wanted)?;
-        if host.is_empty() {
-            return Err(wanted());
+        let is_ipv6 = host.len() > 2 && host.starts_with('[') && host.ends_with(']');
+        let has_bad_host = host.is_empty() || !is_ipv6 && host.contains([':', '[', ']']);
+        if has_bad_host || port == 0 || rest.contains(|c: char| !c.is_ascii_graphic() || "@?#\\".contains(c)) {
+            return Err(invalid());
         }
         Ok(Self {
             authority: authority.to_owned(),
-            host: host.to_owned(),
-            port,
+            address: format!("{host}:{port}"),
             prefix: path.trim_end_matches('/').to_owned(),
         })
     }
 }
 
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "http://{}{}", self.authority, self.prefix)
     }
 }
@@ -53,29 +49,29 @@ impl std::fmt::Display for Target {
 mod tests {
     use super::Target;
 
-    fn parts(url: &str) -> (String, String, u16, String) {
-        let target = Target::parse(url).unwrap();
-        (target.authority, target.host, target.port, target.prefix)
+    #[test]
+    fn a_url_has_a_host_an_optional_port_and_an_optional_path() {
+        let assert_parts = |url: &str, parts: [&str; 3]| {
+            let Target { authority, address, prefix } = Target::parse(url).unwrap();
+            assert_eq!([&authority, &address, &prefix], parts, "{url}");
+        };
+        assert_parts("http://a", ["a", "a:80", ""]);
+        assert_parts("http://a.b:5000/", ["a.b:5000", "a.b:5000", ""]);
+        assert_parts("http://a:1/deploys/x/", ["a:1", "a:1", "/deploys/x"]);
+        assert_parts("http://[::1]:5000", ["[::1]:5000", "[::1]:5000", ""]);
+        assert_parts("http://[::1]", ["[::1]", "[::1]:80", ""]);
     }
 
     #[test]
-    fn a_url_has_a_host_a_port_and_perhaps_a_path() {
-        let of = |authority: &str, host: &str, port, prefix: &str| (authority.into(), host.into(), port, prefix.into());
-        assert_eq!(parts("http://a"), of("a", "a", 80, ""));
-        assert_eq!(parts("http://a.b:5000/"), of("a.b:5000", "a.b", 5000, ""));
-        assert_eq!(parts("http://a:1/deploys/x/"), of("a:1", "a", 1, "/deploys/x"));
-        assert_eq!(parts("http://[::1]:5000"), of("[::1]:5000", "::1", 5000, ""));
-        assert_eq!(parts("http://[::1]"), of("[::1]", "::1", 80, ""));
-    }
-
-    #[test]
-    fn what_is_no_http_url_is_refused() {
+    fn an_invalid_url_is_refused() {
         for url in ["", "a:5000", "ftp://a", "http://", "http://:1", "http://a:b", "http://a:0", "http://a:65536"] {
-            assert!(Target::parse(url).unwrap_err().contains("must be such as"), "{url}");
+            assert!(Target::parse(url).unwrap_err().contains("must look like"), "{url}");
         }
-        for url in
-            ["http://u:p@a", "http://a/?q", "http://a#b", "http://a b", "http://[::1", "http://[::1]5", "http://é"]
+        for url in ["http://u:p@a", "http://a/?q", "http://a#b", "http://a b", "http://é", "http://::1", "http://a:1:2"]
         {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+        for url in ["http://[::1", "http://[::1]5", "http://[]", "http://[]:1"] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
         assert!(Target::parse("https://a").unwrap_err().contains("https"));

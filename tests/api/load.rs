@@ -1,4 +1,4 @@
-//! `deploylog load` against the real service: what it says is what the table holds.
+//! `deploylog load` against a real service: its result matches the table.
 
 use std::{
     io::Read as _,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Database, PrivateCluster, Service, eventually, signal, sql};
 
-/// Starts it against a service, for JSON.
+/// Starts a run whose result is JSON.
 fn start(service: &Service, flags: &str) -> Child {
     let url = format!("http://{}", service.address);
     let mut arguments = vec!["load", "--json", "--url", &url];
@@ -19,7 +19,7 @@ fn start(service: &Service, flags: &str) -> Child {
     Service::spawn(&arguments, &[])
 }
 
-/// Lets a process run to its end: its exit code, and what it said on standard output and error.
+/// Waits for the end of a process. Returns its exit code, standard output and standard error.
 fn finish(mut child: Child) -> (i32, String, String) {
     let (mut out, mut err) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -27,7 +27,7 @@ fn finish(mut child: Child) -> (i32, String, String) {
     (child.wait().unwrap().code().unwrap(), out, err)
 }
 
-/// Its exit code and its result.
+/// Waits for the end of a run. Returns its exit code and result.
 #[track_caller]
 fn result(child: Child) -> (i32, Value) {
     let (code, out, err) = finish(child);
@@ -47,7 +47,7 @@ fn assert_clean(result: &Value, acknowledged: u64) {
 }
 
 #[test]
-fn every_mix_says_what_the_table_holds() {
+fn the_result_of_every_mix_matches_the_table() {
     for (mix, status) in [("record", "201"), ("lifecycle", "201"), ("read", "200")] {
         let database = Database::new();
         let service = Service::with_database(&database);
@@ -62,32 +62,33 @@ fn every_mix_says_what_the_table_holds() {
         assert_eq!(count(&database, "owner = 'load' and component like 'load-%'"), records);
         let finishes = if mix == "lifecycle" { count(&database, "status = 'deployed'") } else { 0 };
         assert_eq!(count(&database, "start_id is not null"), finishes);
-        // A deploy on each connection may lack its finish.
+        // The last deploy of each connection can lack its finish.
         assert!(count(&database, "status = 'started'").abs_diff(finishes) <= 8);
         let latency = |name: &str| result["latency_us"][name].as_f64().unwrap();
-        let rising = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max"].map(latency);
-        assert!(rising.is_sorted() && rising[0] > 0.0 && latency("mean") > 0.0, "{result}");
+        let percentiles = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max"].map(latency);
+        assert!(percentiles.is_sorted() && percentiles[0] > 0.0 && latency("mean") > 0.0, "{result}");
     }
 }
 
 #[test]
-fn a_rate_is_kept_and_its_result_told_for_people_too() {
+fn a_fixed_rate_is_kept_and_its_result_is_also_printed_as_text() {
     let service = Service::start();
     let (code, result) = result(start(&service, "--rate 150 --duration 1 --connections 4"));
     assert_eq!((code, &result["requests"], &result["rate"]), (0, &json!(150), &json!(150.0)));
-    // The last one is due a hundred and fiftieth before the end.
+    // The last request is due 1/150 s before the end.
     assert!(result["seconds"].as_f64().unwrap() > 0.98, "{result}");
     let url = format!("http://{}", service.address);
     let flags = ["load", "--url", &url, "--rate=50", "--duration=1", "--components=3", "--verify"];
     let (code, text, err) = finish(Service::spawn(&flags, &[]));
     assert_eq!((code, err.as_str()), (0, ""), "{text}");
-    for said in ["50 requests in", "201: 50", "99.99 %", " ms ", "####", "50 acknowledged: lost 0, doubled 0, wrong 0"]
+    for expected in
+        ["50 requests in", "201: 50", "99.99 %", "ms ", "####", "50 acknowledged: lost 0, doubled 0, wrong 0"]
     {
-        assert!(text.contains(said), "{said} is not in:\n{text}");
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
     }
 }
 
-/// A service that can be started again where it was: no connection takes a port of an address that is otherwise not used.
+/// Starts a service that can be restarted on its port: nothing else uses this address, so no connection takes the port.
 fn on(database: &Database, address: &str) -> Service {
     Service::with_environment(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", address)])
 }
@@ -95,7 +96,7 @@ fn on(database: &Database, address: &str) -> Service {
 const ANY_PORT: &str = "127.77.0.1:0";
 
 #[test]
-fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
+fn a_service_that_is_killed_twice_loses_doubles_and_changes_no_record() {
     let database = Database::new();
     let mut service = on(&database, ANY_PORT);
     let address = service.address.to_string();
@@ -118,7 +119,7 @@ fn a_service_killed_twice_in_a_run_loses_doubles_and_changes_nothing() {
 }
 
 #[test]
-fn a_database_restarted_and_a_service_killed_in_one_run_lose_double_and_change_nothing() {
+fn a_database_restart_and_a_killed_service_lose_double_and_change_no_record() {
     let mut cluster = PrivateCluster::start();
     let url = cluster.url();
     let at = |address: &str| Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", address)]);
@@ -143,7 +144,7 @@ fn a_database_restarted_and_a_service_killed_in_one_run_lose_double_and_change_n
 }
 
 #[test]
-fn without_retry_a_service_that_goes_is_told_and_the_run_goes_on() {
+fn without_retry_a_killed_service_is_reported_and_the_run_continues() {
     let database = Database::new();
     let service = on(&database, ANY_PORT);
     let address = service.address.to_string();
@@ -157,14 +158,14 @@ fn without_retry_a_service_that_goes_is_told_and_the_run_goes_on() {
     signal(load.id(), "INT");
     let (code, result) = result(load);
     assert_eq!(code, 1, "{result}");
-    // Which of the two is told depends on what was under way.
+    // Which of the two is counted depends on what the connections were doing.
     let errors = ["closed", "connect"].map(|kind| result["errors"][kind].as_u64().unwrap_or(0));
     assert!(errors.iter().sum::<u64>() > 0, "{result}");
     assert_eq!(result["verify"]["lost"], 0, "{result}");
 }
 
 #[test]
-fn what_is_read_back_waits_for_a_service_that_is_away_for_a_moment() {
+fn verification_waits_for_a_service_that_is_away_for_a_moment() {
     let database = Database::new();
     let service = on(&database, ANY_PORT);
     let address = service.address.to_string();
@@ -181,7 +182,7 @@ fn what_is_read_back_waits_for_a_service_that_is_away_for_a_moment() {
 }
 
 #[test]
-fn what_was_lost_changed_or_doubled_behind_its_back_is_found() {
+fn verification_finds_lost_changed_and_doubled_records() {
     for mix in ["record", "lifecycle"] {
         let service = Service::start();
         let load = start(&service, &format!("--mix {mix} --duration 60 --connections 4 --components 5 --verify"));
@@ -210,7 +211,7 @@ fn what_was_lost_changed_or_doubled_behind_its_back_is_found() {
 }
 
 #[test]
-fn a_pause_of_the_service_is_seen_by_every_request_that_was_due_in_it() {
+fn a_pause_of_the_service_delays_every_request_that_is_due_in_it() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let load = start(&service, "--rate 200 --duration 3 --connections 8 --verify");
@@ -225,13 +226,13 @@ fn a_pause_of_the_service_is_seen_by_every_request_that_was_due_in_it() {
     assert_clean(&result, 600);
     let latency = |name: &str| result["latency_us"][name].as_u64().unwrap();
     assert!(latency("max") > pause * 9 / 10, "{result}");
-    // A third of the requests were due in it; only eight were under way.
+    // A third of the requests are due in the pause, but only eight are in flight.
     assert!(latency("p90") > pause / 2, "{result}");
     assert!(latency("p50") < pause / 2, "{result}");
 }
 
 #[test]
-fn every_wrong_flag_is_named_and_nothing_is_sent_anywhere_by_default() {
+fn every_invalid_flag_is_reported_and_a_url_is_required() {
     let run = |flags: &str| {
         let mut arguments = vec!["load"];
         arguments.extend(flags.split_whitespace());
@@ -252,7 +253,7 @@ fn every_wrong_flag_is_named_and_nothing_is_sent_anywhere_by_default() {
 }
 
 #[test]
-fn its_help_names_every_flag_and_exit_code() {
+fn the_help_names_every_flag_and_exit_code() {
     let (code, help, _) = finish(Service::spawn(&["load", "--help"], &[]));
     assert_eq!(code, 0);
     for named in
@@ -260,5 +261,5 @@ fn its_help_names_every_flag_and_exit_code() {
     {
         assert!(help.contains(named), "{named} is not in:\n{help}");
     }
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "it fits a terminal");
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "the lines fit a terminal");
 }

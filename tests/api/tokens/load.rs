@@ -1,9 +1,9 @@
-//! `deploylog load` where a token is needed.
+//! `deploylog load` against a service that requires tokens.
 
 use super::create;
 use crate::harness::{Database, Service, run};
 
-/// Its exit code, and what it said on standard output and error.
+/// Returns the exit code, standard output and standard error.
 fn load(service: &Service, token: Option<&str>, flags: &[&str]) -> (i32, String, String) {
     let url = format!("http://{}", service.address);
     let arguments = [&["load", "--json", "--duration=1", "--connections=4", "--url", &url], flags].concat();
@@ -11,7 +11,7 @@ fn load(service: &Service, token: Option<&str>, flags: &[&str]) -> (i32, String,
 }
 
 #[test]
-fn load_sends_the_token_of_its_variable_with_every_request() {
+fn load_sends_its_token_with_every_request() {
     let database = Database::new();
     let admin = create(&database, "load", "admin", &["--component=load-*"]);
     let write = create(&database, "writer", "write", &[]);
@@ -26,13 +26,13 @@ fn load_sends_the_token_of_its_variable_with_every_request() {
 }
 
 #[test]
-fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
+fn a_refused_token_ends_the_run_at_once_with_one_sentence() {
     let database = Database::new();
     let read = create(&database, "reader", "read", &[]);
     let write = create(&database, "writer", "write", &[]);
     let other = create(&database, "other", "admin", &["--component=web"]);
     let service = Service::with_database(&database);
-    for (token, flags, says) in [
+    for (token, flags, expected) in [
         (None, &["--duration=600"][..], "401, this call needs a token"),
         (Some("nonsense"), &["--duration=600"], "401, the token is unknown or revoked"),
         (Some(&read), &["--duration=600", "--rate=100"], "403, this call needs a token with the scope write"),
@@ -42,21 +42,21 @@ fn a_token_that_is_not_the_right_one_ends_a_load_at_once_with_one_sentence() {
     ] {
         let (code, out, err) = load(&service, token, flags);
         assert_eq!((code, out.as_str()), (1, ""), "{flags:?} {err}");
-        assert!(err.contains(says) && err.contains("DEPLOYLOG_TOKEN"), "{flags:?}: {err}");
+        assert!(err.contains(expected) && err.contains("DEPLOYLOG_TOKEN"), "{flags:?}: {err}");
         assert_eq!(err.lines().count(), 1, "{err}");
         assert!(!token.is_some_and(|token| err.contains(token)), "{err}");
     }
     let (code, out, err) = load(&service, Some(&write), &["--verify"]);
     assert_eq!(code, 1);
-    assert!(out.contains("\"requests\""), "what was measured is told: {out}");
-    assert!(err.contains("cannot be read back: 403, this call needs a token with the scope read or admin"), "{err}");
+    assert!(out.contains("\"requests\""), "the measurements are printed: {out}");
+    assert!(err.contains("cannot be read: 403, this call needs a token with the scope read or admin"), "{err}");
 }
 
 #[test]
-fn what_is_no_token_is_refused_and_not_repeated() {
+fn an_invalid_token_is_refused_and_not_printed() {
     let service = Service::start();
     let (code, _, err) = load(&service, Some("s3cret\r\nx-evil: 1"), &[]);
     assert_eq!(code, 64);
-    assert!(err.contains("DEPLOYLOG_TOKEN holds no token") && !err.contains("s3cret"), "{err}");
-    assert_eq!(load(&service, Some(""), &[]).0, 0, "set to nothing it is not set");
+    assert!(err.contains("DEPLOYLOG_TOKEN is not a token") && !err.contains("s3cret"), "{err}");
+    assert_eq!(load(&service, Some(""), &[]).0, 0, "an empty variable counts as unset");
 }
