@@ -1,5 +1,5 @@
-//! A whole week of deploys, out of a file: every call tells it as plain SQL over that file does, at the times when it
-//! happened.
+//! A week of generated deploys: every call returns what plain SQL over the generated file gives, at the times in the
+//! file.
 
 mod calls;
 mod figures;
@@ -14,15 +14,15 @@ use crate::harness::{Database, Service, Session};
 const SINCE: &str = "2026-03-23T00:00:00Z";
 const UNTIL: &str = "2026-03-30T00:00:00Z";
 
-/// What the script writes with these arguments.
-fn generated(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+/// Runs the script and returns its output.
+fn generate(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample-data/generate");
     let output = Command::new(script).args(arguments).envs(environment.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The week in a service of its own, and as it was sent: in the table `sent`, out of which the session makes deploys.
+/// The week, imported by a service, and as it was sent in the table `sent`, from which the session derives deploys.
 struct Week {
     service: Service,
     session: Session,
@@ -31,7 +31,7 @@ struct Week {
 
 impl Week {
     fn load() -> Self {
-        let file = generated(&[], &[]);
+        let file = generate(&[], &[]);
         let lines: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let database = Database::new();
         let service = Service::with_database(&database);
@@ -43,14 +43,14 @@ impl Week {
         let session = Session::open(&database.url());
         session.execute(&format!(
             "create table sent as
-             select line, said::jsonb
-             from unnest(string_to_array(rtrim($week${file}$week$, E'\\n'), E'\\n')) with ordinality as file (said, line)"
+             select line, record::jsonb
+             from unnest(string_to_array(rtrim($week${file}$week$, E'\\n'), E'\\n')) with ordinality as file (record, line)"
         ));
         session.execute(include_str!("../sample-data/deploys.sql"));
         Self { service, session, lines }
     }
 
-    /// Rows of text, `null` for null.
+    /// Returns rows of text, with `null` for null.
     #[track_caller]
     fn sql(&self, sql: &str) -> Vec<Vec<String>> {
         let texts = |row: &tokio_postgres::SimpleQueryRow| {
@@ -59,7 +59,7 @@ impl Week {
         self.session.query(sql).iter().map(texts).collect()
     }
 
-    /// All that the call answers, page by page.
+    /// Returns the items of all pages.
     #[track_caller]
     fn pages(&self, first: &str) -> Vec<Value> {
         let (mut all, mut target) = (Vec::new(), Some(first.to_owned()));
@@ -74,21 +74,21 @@ impl Week {
     }
 }
 
-/// Such a field of a record, as SQL answers it.
+/// Formats a field of a record as SQL returns it.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[test]
 fn the_script_writes_the_same_week_wherever_it_runs() {
-    let file = generated(&[], &[]);
+    let file = generate(&[], &[]);
     let elsewhere = [("LC_ALL", "C"), ("TZ", "Asia/Tokyo"), ("PYTHONHASHSEED", "7"), ("PYTHONIOENCODING", "ascii")];
-    assert_eq!(generated(&["--seed", "11"], &elsewhere), file);
-    // Whoever changes the script changes this with it.
+    assert_eq!(generate(&["--seed", "11"], &elsewhere), file);
+    // Update this after a change of the script.
     let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, "51fe036fb08dd4bbc4ba32ce769fff09a5446573f7c1d9b3a6056845e317e7fb");
-    assert_ne!(generated(&["--seed", "12"], &[]), file);
-    let later = generated(&["--first-day", "2026-03-24"], &[]);
+    assert_ne!(generate(&["--seed", "12"], &[]), file);
+    let later = generate(&["--first-day", "2026-03-24"], &[]);
     let times = |file: &str| {
         let time = |line: &str| {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -102,49 +102,49 @@ fn the_script_writes_the_same_week_wherever_it_runs() {
 }
 
 #[test]
-fn the_week_has_what_a_week_has() {
+fn the_week_contains_every_kind_of_deploy() {
     let week = Week::load();
     assert!((3000..10_000).contains(&week.lines.len()), "{}", week.lines.len());
-    let has = |what: &str, sql: &str| {
+    let has = |kind: &str, sql: &str| {
         let count: u64 = week.sql(&format!("select count(*) from {sql}"))[0][0].parse().unwrap();
-        assert!(count > 0, "{what}");
+        assert!(count > 0, "{kind}");
         count
     };
     let deploys = has("deploys", "deploy");
     assert!((200..1000).contains(&deploys), "{deploys}");
     assert_eq!(has("components", "(select distinct component from deploy) d"), 8);
-    for what in ["failed", "aborted"] {
-        has(what, &format!("deploy where what = '{what}'"));
+    for status in ["failed", "aborted"] {
+        has(status, &format!("deploy where status = '{status}'"));
     }
     for status in ["rolled_back", "skipped", "not_executed"] {
-        has(status, &format!("sent where said ->> 'status' = '{status}'"));
+        has(status, &format!("sent where record ->> 'status' = '{status}'"));
     }
     has("a hotfix", "deploy where unplanned and environment = 'production'");
-    has("a lone stop", "deploy where began is null");
-    has("one across midnight", "deploy where began::date < at::date and environment = 'production'");
-    has("one across the week's beginning", &format!("deploy where began < '{SINCE}' and at >= '{SINCE}'"));
-    has("one across the week's end", &format!("deploy where began < '{UNTIL}' and at >= '{UNTIL}'"));
+    has("a stop without a start", "deploy where began is null");
+    has("a deploy across midnight", "deploy where began::date < at::date and environment = 'production'");
+    has("a deploy across the start of the week", &format!("deploy where began < '{SINCE}' and at >= '{SINCE}'"));
+    has("a deploy across the end of the week", &format!("deploy where began < '{UNTIL}' and at >= '{UNTIL}'"));
     has(
         "a redeploy",
         "deploy d join deploy e using (component, environment, version)
-         where d.what = 'deployed' and e.what = 'deployed' and d.line < e.line",
+         where d.status = 'deployed' and e.status = 'deployed' and d.line < e.line",
     );
     has(
-        "two that overlap",
+        "overlapping deploys",
         "deploy d join deploy e using (component, environment) where d.began < e.began and e.began < d.at",
     );
     has(
-        "two stages side by side",
-        "(select said ->> 'run' as run, said ->> 'stage' as stage, min(line) as first, max(line) as last from sent
-          where said ->> 'stage' is not null group by 1, 2) a
-         join (select said ->> 'run' as run, said ->> 'stage' as stage, min(line) as first from sent
-          where said ->> 'stage' is not null group by 1, 2) b
+        "parallel stages",
+        "(select record ->> 'run' as run, record ->> 'stage' as stage, min(line) as first, max(line) as last from sent
+          where record ->> 'stage' is not null group by 1, 2) a
+         join (select record ->> 'run' as run, record ->> 'stage' as stage, min(line) as first from sent
+          where record ->> 'stage' is not null group by 1, 2) b
          using (run) where a.stage < b.stage and b.first between a.first + 1 and a.last - 1",
     );
     has(
-        "a stage that is retried",
-        "(select from sent where said ->> 'stage' is not null and said ->> 'status' = 'started'
-          group by said ->> 'run', said ->> 'stage' having count(*) > 1) retried",
+        "a retried stage",
+        "(select from sent where record ->> 'stage' is not null and record ->> 'status' = 'started'
+          group by record ->> 'run', record ->> 'stage' having count(*) > 1) retried",
     );
-    has("a clock that is not UTC", "sent where said ->> 'finished_at' like '%-05:00'");
+    has("a time that is not UTC", "sent where record ->> 'finished_at' like '%-05:00'");
 }

@@ -1,10 +1,10 @@
--- Fills `records` with history: 1,000 components in three environments, each run a deploy with four stages, ten records
--- in all, spread evenly over the last year. One run in a thousand never finishes.
---   :records  how many
-set synchronous_commit = off; -- of this fill alone
+-- Fills `records` with history: 1,000 components in three environments. Each run is a deploy with four stages, ten
+-- records in total. The runs are spread evenly over the last year, and one run in a thousand never finishes.
+--   :records  the number of records
+set synchronous_commit = off; -- in this session only
 set maintenance_work_mem = '256MB';
 
--- Building an index over what is there takes a fraction of keeping it up row by row.
+-- Building an index afterwards takes a fraction of the time of updating it for each row.
 select coalesce(string_agg(pg_get_indexdef(indexrelid), '; '), '') as indexes,
   coalesce('drop index ' || string_agg(indexrelid::regclass::text, ', '), 'select') as drop_indexes
 from pg_index
@@ -43,7 +43,7 @@ from (
       ) kind (place, second, stage, stops, partner, partner_second)
     where not (place = 10 and number % 997 = 996)
   ) placed
-) said;
+) filled;
 
 insert into open_starts (component, moment, id)
 select component, moment, id from records where id % 9970 = 9961;

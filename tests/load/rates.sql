@@ -1,6 +1,9 @@
 -- Prints the tables of `tests/load/run`.
---   :results  a file of rounds, names and values; :first  the rate on the empty table; :deadlocks  in all databases
---   :half :p50 :p99  the open loop: its rate, and its latencies in microseconds; :memory :peak  in MB
+--   :results          a file of rounds, names and values
+--   :first            the rate on the empty table
+--   :half :p50 :p99   the open loop: its rate, and its latencies in microseconds
+--   :memory :peak     in MB
+--   :deadlocks        in all databases
 create temporary table results (round integer, name text, value numeric);
 \set load '\\copy results from ' :results
 :load
@@ -20,7 +23,7 @@ with
       (8, 'NDJSON import, rows', 'import', 'psql \copy', 'copy', 0.8, 0.9),
       (9, 'start + finish through haproxy and 2 replicas', 'replicas_2', 'and 1 replica', 'replicas_1', 0.65, 0.9),
       (10, 'start + finish through haproxy and 4 replicas', 'replicas_4', 'the same', 'replicas_1', 0.5, 0.8),
-      (14, 'GET by id by deploylog load', 'read_64', 'the same by wrk', 'wrk_64', 0.5, null)
+      (14, 'GET by id with deploylog load', 'read_64', 'wrk', 'wrk_64', 0.5, null)
   ),
   latencies (place, work, name, required, aim) as (
     values (6, 'p99 at full rate, 64 connections, one component', 'post_64', 12, 6),
@@ -57,7 +60,7 @@ from lines
 order by place;
 
 \echo
-\echo '| what limits the rate: medians | machine idle | service, µs of CPU per record | PostgreSQL | all else: sender, proxy, kernel |'
+\echo '| CPU cost: medians | machine idle | service, µs of CPU per record | PostgreSQL | everything else: sender, proxy, kernel |'
 \echo '|---|---|---|---|---|'
 select format('| %s | %s %% | %s | %s | %s |', work, round(greatest(idle.value, 0)), round(service.value, 1),
   round(database.value, 1), round(rest.value, 1))

@@ -1,11 +1,11 @@
-//! The lists, against the file.
+//! Compares lists, current versions, metrics and events with the generate file.
 
 use serde_json::Value;
 
-use super::{SINCE, UNTIL, Week, generated, text};
+use super::{SINCE, UNTIL, Week, generate, text};
 use crate::harness::Service;
 
-/// A time as the service answers it.
+/// The format of times in responses.
 const TIME: &str = r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"#;
 
 fn utc(time: &str) -> String {
@@ -30,7 +30,7 @@ fn every_record_keeps_what_was_sent_and_when_it_happened() {
 }
 
 #[test]
-fn every_deploy_is_listed_once_where_it_happened_newest_first() {
+fn every_deploy_is_listed_once_with_its_times_newest_first() {
     let week = Week::load();
     let listed = week.pages("/api/deploys?limit=1");
     let fields = ["component", "environment", "version", "started_at", "finished_at"];
@@ -42,11 +42,12 @@ fn every_deploy_is_listed_once_where_it_happened_newest_first() {
     ));
     let with_stop: Vec<_> = listed.iter().filter(|deploy| deploy["state"] == "finished").map(of).collect();
     assert_eq!(with_stop, finished);
-    // What nobody finished: the run that was begun anew, and the one that still runs when the week ends.
+    // Two deploys have no finish: one was started again, and one still runs at the end of the week.
     let others: Vec<_> = listed.iter().filter(|deploy| deploy["state"] != "finished").collect();
-    let told = others.iter().map(|deploy| (text(&deploy["state"]), text(&deploy["started_at"]))).collect::<Vec<_>>();
+    let unfinished =
+        others.iter().map(|deploy| (text(&deploy["state"]), text(&deploy["started_at"]))).collect::<Vec<_>>();
     assert_eq!(
-        told,
+        unfinished,
         [
             ("stale".to_owned(), "2026-03-29T23:56:00.000000Z".to_owned()),
             ("superseded".to_owned(), "2026-03-27T20:00:00.000000Z".to_owned())
@@ -57,7 +58,7 @@ fn every_deploy_is_listed_once_where_it_happened_newest_first() {
     let moments: Vec<_> = listed.iter().map(moment).collect();
     assert!(moments.is_sorted_by(|newer, older| newer >= older), "{moments:?}");
     assert!(moments.iter().all(|moment| (SINCE..="2026-03-30T01").contains(&moment.as_str())), "{moments:?}");
-    // Each day has its own, and no other day has any.
+    // Each day lists its own deploys, and the days outside the week list none.
     let days = week.sql(
         "select at::date, at::date + 1, count(*)
          from (select at at time zone 'UTC' as at from deploy
@@ -73,7 +74,7 @@ fn every_deploy_is_listed_once_where_it_happened_newest_first() {
 }
 
 #[test]
-fn every_run_has_its_stages_where_they_happened() {
+fn every_run_has_its_stages_with_their_times() {
     let week = Week::load();
     let mut listed = Vec::new();
     for deploy in week.pages("/api/deploys?stages=true&limit=100") {
@@ -87,15 +88,15 @@ fn every_run_has_its_stages_where_they_happened() {
         "select run, stage, {}, coalesce({}, 'null')
          from (
            select *, row_number() over (partition by run, stage, status = 'started' order by line) as attempt
-           from (select line, said ->> 'run' as run, said ->> 'stage' as stage, said ->> 'status' as status,
-               (said ->> 'started_at')::timestamptz as began from sent) told
+           from (select line, record ->> 'run' as run, record ->> 'stage' as stage, record ->> 'status' as status,
+               (record ->> 'started_at')::timestamptz as began from sent) records
            where stage is not null and status = 'started'
          ) start
            left join (
-             select said ->> 'run' as run, said ->> 'stage' as stage, (said ->> 'finished_at')::timestamptz as ended,
-               row_number() over (partition by said ->> 'run', said ->> 'stage' order by line) as attempt
+             select record ->> 'run' as run, record ->> 'stage' as stage, (record ->> 'finished_at')::timestamptz as ended,
+               row_number() over (partition by record ->> 'run', record ->> 'stage' order by line) as attempt
              from sent
-             where said ->> 'stage' is not null and said ->> 'finished_at' is not null
+             where record ->> 'stage' is not null and record ->> 'finished_at' is not null
            ) stop using (run, stage, attempt)",
         utc("began"),
         utc("ended")
@@ -106,19 +107,19 @@ fn every_run_has_its_stages_where_they_happened() {
 }
 
 #[test]
-fn what_runs_where_runs_since_it_was_deployed() {
+fn the_current_versions_are_the_last_successful_deploys() {
     let week = Week::load();
     let fields = ["component", "environment", "version", "since", "previous_version"];
     let listed = week.pages("/api/current?limit=5");
-    let listed: Vec<_> = listed.iter().map(|place| fields.map(|field| text(&place[field])).to_vec()).collect();
+    let listed: Vec<_> = listed.iter().map(|current| fields.map(|field| text(&current[field])).to_vec()).collect();
     let expected = week.sql(&format!(
         "select component, environment, version, {}, (
              select before.version from deploy before
-             where before.what = 'deployed' and (before.component, before.environment) = (last.component, last.environment)
+             where before.status = 'deployed' and (before.component, before.environment) = (last.component, last.environment)
                and (before.at, before.line) < (last.at, last.line) and before.version <> last.version
              order by before.at desc, before.line desc limit 1)
          from (
-           select distinct on (component, environment) * from deploy where what = 'deployed'
+           select distinct on (component, environment) * from deploy where status = 'deployed'
            order by component, environment, at desc, line desc
          ) last
          order by component collate \"C\", environment",
@@ -129,46 +130,46 @@ fn what_runs_where_runs_since_it_was_deployed() {
 }
 
 #[test]
-fn prometheus_reads_when_each_last_deploy_finished() {
+fn the_metrics_give_the_last_deploy_of_each_component_and_environment() {
     let week = Week::load();
     let response = week.service.get("/metrics");
     assert_eq!(response.status, 200);
     let last = week.sql(
         "select distinct on (component, environment) component, environment, extract(epoch from at)::double precision,
-           (what = 'deployed')::int
+           (status = 'deployed')::int
          from deploy order by component, environment, at desc, line desc",
     );
     assert_eq!(last.len(), 16);
-    for place in last {
-        let [component, environment, at, succeeded] = place.as_slice() else { panic!("{place:?}") };
-        let of = format!("{{component=\"{component}\",environment=\"{environment}\"}}");
+    for deploy in last {
+        let [component, environment, at, succeeded] = deploy.as_slice() else { panic!("{deploy:?}") };
+        let labels = format!("{{component=\"{component}\",environment=\"{environment}\"}}");
         for (name, value) in
             [("deploylog_last_deploy_timestamp_seconds", at), ("deploylog_last_deploy_succeeded", succeeded)]
         {
-            let line = response.body.lines().find_map(|line| line.strip_prefix(&format!("{name}{of} ")));
-            let told = line.unwrap_or_else(|| panic!("no {name}{of}")).parse::<f64>().unwrap();
-            assert!((told - value.parse::<f64>().unwrap()).abs() < 0.001, "{name}{of} {told} {value}");
+            let line = response.body.lines().find_map(|line| line.strip_prefix(&format!("{name}{labels} ")));
+            let shown = line.unwrap_or_else(|| panic!("no {name}{labels}")).parse::<f64>().unwrap();
+            assert!((shown - value.parse::<f64>().unwrap()).abs() < 0.001, "{name}{labels} {shown} {value}");
         }
     }
     assert!(week.pages(&format!("/api/deploys?since={UNTIL}")).len() < 5);
 }
 
 #[test]
-fn who_listens_is_told_of_every_record_at_its_own_times() {
-    let file = generated(&[], &[]);
+fn a_subscriber_receives_every_record_with_its_own_times() {
+    let file = generate(&[], &[]);
     let service = Service::start();
     let mut connection = service.connect();
     connection.send("GET /api/events?component=billing HTTP/1.1\r\nhost: test\r\n\r\n");
     assert_eq!(connection.head().status, 200);
-    let mut told = String::from_utf8(connection.chunk().unwrap()).unwrap();
+    let mut received = String::from_utf8(connection.chunk().unwrap()).unwrap();
     service.import(&file).expect(201);
     let all = service.all_records();
     let expected: Vec<_> = all.iter().filter(|record| record["component"] == "billing").collect();
     assert!(expected.len() > 100);
-    while told.matches("event: recorded\n").count() < expected.len() || !told.ends_with("\n\n") {
-        told += &String::from_utf8(connection.chunk().unwrap()).unwrap();
+    while received.matches("event: recorded\n").count() < expected.len() || !received.ends_with("\n\n") {
+        received += &String::from_utf8(connection.chunk().unwrap()).unwrap();
     }
-    let data = told.lines().filter_map(|line| line.strip_prefix("data: "));
-    let told: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
-    assert_eq!(told.iter().collect::<Vec<_>>(), expected);
+    let data = received.lines().filter_map(|line| line.strip_prefix("data: "));
+    let received: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(received.iter().collect::<Vec<_>>(), expected);
 }

@@ -1,4 +1,4 @@
-//! The reports, against plain SQL.
+//! Compares the reports with plain SQL over the generated file.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{SINCE, UNTIL, Week};
 
-/// What `dora.sql` answers: by component, then by column.
+/// Returns the columns of `dora.sql` by component.
 fn expected(week: &Week, since: &str, until: &str, zone: &str) -> BTreeMap<String, Vec<Option<f64>>> {
     let sql = include_str!("../../sample-data/dora.sql");
     let sql = [("since", since), ("until", until), ("tz", zone)]
@@ -20,18 +20,21 @@ fn expected(week: &Week, since: &str, until: &str, zone: &str) -> BTreeMap<Strin
 }
 
 #[track_caller]
-fn assert_same(told: &[Value], expected: &[Option<f64>], of: &str) {
-    let told: Vec<_> = told.iter().map(Value::as_f64).collect();
-    // Both are rounded to three places, of which the last may differ.
-    let same = |(told, expected): (&Option<f64>, &Option<f64>)| match (told, expected) {
-        (Some(told), Some(expected)) => (told - expected).abs() < 0.0015,
-        (told, expected) => told == expected,
+fn assert_same(reported: &[Value], expected: &[Option<f64>], name: &str) {
+    let reported: Vec<_> = reported.iter().map(Value::as_f64).collect();
+    // Both are rounded to three decimal places, and the last one can differ.
+    let same = |(reported, expected): (&Option<f64>, &Option<f64>)| match (reported, expected) {
+        (Some(reported), Some(expected)) => (reported - expected).abs() < 0.0015,
+        (reported, expected) => reported == expected,
     };
-    assert!(told.len() == expected.len() && told.iter().zip(expected).all(same), "{of}: {told:?} is not {expected:?}");
+    assert!(
+        reported.len() == expected.len() && reported.iter().zip(expected).all(same),
+        "{name}: {reported:?} is not {expected:?}"
+    );
 }
 
 #[test]
-fn the_five_metrics_are_those_of_plain_sql() {
+fn the_dora_metrics_equal_those_of_plain_sql() {
     let week = Week::load();
     for (zone, since, until) in [
         ("UTC", SINCE, UNTIL),
@@ -51,9 +54,9 @@ fn the_five_metrics_are_those_of_plain_sql() {
             let fail_rate = &metrics["change_fail_rate_percent"];
             let recovery = &metrics["failed_deployment_recovery_time_seconds"];
             let rework = &metrics["deployment_rework_rate_percent"];
-            // Nobody's word is none to plain SQL.
+            // Plain SQL does not distinguish an unknown rework rate from zero.
             let rework_value = if rework["basis"] == "not computable" { 0.0.into() } else { rework["value"].clone() };
-            let told = [
+            let reported = [
                 frequency["numerator"].clone(),
                 frequency["value"].clone(),
                 frequency["days_with_deploys"].clone(),
@@ -68,15 +71,14 @@ fn the_five_metrics_are_those_of_plain_sql() {
                 rework_value,
                 rework["numerator"].clone(),
             ];
-            let of = &expected[component];
-            let (_p50, of) = of.split_last().unwrap();
-            assert_same(&told, of, &format!("{component} in {zone}"));
+            let (_p50, columns) = expected[component].split_last().unwrap();
+            assert_same(&reported, columns, &format!("{component} in {zone}"));
         }
     }
 }
 
 #[test]
-fn the_median_durations_are_those_of_plain_sql() {
+fn the_median_durations_equal_those_of_plain_sql() {
     let week = Week::load();
     let report = week.service.get(&format!("/api/durations?since={SINCE}&until={UNTIL}")).expect(200);
     let groups = report["groups"].as_array().unwrap();
