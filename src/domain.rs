@@ -1,4 +1,4 @@
-//! The rules: what a record, a deploy and the DORA metrics are. No I/O, no HTTP.
+//! The rules: records, deploys, DORA metrics, events. No I/O, no HTTP.
 
 pub mod caller;
 pub mod cursor;
@@ -8,6 +8,7 @@ pub mod durations;
 pub mod event;
 pub mod filter;
 pub mod history;
+mod named_enum;
 pub mod pattern;
 pub mod record;
 pub mod window;

@@ -10,7 +10,7 @@ use hyper::{
 use serde::Serialize;
 
 use crate::{
-    domain::record::{COLUMNS, Cell, Record},
+    domain::record::{Cell, Record, format_time},
     error::{Cause, Error},
 };
 
@@ -101,19 +101,20 @@ pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Byt
 /// The header row of [`csv_row`]s.
 #[must_use]
 pub fn csv_header() -> String {
-    COLUMNS.join(",") + "\r\n"
+    Record::columns().collect::<Vec<_>>().join(",") + "\r\n"
 }
 
 /// One record as a row of RFC 4180. A text that a spreadsheet would take for a formula gets a leading `'`.
 pub fn csv_row(record: &Record, out: &mut String) {
-    for (index, cell) in record.cells().into_iter().enumerate() {
+    for (index, cell) in record.cells().enumerate() {
         if index > 0 {
             out.push(',');
         }
         match cell {
             Cell::Empty => {}
             Cell::Text(text) => csv_text(text, out),
-            Cell::Word(word) => out.push_str(&word),
+            Cell::Word(word) => out.push_str(word),
+            Cell::Time(time) => out.push_str(&format_time(time)),
             Cell::Integer(number) => out.push_str(&number.to_string()),
             Cell::Millis(millis) => out.push_str(&format!("{}.{:03}", millis / 1000, millis % 1000)),
             Cell::Bool(value) => out.push_str(if value { "true" } else { "false" }),

@@ -4,35 +4,20 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{pattern::Pattern, record::FieldError};
+use super::{named_enum::named_enum, pattern::Pattern, record::FieldError};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Reads everything.
-    Read,
-    /// Records deploys, and nothing else.
-    Write,
-    /// Reads, records, changes and deletes.
-    Admin,
+named_enum! {
+    pub enum Scope {
+        /// Reads everything.
+        Read = "read",
+        /// Records deploys, and nothing else.
+        Write = "write",
+        /// Reads, records, changes and deletes.
+        Admin = "admin",
+    }
 }
 
 impl Scope {
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
-    }
-
     #[must_use]
     pub fn covers(self, needed: Self) -> bool {
         self == Self::Admin || self == needed
@@ -103,7 +88,6 @@ mod tests {
             (Scope::Admin, [true, true, true]),
         ] {
             assert_eq!(Scope::ALL.map(|needed| has.covers(needed)), needs, "{has:?}");
-            assert_eq!(Scope::named(has.name()), Some(has));
         }
     }
 }

@@ -1,85 +1,62 @@
-//! What records tell of deploys and of their stages. No I/O.
+//! Deploys and the stages of their runs, as derived from records.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::domain::record::{Record, format_time};
+use super::{
+    named_enum::named_enum,
+    record::{Record, format_time},
+};
 
-/// One attempt to put a version of a component somewhere, or one at a stage of a run.
+/// One attempt at a deploy, or at a stage of its run.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The record that speaks for it: its stop, or else its start.
+    /// The record that stopped it, or else the one that started it.
     pub record: Record,
-    /// Where it stands.
     pub state: State,
 }
 
-/// Where an attempt stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It has started.
-    Running,
-    /// It has stopped, whatever came of it.
-    Finished,
-    /// It runs for so long that it is most likely over.
-    Stale,
-    /// Another start of the same deploy came after it.
-    Superseded,
+named_enum! {
+    pub enum State {
+        Running = "running",
+        /// Stopped, with any result.
+        Finished = "finished",
+        /// Running for much longer than is typical.
+        Stale = "stale",
+        /// Started again without a finish.
+        Superseded = "superseded",
+    }
 }
 
-/// A deploy, with the attempts at its run's stages where they are asked for.
 #[derive(Clone, Debug)]
 pub struct Deploy {
-    /// The deploy as a whole.
     pub attempt: Attempt,
-    /// By their starts; none where it has no run.
+    /// Ordered by their starts. `None` if the request does not include stages.
     pub stages: Option<Vec<Attempt>>,
 }
 
-/// What runs at a place: its last succeeded deploy.
+/// The current version of a component in an environment.
 #[derive(Clone, Debug)]
 pub struct Current {
-    /// That deploy.
+    /// The last succeeded deploy.
     pub attempt: Attempt,
-    /// What ran there before, where that is known.
     pub previous_version: Option<String>,
 }
 
-/// A deploy that runs no longer than this is not stale, however fast its component is.
-pub const LEAST_PATIENCE: TimeDelta = TimeDelta::hours(1);
-const PATIENCE_WITHOUT_HISTORY: TimeDelta = TimeDelta::hours(24);
+/// A deploy that runs for less time is not stale, however fast its component is.
+pub const MIN_STALE_AFTER: TimeDelta = TimeDelta::hours(1);
+const STALE_AFTER_WITHOUT_HISTORY: TimeDelta = TimeDelta::hours(24);
 
-impl State {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Running, "running"),
-        (Self::Finished, "finished"),
-        (Self::Stale, "stale"),
-        (Self::Superseded, "superseded"),
-    ];
-
-    /// The state with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
-    }
-
-    /// Its name, as answered.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-}
-
-/// How long a deploy may run before it is stale: three times what is usual for its component, in seconds.
+/// The time after which a running deploy is stale: three times the typical duration of its component.
 #[must_use]
-pub fn patience(usual_seconds: Option<f64>) -> TimeDelta {
+pub fn stale_after(typical_seconds: Option<f64>) -> TimeDelta {
     #[allow(clippy::cast_possible_truncation, reason = "ten thousand years are 3.2e17 microseconds")]
     let three_times = |seconds: f64| TimeDelta::microseconds((seconds * 3e6) as i64);
-    usual_seconds.map_or(PATIENCE_WITHOUT_HISTORY, three_times).max(LEAST_PATIENCE)
+    typical_seconds.map_or(STALE_AFTER_WITHOUT_HISTORY, three_times).max(MIN_STALE_AFTER)
 }
 
 impl Attempt {
-    /// One that may be superseded, and is not known to be stale.
+    /// The state is not stale: only the database knows the typical duration.
     #[must_use]
     pub fn new(record: Record, is_superseded: bool) -> Self {
         let state = match (record.fields.phase.stops(), is_superseded) {
@@ -90,14 +67,14 @@ impl Attempt {
         Self { record, state }
     }
 
-    /// When it stopped; until then, when it started. What it is found and ordered by.
+    /// When it stopped, or else started. Lists are ordered by it.
     #[must_use]
     pub fn moment(&self) -> Option<DateTime<Utc>> {
         let fields = &self.record.fields;
         if fields.phase.stops() { fields.finished_at } else { fields.started_at }
     }
 
-    fn serialize_deploy<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn serialize_identity<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let fields = &self.record.fields;
         map.serialize_entry("component", &fields.component)?;
         map.serialize_entry("version", &fields.version)?;
@@ -106,7 +83,7 @@ impl Attempt {
         optional(map, "run", fields.run.as_ref())
     }
 
-    fn serialize_course<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn serialize_progress<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let (record, fields) = (&self.record, &self.record.fields);
         optional(map, "url", fields.url.as_ref())?;
         map.serialize_entry("phase", fields.phase.name())?;
@@ -128,14 +105,14 @@ fn optional<M: SerializeMap, T: Serialize>(map: &mut M, name: &'static str, valu
     value.map_or(Ok(()), |value| map.serialize_entry(name, &value))
 }
 
-/// One of a stage: with its name, and without what it has from its deploy.
+/// An attempt at a stage, without the fields that it shares with its deploy.
 struct Stage<'a>(&'a Attempt);
 
 impl Serialize for Stage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         optional(&mut map, "stage", self.0.record.fields.stage.as_ref())?;
-        self.0.serialize_course(&mut map)?;
+        self.0.serialize_progress(&mut map)?;
         map.end()
     }
 }
@@ -143,8 +120,8 @@ impl Serialize for Stage<'_> {
 impl Serialize for Deploy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.attempt.serialize_deploy(&mut map)?;
-        self.attempt.serialize_course(&mut map)?;
+        self.attempt.serialize_identity(&mut map)?;
+        self.attempt.serialize_progress(&mut map)?;
         let stages = self.stages.as_ref().map(|stages| stages.iter().map(Stage).collect::<Vec<_>>());
         optional(&mut map, "stages", stages)?;
         map.end()
@@ -154,10 +131,10 @@ impl Serialize for Deploy {
 impl Serialize for Current {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.attempt.serialize_deploy(&mut map)?;
+        self.attempt.serialize_identity(&mut map)?;
         optional(&mut map, "previous_version", self.previous_version.as_ref())?;
         optional(&mut map, "since", self.attempt.moment().map(format_time))?;
-        self.attempt.serialize_course(&mut map)?;
+        self.attempt.serialize_progress(&mut map)?;
         map.end()
     }
 }
@@ -166,21 +143,14 @@ impl Serialize for Current {
 mod tests {
     use chrono::TimeDelta;
 
-    use super::{State, patience};
+    use super::stale_after;
 
     #[test]
-    fn every_state_is_found_by_its_name() {
-        for (state, name) in State::ALL {
-            assert_eq!((State::named(name), state.name()), (Some(state), name));
-        }
-    }
-
-    #[test]
-    fn patience_is_three_times_the_usual_but_an_hour_at_least_and_a_day_without_history() {
-        assert_eq!(patience(None), TimeDelta::hours(24));
-        assert_eq!(patience(Some(0.0)), TimeDelta::hours(1));
-        assert_eq!(patience(Some(1_200.0)), TimeDelta::hours(1));
-        assert_eq!(patience(Some(1_200.5)), TimeDelta::hours(1) + TimeDelta::milliseconds(1_500));
-        assert_eq!(patience(Some(36_000.0)), TimeDelta::hours(30));
+    fn a_deploy_is_stale_after_three_times_the_typical_duration_or_an_hour_or_a_day_without_history() {
+        assert_eq!(stale_after(None), TimeDelta::hours(24));
+        assert_eq!(stale_after(Some(0.0)), TimeDelta::hours(1));
+        assert_eq!(stale_after(Some(1_200.0)), TimeDelta::hours(1));
+        assert_eq!(stale_after(Some(1_200.5)), TimeDelta::hours(1) + TimeDelta::milliseconds(1_500));
+        assert_eq!(stale_after(Some(36_000.0)), TimeDelta::hours(30));
     }
 }

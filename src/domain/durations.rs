@@ -1,57 +1,35 @@
-//! How long deploys and stages take.
+//! Figures of how long deploys and stages take.
 
-/// What they are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    Component,
-    Stage,
-    Environment,
-    Owner,
-    Version,
-}
+use super::named_enum::named_enum;
 
-impl By {
-    const ALL: [(Self, &str); 5] = [
-        (Self::Component, "component"),
-        (Self::Stage, "stage"),
-        (Self::Environment, "environment"),
-        (Self::Owner, "owner"),
-        (Self::Version, "version"),
-    ];
-
-    /// The one with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(by, _)| *by)
-    }
-
-    /// Its name: the field's.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
+named_enum! {
+    /// The field that deploys or stages are grouped by.
+    pub enum By {
+        Component = "component",
+        Stage = "stage",
+        Environment = "environment",
+        Owner = "owner",
+        Version = "version",
     }
 }
 
-/// The durations of what succeeded in a window, in seconds; those without a duration are in none but the first two.
+/// Durations of the succeeded deploys or stages of a window, in seconds.
 #[derive(Debug)]
 pub struct DurationFigures {
-    /// All that succeeded.
+    /// With and without a duration.
     pub count: i64,
-    /// How many of them have no duration.
     pub without_duration: i64,
-    /// p50, p90, p95 and the longest, where one has a duration.
+    /// p50, p90, p95 and the maximum. `None` without any duration.
     pub percentiles: Option<[f64; 4]>,
-    /// The arithmetic mean.
     pub mean: Option<f64>,
 }
 
-/// What has one name.
+/// The group of one name.
 #[derive(Debug)]
 pub struct NamedDurations {
-    /// Where the field is left out, none.
+    /// `None` for records without the field.
     pub name: Option<String>,
-    /// In the window.
     pub now: DurationFigures,
-    /// In the one before it.
+    /// In the window of equal length before.
     pub before: DurationFigures,
 }

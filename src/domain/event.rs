@@ -1,86 +1,65 @@
-//! What happened to a record, as its readers are told of it. No I/O.
+//! Events: what happened to records, in one order for all subscribers.
 
 use std::ops::Range;
 
 use hyper::body::Bytes;
 
-use crate::{domain::filter::Filter, domain::record::Record, error::Cause};
+use super::{filter::Filter, named_enum::named_enum, record::Record};
+use crate::error::Cause;
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It is new.
-    Recorded,
-    /// It was changed, by its sender or by a record beside it that gave it another start.
-    Changed,
-    /// It was removed.
-    Deleted,
-}
-
-impl Kind {
-    const ALL: [(Self, &str); 3] =
-        [(Self::Recorded, "recorded"), (Self::Changed, "changed"), (Self::Deleted, "deleted")];
-
-    /// The kind with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
-    }
-
-    /// Its name, as told and stored.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
+named_enum! {
+    pub enum Kind {
+        Recorded = "recorded",
+        /// By a request, or because a neighbouring record changed its start.
+        Changed = "changed",
+        Deleted = "deleted",
     }
 }
 
-/// Where an event lies in the one order of all; or how far a reader has come. As text it is an event's id.
+/// A position in the order of all events. As a text it is the id of a server-sent event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Rises, with gaps.
+    /// The number of a write. Numbers rise and have gaps.
     pub number: i64,
-    /// Among those of the same number, from 1.
-    pub place: i64,
+    /// The index among the records of the write, from 1.
+    pub index: i64,
 }
 
 impl Position {
-    /// Behind everything of this number.
+    /// The position after all events of a number.
     #[must_use]
-    pub fn behind(number: i64) -> Self {
-        Self { number: number + 1, place: 0 }
+    pub fn after(number: i64) -> Self {
+        Self { number: number + 1, index: 0 }
     }
 
-    /// Reads what [`Position::to_string`] wrote, and nothing else.
+    /// Reads what `Display` wrote, and nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (number, place) = text.split_once('-')?;
+        let (number, index) = text.split_once('-')?;
         let position =
-            Self { number: i64::from_str_radix(number, 16).ok()?, place: i64::from_str_radix(place, 16).ok()? };
+            Self { number: i64::from_str_radix(number, 16).ok()?, index: i64::from_str_radix(index, 16).ok()? };
         (position.to_string() == text).then_some(position)
     }
 }
 
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{:x}-{:x}", self.number, self.place)
+        write!(f, "{:x}-{:x}", self.number, self.index)
     }
 }
 
-/// One thing that happened to one record.
 #[derive(Debug)]
 pub struct Event {
-    /// Its place in the order.
     pub position: Position,
-    /// What happened.
     pub kind: Kind,
-    /// The record after it; as it went, where it was removed.
+    /// The record after the event, or before its deletion.
     pub record: Record,
-    /// The record before it, where it was changed.
+    /// The record before a change.
     pub before: Option<Record>,
 }
 
 impl Event {
-    /// Writes it as a server-sent event: the whole record, or the id of one that is gone.
+    /// Writes a server-sent event with the whole record, or the id of a deleted one.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Cause> {
         out.extend_from_slice(format!("event: {}\nid: {}\ndata: ", self.kind.name(), self.position).as_bytes());
         match self.kind {
@@ -92,9 +71,10 @@ impl Event {
     }
 }
 
-/// A batch is not much longer.
+/// A batch ends with the event that reaches this size.
 const BATCH_BYTES: usize = 128 << 10;
-/// Events in their order, as text of which each is a part.
+
+/// Events in order, and their text.
 #[derive(Debug)]
 pub struct Batch {
     events: Vec<(Event, Range<usize>)>,
@@ -102,8 +82,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Events in batches.
-    pub fn all(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
+    pub fn split(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
         let (mut batches, mut batch, mut text) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
             let start = text.len();
@@ -119,20 +98,19 @@ impl Batch {
         Ok(batches)
     }
 
-    /// The last event.
     pub fn last(&self) -> Option<Position> {
         self.events.last().map(|(event, _)| event.position)
     }
 
-    /// The text of those behind a position which the filter lets pass, after the event or before it.
+    /// The text of the events after a position whose record matches the filter, before or after the event.
     pub fn text(&self, filter: &Filter, after: Position) -> Bytes {
-        let passes = |event: &Event| {
+        let is_wanted = |event: &Event| {
             event.position > after
-                && (filter.passes(&event.record) || event.before.as_ref().is_some_and(|before| filter.passes(before)))
+                && (filter.matches(&event.record) || event.before.as_ref().is_some_and(|before| filter.matches(before)))
         };
-        // Mostly all or nothing.
+        // Mostly one part: filters match all events or none.
         let mut parts: Vec<Range<usize>> = Vec::new();
-        for (_, range) in self.events.iter().filter(|(event, _)| passes(event)) {
+        for (_, range) in self.events.iter().filter(|(event, _)| is_wanted(event)) {
             match parts.last_mut() {
                 Some(last) if last.end == range.start => last.end = range.end,
                 _ => parts.push(range.clone()),
@@ -147,23 +125,15 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Position};
+    use super::Position;
 
     #[test]
-    fn a_position_is_read_as_it_was_written_and_nothing_else_is_one() {
-        for position in [Position { number: 0, place: 1 }, Position::behind(254), Position { number: 17, place: 9999 }]
-        {
+    fn a_position_is_read_only_as_it_was_written() {
+        for position in [Position { number: 0, index: 1 }, Position::after(254), Position { number: 17, index: 9999 }] {
             assert_eq!(Position::parse(&position.to_string()), Some(position));
         }
         for none in ["", "-", "1", "1-", "-1", "+1-1", "01-1", "1-1-1", "G-1", "A-1", " 1-1", "ffffffffffffffff-1"] {
             assert_eq!(Position::parse(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn every_kind_is_found_by_its_name() {
-        for (kind, name) in Kind::ALL {
-            assert_eq!((Kind::named(name), kind.name()), (Some(kind), name));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Which records a list or a listener asks for. No I/O.
+//! Filters of lists and event streams.
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::record::{Phase, Record};
+use super::record::{Phase, Record};
 
-/// Which records: those that have all of these.
+/// Matches records that have all of these values.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub component: Option<String>,
@@ -15,22 +15,21 @@ pub struct Filter {
     pub environment: Option<String>,
     pub run: Option<String>,
     pub stage: Option<String>,
-    /// Recorded then or later.
+    /// Inclusive, for `recorded_at`.
     pub since: Option<DateTime<Utc>>,
-    /// Recorded before then.
+    /// Exclusive, for `recorded_at`.
     pub until: Option<DateTime<Utc>>,
 }
 
 impl Filter {
-    /// The phase that is asked for: a status word is of one, and there is an index of the rare ones.
+    /// The phase to look for. A status word implies one, and rare phases have an index.
     #[must_use]
-    pub fn phase_asked(&self) -> Option<Phase> {
+    pub fn implied_phase(&self) -> Option<Phase> {
         self.phase.or_else(|| self.status.as_deref().map(Phase::of_status))
     }
 
-    /// Whether it lets a record pass.
     #[must_use]
-    pub fn passes(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record) -> bool {
         fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
             wanted.is_none_or(|wanted| value == Some(wanted))
         }

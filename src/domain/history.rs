@@ -1,4 +1,4 @@
-//! What records were until they were changed. No I/O.
+//! Earlier versions of records.
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -8,16 +8,15 @@ use crate::{
     domain::record::{Record, format_time},
 };
 
-/// A change of a record, or its end.
+/// A change of a record, or its deletion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// When, by the database's clock.
+    /// By the clock of the database.
     pub at: DateTime<Utc>,
-    /// The name of the token that asked for it, where there was one.
+    /// The name of the token that was used.
     pub by: Option<String>,
-    /// Whether it was changed or deleted.
     pub change: Kind,
-    /// The record until then.
+    /// The record before the change.
     pub was: Record,
 }
 

@@ -75,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_no_component_can_have_is_refused() {
-        for (pattern, reason) in [("", "is empty"), (" ", "is empty"), ("a\nb", "has a control character")] {
+    fn an_invalid_pattern_is_refused() {
+        for (pattern, reason) in [("", "is empty"), (" ", "is empty"), ("a\nb", "contains a control character")] {
             assert_eq!(Pattern::parse(pattern).unwrap_err(), reason);
         }
         assert_eq!(Pattern::parse(&"é".repeat(201)).unwrap_err(), "is longer than 200 characters");

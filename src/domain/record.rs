@@ -1,4 +1,4 @@
-//! What a record is: the fields, the phase its status word stands for, and its duration. No I/O.
+//! A record: its fields, its phase and its duration.
 
 mod change;
 mod draft;
@@ -9,42 +9,34 @@ mod wire;
 
 use chrono::{DateTime, Utc};
 
+use super::named_enum::named_enum;
+
 pub use draft::{Draft, FieldError, Given, KEY_RULE, Origin, idempotency_key, text};
 pub use new_record::NewRecord;
 pub use time::{format as format_time, parse as parse_time};
-pub use wire::{COLUMNS, Cell};
+pub use wire::Cell;
 
-/// What a status word says of the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Starts the clock.
-    Started,
-    /// Stops it: the deploy is live.
-    Succeeded,
-    /// Stops it.
-    Failed,
-    /// Stops it: somebody ended the deploy.
-    Aborted,
-    /// Stops it; the result is unstated.
-    Finished,
-    /// Never ran: counted nowhere.
-    Skipped,
-    /// Any other word: leaves the clock alone.
-    Noted,
+named_enum! {
+    /// What a status word means for the clock.
+    pub enum Phase {
+        /// Starts the clock.
+        Started = "started",
+        /// Stops the clock.
+        Succeeded = "succeeded",
+        /// Stops the clock.
+        Failed = "failed",
+        /// Stops the clock: somebody cancelled the deploy.
+        Aborted = "aborted",
+        /// Stops the clock without a result.
+        Finished = "finished",
+        /// Did not run, and is not counted.
+        Skipped = "skipped",
+        /// Any other word: does not affect the clock.
+        Noted = "noted",
+    }
 }
 
 impl Phase {
-    /// All of them, with their names, in the order of their declaration.
-    pub const ALL: [(Self, &str); 7] = [
-        (Self::Started, "started"),
-        (Self::Succeeded, "succeeded"),
-        (Self::Failed, "failed"),
-        (Self::Aborted, "aborted"),
-        (Self::Finished, "finished"),
-        (Self::Skipped, "skipped"),
-        (Self::Noted, "noted"),
-    ];
-
     /// The phase of a status word. Case, `-`, `_` and space do not matter.
     #[must_use]
     pub fn of_status(status: &str) -> Self {
@@ -66,48 +58,35 @@ impl Phase {
         }
     }
 
-    /// The phase with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(phase, _)| *phase)
-    }
-
-    /// Its name, as answered and stored.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-
     /// Whether it starts or stops the clock.
     #[must_use]
     pub fn is_clock(self) -> bool {
         self == Self::Started || self.stops()
     }
 
-    /// Whether it stops the clock.
     #[must_use]
     pub fn stops(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Aborted | Self::Finished)
     }
 }
 
-/// A record as it stands.
+/// A record as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// From 1 to 2⁵³−1; never used twice, not gap-free, no measure of time.
+    /// From 1 to 2⁵³−1. Ids are never reused, have gaps and do not follow the time.
     pub id: i64,
     /// What the sender set, with a stamped moment and a paired `started_at`.
     pub fields: NewRecord,
-    /// The record that started its clock, where `started_at` is taken from one.
+    /// The record that `started_at` comes from, unless the sender set it.
     pub start_id: Option<i64>,
-    /// When it was written, by the database's clock.
+    /// By the clock of the database.
     pub recorded_at: DateTime<Utc>,
-    /// When it last changed, by the database's clock.
+    /// By the clock of the database.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Record {
-    /// `finished_at` − `started_at` in milliseconds, for a record that stops the clock and has both in this order.
+    /// `finished_at` − `started_at` in milliseconds, if the record stops the clock and has both in this order.
     #[must_use]
     pub fn duration_ms(&self) -> Option<i64> {
         let (started, finished) = (self.fields.started_at?, self.fields.finished_at?);
@@ -124,19 +103,18 @@ impl Record {
         Some(if self.fields.started_at.is_some() { "finished before it started" } else { "no start record" })
     }
 
-    /// The entity tag: another one after every change.
+    /// The entity tag. It differs after every change.
     #[must_use]
     pub fn etag(&self) -> String {
         format!("\"{:x}-{:x}\"", self.id, self.updated_at.timestamp_micros())
     }
 
-    /// What is its own, without a start that is taken from another record.
+    /// The fields without a start that comes from another record.
     #[must_use]
     pub fn own(&self) -> NewRecord {
         NewRecord { started_at: self.own_start(), ..self.fields.clone() }
     }
 
-    /// Its own start: not one taken from another record.
     fn own_start(&self) -> Option<DateTime<Utc>> {
         self.fields.started_at.filter(|_| self.start_id.is_none())
     }
@@ -152,12 +130,5 @@ mod tests {
             assert_eq!(Phase::of_status(word), Phase::Started, "{word}");
         }
         assert_eq!(Phase::of_status("Rolled_Back"), Phase::Noted);
-    }
-
-    #[test]
-    fn every_phase_is_found_by_its_name() {
-        for (phase, name) in Phase::ALL {
-            assert_eq!((Phase::named(name), phase.name()), (Some(phase), name));
-        }
     }
 }

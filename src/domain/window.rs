@@ -2,32 +2,29 @@
 
 use chrono::{DateTime, Utc};
 
-/// A window as it was asked for.
+/// A window as requested.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// From then on; else so many days before its end.
+    /// `None` means `days` before the end.
     pub since: Option<DateTime<Utc>>,
-    /// Till before then; else till now.
+    /// `None` means now.
     pub until: Option<DateTime<Utc>>,
-    /// Used where `since` is left out.
     pub days: i32,
-    /// Whose days they are.
+    /// The IANA name of the time zone that defines days.
     pub zone: String,
 }
 
 /// since ≤ t < until.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// From then on.
     pub since: DateTime<Utc>,
-    /// Till before then.
     pub until: DateTime<Utc>,
-    /// Its length in days of its time zone: one in which the clocks change is a day, too.
+    /// The length in calendar days of the time zone, which can have 23 or 25 hours.
     pub days: f64,
 }
 
 impl Window {
-    /// Where the window of the same length begins that ends where this one begins.
+    /// The start of the window of equal length just before this one.
     #[must_use]
     pub fn before(&self) -> DateTime<Utc> {
         self.since - (self.until - self.since)

@@ -49,8 +49,8 @@ fn write_store(store: &Store, out: &mut Exposition) {
         out.sample("", &[("pool", pool)], status.waiting);
     }
     out.family("deploylog_records_total", "counter", "Records written by this process since its start, by phase.");
-    for ((_, phase), count) in Phase::ALL.into_iter().zip(gauges.recorded) {
-        out.sample("", &[("phase", phase)], count);
+    for (phase, count) in Phase::ALL.into_iter().zip(gauges.recorded) {
+        out.sample("", &[("phase", phase.name())], count);
     }
     let help = "Old records deleted by this process since its start.";
     out.single("deploylog_records_forgotten_total", "counter", help, gauges.deleted);

@@ -6,14 +6,14 @@ use tokio_postgres::{Row, types::FromSql};
 
 use crate::{
     database::{Pool, QueryError},
-    domain::record::{COLUMNS as FIELDS, NewRecord, Phase, Record},
+    domain::record::{NewRecord, Phase, Record},
     error::Cause,
 };
 
 /// Fields that are computed from others when a record is written as JSON or CSV.
 const COMPUTED: [&str; 2] = ["duration_seconds", "duration_missing"];
-/// The number of columns that [`record_at`] decodes.
-pub const WIDTH: usize = FIELDS.len() - COMPUTED.len();
+/// The number of columns that [`record_at`] decodes: those of the sender and five of the service.
+pub const WIDTH: usize = NewRecord::COLUMNS.len() + 5;
 
 /// The text of a query in `sql/`, with the columns of records filled in.
 macro_rules! sql {
@@ -29,7 +29,7 @@ pub(super) use sql;
 /// Replaces each `{record of r}` by the columns of the record `r`, in the order in which [`record_at`] decodes them.
 pub fn with_columns(text: &str) -> String {
     let columns = |record| {
-        let stored = FIELDS.into_iter().filter(|field| !COMPUTED.contains(field));
+        let stored = Record::columns().filter(|field| !COMPUTED.contains(field));
         stored.map(|field| format!("{record}.{field}")).collect::<Vec<_>>().join(", ")
     };
     let mut parts = text.split("{record of ");

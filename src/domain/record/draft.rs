@@ -1,4 +1,4 @@
-//! One JSON object as it was sent: every field checked by itself, all that is wrong with it collected.
+//! One JSON object as sent. Each field is checked on its own, and all errors are collected.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,37 +10,32 @@ use serde::{
 
 use super::{scalar::Scalar, time};
 
-/// A field that cannot be as it is, and why.
+/// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field's name, as sent.
     pub field: Cow<'static, str>,
-    /// Goes on where the name ends: `is missing`.
+    /// Continues a sentence that begins with the name: `is missing`.
     pub reason: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// `field` and the reason.
     #[must_use]
     pub fn new(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { field: field.into(), reason: reason.into() }
     }
 }
 
-/// What a field was given as.
+/// A field in a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Given<T> {
-    /// It was left out.
     #[default]
     Absent,
-    /// It was `null`, or only white space.
+    /// `null` or only white space.
     Null,
-    /// It has this value.
     Value(T),
 }
 
 impl<T> Given<T> {
-    /// The value, where there is one.
     pub fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -48,30 +43,27 @@ impl<T> Given<T> {
         }
     }
 
-    /// The value, or, where the field was left out, `kept`.
-    pub fn or(self, kept: Option<T>) -> Option<T> {
-        if matches!(self, Self::Absent) { kept } else { self.value() }
+    /// The value, or `default` if the field is absent.
+    pub fn or(self, default: Option<T>) -> Option<T> {
+        if matches!(self, Self::Absent) { default } else { self.value() }
     }
 }
 
-/// As many as are told of one object.
+/// At most this many errors are reported per object.
 const MAX_ERRORS: usize = 100;
 
-/// Which call an object came with: what only the service sets is refused in the first two and ignored in the
-/// others, so that what was read can be sent back.
+/// The call that an object belongs to. Fields that only the service sets are errors in `Post` and `Patch`. They are
+/// ignored in `Put` and `Line`, so that clients can send records back as they read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A POST of one record.
     Post,
-    /// A change of some fields.
     Patch,
-    /// A replacement of all.
     Put,
     /// A line of an NDJSON body.
     Line,
 }
 
-/// The fields of one object. `errors` holds all that is wrong; the fields so named are then absent.
+/// The fields of one object. A field with an error is absent.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     pub component: Given<String>,
@@ -92,23 +84,23 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads one JSON object. Fails only where the bytes are no JSON object: with a reason that
-    /// goes on where `the body` ends, and the place, counted from 1.
+    /// Fails only if the bytes are not a JSON object. The error continues a sentence that begins with `the body` and
+    /// names the byte, counted from 1.
     pub fn parse(json: &[u8], origin: Origin) -> Result<Self, String> {
         let text =
             std::str::from_utf8(json).map_err(|error| format!("is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
         let mut draft = Self::default();
         let mut reader = serde_json::Deserializer::from_str(text);
-        Reading { draft: &mut draft, origin, has_start_id: false }
+        Reader { draft: &mut draft, origin, has_start_id: false }
             .deserialize(&mut reader)
             .and_then(|()| reader.end())
-            .map_err(|error| broken(text, &error))?;
+            .map_err(|error| json_error(text, &error))?;
         Ok(draft)
     }
 }
 
-/// The place as a byte of the whole: `serde_json` counts lines, and bytes in the line.
-fn broken(text: &str, error: &serde_json::Error) -> String {
+/// Converts the position to a byte of the text: `serde_json` counts lines, and bytes in the line.
+fn json_error(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
         return "is empty: there is no JSON at byte 1".to_owned();
     }
@@ -121,18 +113,18 @@ fn broken(text: &str, error: &serde_json::Error) -> String {
     format!("is not JSON: {reason} at byte {}", line_start + error.column())
 }
 
-/// Not copied, unless it has an escape in it.
+/// Borrowed unless it contains an escape.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct Reading<'a> {
+struct Reader<'a> {
     draft: &'a mut Draft,
     origin: Origin,
     has_start_id: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Reading<'_> {
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -140,7 +132,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reading<'_> {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -167,9 +159,9 @@ impl<'de> Visitor<'de> for Reading<'_> {
     }
 }
 
-impl Reading<'_> {
+impl Reader<'_> {
     fn refuse(&mut self, field: &str, reason: impl Into<Cow<'static, str>>) {
-        // What the sender called it, but no more of it than helps to find it.
+        // The sender's name of the field, as long as it helps to find it.
         self.draft.errors.push(FieldError::new(field.chars().take(100).collect::<String>(), reason));
     }
 
@@ -183,25 +175,19 @@ impl Reading<'_> {
             "run" => self.draft.run = self.text(name, value, 1_000),
             "stage" => self.draft.stage = self.text(name, value, 1_000),
             "commit" => self.draft.commit = self.text(name, value, 64),
-            "url" => self.draft.url = self.read(name, value, "a string", link),
+            "url" => self.draft.url = self.read(name, value, "a string", url),
             "committed_at" => self.draft.committed_at = self.time(name, value),
             "started_at" => self.draft.started_at = self.time(name, value),
             "finished_at" => self.draft.finished_at = self.time(name, value),
-            "unplanned" => {
-                self.draft.unplanned = match value {
-                    Scalar::Null => Given::Null,
-                    Scalar::Bool(unplanned) => Given::Value(unplanned),
-                    _ => {
-                        self.refuse(name, "must be true or false");
-                        Given::Absent
-                    }
-                }
-            }
+            "unplanned" => match value {
+                Scalar::Null => self.draft.unplanned = Given::Null,
+                Scalar::Bool(unplanned) => self.draft.unplanned = Given::Value(unplanned),
+                _ => self.refuse(name, "must be true or false"),
+            },
             "idempotency_key" if self.origin == Origin::Line => match value {
                 Scalar::Null => {}
                 Scalar::Text(text) => match idempotency_key(&text) {
                     Some(key) => self.draft.idempotency_key = Some(key.to_owned()),
-                    // A blank one, too: its sender means to be known by it.
                     None => self.refuse(name, KEY_RULE),
                 },
                 _ => self.refuse(name, "must be a string"),
@@ -248,20 +234,19 @@ impl Reading<'_> {
     }
 }
 
-/// Why an idempotency key is refused.
 pub const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
 
-/// A key, with or without quotes around it.
+/// A valid key without the quotes around it.
 #[must_use]
 pub fn idempotency_key(key: &str) -> Option<&str> {
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     ((1..=200).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic())).then_some(bare)
 }
 
-/// A text of at most `limit` characters, none of them a control character.
+/// Checks that a text has at most `limit` characters and no control character.
 pub fn text(text: &str, limit: usize) -> Result<&str, Cow<'static, str>> {
     if text.chars().any(char::is_control) {
-        Err("has a control character".into())
+        Err("contains a control character".into())
     } else if text.chars().count() > limit {
         Err(format!("is longer than {limit} characters").into())
     } else {
@@ -269,13 +254,13 @@ pub fn text(text: &str, limit: usize) -> Result<&str, Cow<'static, str>> {
     }
 }
 
-fn link(url: &str) -> Result<String, Cow<'static, str>> {
+fn url(url: &str) -> Result<String, Cow<'static, str>> {
     let url = text(url, 2_000)?;
     let is_http = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
     match url.split_once("://") {
         Some((scheme, rest)) if is_http(scheme) && !rest.starts_with('/') && !rest.is_empty() => {
-            if rest.contains(char::is_whitespace) { Err("has white space in it".into()) } else { Ok(url.to_owned()) }
+            if rest.contains(char::is_whitespace) { Err("contains white space".into()) } else { Ok(url.to_owned()) }
         }
-        _ => Err("must be an http or https link".into()),
+        _ => Err("must be an http or https URL".into()),
     }
 }

@@ -1,12 +1,12 @@
-//! What a sender says: valid once it is a [`NewRecord`].
+//! What the sender of a record sets: valid once it is a [`NewRecord`].
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::{Draft, FieldError, Given, Phase, Record};
+use super::{Cell, Draft, FieldError, Given, Phase, Record};
 
-/// What the sender sets of a record, and the phase that follows from it. A moment that was left out is stamped when
-/// the record is written.
+/// The sender's fields and the phase derived from them. A moment that was left out is stamped when the record is
+/// written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
     pub component: String,
@@ -26,33 +26,79 @@ pub struct NewRecord {
 }
 
 impl NewRecord {
-    /// Checks a draft as a whole, by the clock `now`. Fails with all that is wrong.
+    /// The names of the fields, in the order of [`NewRecord::cells`].
+    pub const COLUMNS: [&str; 13] = [
+        "component",
+        "version",
+        "owner",
+        "status",
+        "environment",
+        "run",
+        "stage",
+        "url",
+        "commit",
+        "committed_at",
+        "unplanned",
+        "started_at",
+        "finished_at",
+    ];
+
+    #[must_use]
+    pub fn cells(&self) -> [Cell<'_>; 13] {
+        fn optional(text: Option<&String>) -> Cell<'_> {
+            text.map_or(Cell::Empty, |text| Cell::Text(text))
+        }
+        let time = |time: Option<_>| time.map_or(Cell::Empty, Cell::Time);
+        [
+            Cell::Text(&self.component),
+            Cell::Text(&self.version),
+            Cell::Text(&self.owner),
+            Cell::Text(&self.status),
+            optional(self.environment.as_ref()),
+            optional(self.run.as_ref()),
+            optional(self.stage.as_ref()),
+            optional(self.url.as_ref()),
+            optional(self.commit.as_ref()),
+            time(self.committed_at),
+            self.unplanned.map_or(Cell::Empty, Cell::Bool),
+            time(self.started_at),
+            time(self.finished_at),
+        ]
+    }
+
+    /// Checks a draft as a whole. Fails with all errors.
     pub fn from_draft(draft: Draft, now: DateTime<Utc>) -> Result<Self, Vec<FieldError>> {
+        Self::overlay(None, draft, now)
+    }
+
+    /// Checks a draft together with the fields of `base` that it does not name. Times are those of the draft alone.
+    pub(super) fn overlay(base: Option<&Self>, draft: Draft, now: DateTime<Utc>) -> Result<Self, Vec<FieldError>> {
         let mut errors = draft.errors;
-        let mut required = |field: &'static str, value: Given<String>| {
-            let value = value.value();
-            if value.is_none() && !errors.iter().any(|error| error.field == field) {
-                errors.push(FieldError::new(field, "is missing"));
+        let text = |given: Given<String>, field: fn(&Self) -> Option<&String>| given.or(base.and_then(field).cloned());
+        let mut required = |name: &'static str, given, field: fn(&Self) -> Option<&String>| {
+            let value = text(given, field);
+            if value.is_none() && !errors.iter().any(|error| error.field == name) {
+                errors.push(FieldError::new(name, "is missing"));
             }
             value.unwrap_or_default()
         };
-        let component = required("component", draft.component);
-        let version = required("version", draft.version);
-        let owner = required("owner", draft.owner);
-        let status = required("status", draft.status);
+        let component = required("component", draft.component, |base| Some(&base.component));
+        let version = required("version", draft.version, |base| Some(&base.version));
+        let owner = required("owner", draft.owner, |base| Some(&base.owner));
+        let status = required("status", draft.status, |base| Some(&base.status));
         let record = Self {
             component,
             version,
             owner,
             phase: Phase::of_status(&status),
             status,
-            environment: draft.environment.value(),
-            run: draft.run.value(),
-            stage: draft.stage.value(),
-            url: draft.url.value(),
-            commit: draft.commit.value(),
-            committed_at: draft.committed_at.value(),
-            unplanned: draft.unplanned.value(),
+            environment: text(draft.environment, |base| base.environment.as_ref()),
+            run: text(draft.run, |base| base.run.as_ref()),
+            stage: text(draft.stage, |base| base.stage.as_ref()),
+            url: text(draft.url, |base| base.url.as_ref()),
+            commit: text(draft.commit, |base| base.commit.as_ref()),
+            committed_at: draft.committed_at.or(base.and_then(|base| base.committed_at)),
+            unplanned: draft.unplanned.or(base.and_then(|base| base.unplanned)),
             started_at: draft.started_at.value(),
             finished_at: draft.finished_at.value(),
         };
@@ -60,10 +106,9 @@ impl NewRecord {
         if errors.is_empty() { Ok(record) } else { Err(errors) }
     }
 
-    /// A start has no finish yet, and no moment lies more than a day ahead.
-    pub(super) fn check_times(&self, now: DateTime<Utc>, errors: &mut Vec<FieldError>) {
+    fn check_times(&self, now: DateTime<Utc>, errors: &mut Vec<FieldError>) {
         if self.phase == Phase::Started && self.finished_at.is_some() {
-            errors.push(FieldError::new("finished_at", "does not go with a status that starts the clock"));
+            errors.push(FieldError::new("finished_at", "cannot be combined with a status that starts the clock"));
         }
         let (field, moment) = match self.phase {
             Phase::Started => ("started_at", self.started_at),
@@ -75,9 +120,25 @@ impl NewRecord {
         }
     }
 
-    /// Tells one content from another: what was sent, after parsing.
+    /// Identifies what was sent, after parsing. It is stored with an idempotency key: its input must not change.
     #[must_use]
     pub fn content_digest(&self) -> [u8; 16] {
+        let [
+            component,
+            version,
+            owner,
+            status,
+            environment,
+            run,
+            stage,
+            url,
+            commit,
+            committed,
+            unplanned,
+            start,
+            finish,
+        ] = self.cells();
+        let texts = [component, version, owner, status, environment, run, stage, url, commit];
         let mut digest = Sha256::new();
         let mut add = |value: Option<&[u8]>| {
             digest.update([u8::from(value.is_some())]);
@@ -85,21 +146,19 @@ impl NewRecord {
             digest.update(value.len().to_be_bytes());
             digest.update(value);
         };
-        for text in [&self.component, &self.version, &self.owner, &self.status] {
-            add(Some(text.as_bytes()));
+        for cell in texts.into_iter().chain([committed, start, finish, unplanned]) {
+            match cell {
+                Cell::Text(text) => add(Some(text.as_bytes())),
+                Cell::Time(time) => add(Some(&time.timestamp_micros().to_be_bytes())),
+                Cell::Bool(value) => add(Some(&[u8::from(value)])),
+                _ => add(None),
+            }
         }
-        for text in [&self.environment, &self.run, &self.stage, &self.url, &self.commit] {
-            add(text.as_ref().map(String::as_bytes));
-        }
-        for time in [self.committed_at, self.started_at, self.finished_at] {
-            add(time.map(|time| time.timestamp_micros().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice));
-        }
-        add(self.unplanned.map(|unplanned| [u8::from(unplanned)]).as_ref().map(<[u8; 1]>::as_slice));
         short(digest)
     }
 
-    /// Which deploy it speaks of: of component, environment, run and stage, and where there is no run of the version
-    /// too. No name holds a control character, so the separator is unambiguous. The schema's `deploy_of` is the same.
+    /// Identifies the deploy: component, environment, run and stage, and without a run also the version. No name
+    /// contains a control character, so the separator is unambiguous. The schema's `deploy_of` computes the same.
     #[must_use]
     pub fn deploy_digest(&self) -> [u8; 16] {
         let version = if self.run.is_none() { Some(&self.version) } else { None };
@@ -114,36 +173,20 @@ impl NewRecord {
         short(digest)
     }
 
-    /// The fields in which two contents differ.
+    /// The names of the fields that differ.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("component", self.component != other.component),
-            ("version", self.version != other.version),
-            ("owner", self.owner != other.owner),
-            ("status", self.status != other.status),
-            ("environment", self.environment != other.environment),
-            ("run", self.run != other.run),
-            ("stage", self.stage != other.stage),
-            ("url", self.url != other.url),
-            ("commit", self.commit != other.commit),
-            ("committed_at", self.committed_at != other.committed_at),
-            ("unplanned", self.unplanned != other.unplanned),
-            ("started_at", self.started_at != other.started_at),
-            ("finished_at", self.finished_at != other.finished_at),
-        ]
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
+        let cells = Self::COLUMNS.into_iter().zip(self.cells().into_iter().zip(other.cells()));
+        cells.filter(|(_, (one, other))| one != other).map(|(name, _)| name).collect()
     }
 }
 
 impl Record {
-    /// The fields in which a delivery differs from this record as it is. A moment that was stamped differs from none.
+    /// The names of the fields in which a delivery differs from this record. A stamped moment does not differ from none.
     #[must_use]
     pub fn differences(&self, sent: &NewRecord) -> Vec<&'static str> {
-        let unless_stamped = |stands: Option<DateTime<Utc>>, sent: Option<DateTime<Utc>>| {
-            stands.filter(|stands| sent.is_some() || *stands != self.recorded_at)
+        let unless_stamped = |own: Option<DateTime<Utc>>, sent: Option<DateTime<Utc>>| {
+            own.filter(|own| sent.is_some() || *own != self.recorded_at)
         };
         sent.differences(&NewRecord {
             started_at: unless_stamped(self.own_start(), sent.started_at),
@@ -157,4 +200,26 @@ fn short(digest: Sha256) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&digest.finalize()[..16]);
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::{Draft, NewRecord};
+    use crate::domain::record::Origin;
+
+    #[test]
+    fn the_content_digest_is_the_one_that_is_stored() {
+        let plain = r#"{"component":"web","version":"1.2","owner":"ana","status":"deployed"}"#;
+        let full = r#"{"component":"web","version":"1.2","owner":"ana","status":"deployed","environment":"production",
+            "stage":"Build","commit":"abc123","committed_at":"2026-09-21T14:13:20Z","unplanned":true,
+            "finished_at":"1969-12-31T23:59:59.999999Z"}"#;
+        for (json, digest) in [(plain, "3c6546b12c7724aac5cef9dcf8b3a493"), (full, "250783a664c97c1a65bf48d6f8e9c763")]
+        {
+            let draft = Draft::parse(json.as_bytes(), Origin::Post).unwrap();
+            let record = NewRecord::from_draft(draft, DateTime::UNIX_EPOCH).unwrap();
+            assert_eq!(record.content_digest().map(|byte| format!("{byte:02x}")).concat(), digest);
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! A JSON value without a tree.
+//! A JSON value, read without building a tree.
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value as far as a record needs it: numbers, objects and arrays are only read over.
+/// A JSON value as far as a record needs it. Numbers, objects and arrays are skipped.
 pub enum Scalar<'de> {
     Null,
     Bool(bool),

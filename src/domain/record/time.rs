@@ -1,12 +1,12 @@
-//! RFC 3339 in, UTC with microseconds out.
+//! Reads and writes RFC 3339 times.
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 
-/// Reads an RFC 3339 time of the years 0 to 9999, with any offset, cut to the microsecond.
+/// Reads a time of the years 0 to 9999 with any offset. Digits below a microsecond are dropped.
 #[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| text.is_ascii())?.to_utc();
-    // A leap second's microseconds run on past a million, into the second after.
+    // chrono stores a leap second as microseconds above a million. They belong to the next second.
     let micros = time.timestamp() * 1_000_000 + i64::from(time.timestamp_subsec_micros());
     DateTime::from_timestamp_micros(micros).filter(|time| (0..=9999).contains(&time.year()))
 }
@@ -21,7 +21,7 @@ pub fn format(time: DateTime<Utc>) -> String {
 mod tests {
     use super::{format, parse};
 
-    fn through(text: &str) -> Option<String> {
+    fn round_trip(text: &str) -> Option<String> {
         parse(text).map(format)
     }
 
@@ -35,12 +35,12 @@ mod tests {
             ("2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250000Z"),
             ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
         ] {
-            assert_eq!(through(text).as_deref(), Some(out), "{text}");
+            assert_eq!(round_trip(text).as_deref(), Some(out), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn an_invalid_time_is_refused() {
         for text in [
             "",
             "now",
@@ -54,7 +54,7 @@ mod tests {
             "0000-01-01T00:00:00+00:01",
             "9999-12-31T23:59:59-00:01",
         ] {
-            assert_eq!(through(text), None, "{text}");
+            assert_eq!(round_trip(text), None, "{text}");
         }
     }
 }

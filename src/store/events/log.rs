@@ -26,7 +26,7 @@ impl EventLog {
     pub async fn end(&self) -> Result<Position, QueryError> {
         let rows = self.0.read(sql!("event_last"), &[]).await?;
         let last = rows::first(&rows, |row| Ok(row.try_get("last_value")?))?;
-        Ok(Position::behind(last.unwrap_or_default()))
+        Ok(Position::after(last.unwrap_or_default()))
     }
 
     /// Waits until all events are committed whose numbers were drawn before this call.
@@ -52,8 +52,8 @@ impl EventLog {
         until: Position,
         most: i64,
     ) -> Result<(Vec<Event>, Position), QueryError> {
-        let (number, place) = (until.number, until.place);
-        let rows = self.0.read(sql!("events_since"), &[&after.number, &after.place, &number, &place, &most]).await?;
+        let (number, index) = (until.number, until.index);
+        let rows = self.0.read(sql!("events_since"), &[&after.number, &after.index, &number, &index, &most]).await?;
         let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
         let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(QueryError::Failed)?;
         Ok((rows::all(&rows, event)?.into_iter().flatten().collect(), reached.unwrap_or(until)))
@@ -65,12 +65,12 @@ impl EventLog {
         let first: Option<Option<i64>> = rows::first(&rows, |row| Ok(row.try_get("first")?))?;
         let last: Option<i64> = rows::first(&rows, |row| Ok(row.try_get("last")?))?;
         Ok(first.flatten().is_some_and(|first| first <= position.number)
-            && last.is_some_and(|last| position <= Position::behind(last)))
+            && last.is_some_and(|last| position <= Position::after(last)))
     }
 }
 
 fn position(row: &Row) -> Result<Position, Cause> {
-    Ok(Position { number: row.try_get("number")?, place: row.try_get("ordinal")? })
+    Ok(Position { number: row.try_get("number")?, index: row.try_get("ordinal")? })
 }
 
 /// `None` if the record is gone without an event.

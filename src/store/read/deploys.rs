@@ -10,7 +10,7 @@ use crate::{
     database::{Parameters, Pool},
     domain::{
         cursor::{CurrentCursor, DeployCursor},
-        deploy::{Attempt, Current, Deploy, LEAST_PATIENCE, State, patience},
+        deploy::{Attempt, Current, Deploy, MIN_STALE_AFTER, State, stale_after},
         filter::Filter,
         record::Phase,
     },
@@ -82,7 +82,7 @@ impl Deploys {
         after: Option<DeployCursor>,
         count: u32,
     ) -> Result<Vec<Attempt>, Error> {
-        let phase = filter.phase_asked();
+        let phase = filter.implied_phase();
         // The query skips the states that cannot have the phase.
         let wants = |states: &[State]| {
             let is_phase = |phase: Phase| phase.is_clock() && phase.stops() == (states == [State::Finished]);
@@ -118,13 +118,13 @@ impl Deploys {
         let age = |attempt: &Attempt| attempt.moment().map(|started_at| now - started_at);
         let mut old: Vec<_> = attempts
             .iter_mut()
-            .filter(|attempt| attempt.state == State::Running && age(attempt) > Some(LEAST_PATIENCE))
+            .filter(|attempt| attempt.state == State::Running && age(attempt) > Some(MIN_STALE_AFTER))
             .collect();
         let components: HashSet<_> = old.iter().map(|attempt| attempt.record.fields.component.clone()).collect();
         let typical = self.typical.of(&self.lists, components).await?;
         for attempt in &mut old {
             let typical = typical.get(&attempt.record.fields.component).copied().flatten();
-            if age(attempt) > Some(patience(typical)) {
+            if age(attempt) > Some(stale_after(typical)) {
                 attempt.state = State::Stale;
             }
         }

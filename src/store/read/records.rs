@@ -64,7 +64,7 @@ impl Records {
             &filter.version,
             &filter.owner,
             &filter.status,
-            &filter.phase_asked().map(Phase::name),
+            &filter.implied_phase().map(Phase::name),
             &filter.environment,
             &filter.run,
             &filter.stage,
