@@ -1,4 +1,4 @@
-//! What the fuzzers once found worth keeping, tried again without them.
+//! Runs every fuzz target on its committed corpus, without a fuzzer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
@@ -15,14 +15,14 @@ mod target;
 #[path = "targets/words.rs"]
 mod words;
 
-/// Tries every file of a corpus.
+/// Runs a target on every file of a corpus.
 fn replay(name: &str, target: fn(&[u8])) {
     let corpus = format!("{}/tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
     for entry in std::fs::read_dir(&corpus).unwrap() {
         let path = entry.unwrap().path();
         let data = std::fs::read(&path).unwrap();
-        assert!(std::panic::catch_unwind(|| target(&data)).is_ok(), "{} fails: see above", path.display());
+        assert!(std::panic::catch_unwind(|| target(&data)).is_ok(), "{} fails: see the panic above", path.display());
         count += 1;
     }
     assert!(count > 20, "{corpus} has {count} files");

@@ -1,10 +1,10 @@
-//! A record as JSON: as it is sent by POST and PUT, and as it is changed by PATCH.
+//! A record as JSON in POST, PUT and PATCH.
 
 use chrono::{DateTime, Utc};
 use deploylog::domain::record::{Draft, FieldError, NewRecord, Origin, Phase, Record};
 use serde_json::Value;
 
-/// A body.
+/// `data` is a body.
 pub fn target(data: &[u8]) {
     let value = serde_json::from_slice::<Value>(data).ok();
     for origin in [Origin::Post, Origin::Put, Origin::Patch, Origin::Line] {
@@ -18,15 +18,15 @@ pub fn target(data: &[u8]) {
             }
             Err(reason) => {
                 assert!(!value.as_ref().is_some_and(Value::is_object), "{reason}");
-                let place = reason.rsplit_once(" at byte ").map(|(_, place)| place.parse::<usize>().unwrap());
-                assert!(place.is_none_or(|place| (1..=data.len() + 1).contains(&place)), "{reason}");
+                let byte = reason.rsplit_once(" at byte ").map(|(_, byte)| byte.parse::<usize>().unwrap());
+                assert!(byte.is_none_or(|byte| (1..=data.len() + 1).contains(&byte)), "{reason}");
                 return;
             }
         }
     }
-    let sent = |origin| NewRecord::from_draft(Draft::parse(data, origin).unwrap(), now());
-    let standing = standing();
-    for result in [sent(Origin::Post), sent(Origin::Put)] {
+    let parsed = |origin| NewRecord::from_draft(Draft::parse(data, origin).unwrap(), now());
+    let existing = existing_records();
+    for result in [parsed(Origin::Post), parsed(Origin::Put)] {
         match result {
             Ok(record) => check(&record),
             Err(errors) => {
@@ -35,7 +35,7 @@ pub fn target(data: &[u8]) {
             }
         }
     }
-    for record in &standing {
+    for record in &existing {
         let replaced = record.replaced(Draft::parse(data, Origin::Put).unwrap(), now());
         let patched = record.patched(Draft::parse(data, Origin::Patch).unwrap(), now());
         for changed in [replaced, patched].into_iter().flatten() {
@@ -44,8 +44,8 @@ pub fn target(data: &[u8]) {
     }
 }
 
-/// Records of each kind that stand already.
-fn standing() -> Vec<Record> {
+/// Stored records of each kind.
+fn existing_records() -> Vec<Record> {
     let times = ["", r#","started_at":"2026-01-01T00:00:00Z""#, r#","finished_at":"2026-01-01T00:00:01Z""#];
     let mut all = Vec::new();
     for status in ["started", "deployed", "queued"] {
@@ -66,14 +66,14 @@ fn record(fields: NewRecord, start_id: Option<i64>) -> Record {
     Record { id: 7, fields, start_id, recorded_at: now(), updated_at: now() }
 }
 
-/// An error names a field, and a field that is none is called that.
+/// An error has a reason and names a known field, unless the reason is that the field is unknown or repeated.
 pub fn check_error(error: &FieldError) {
     let is_known = Record::columns().any(|name| name == error.field) || error.field == "idempotency_key";
     assert!(!error.reason.is_empty());
     assert!(is_known || ["is not a field of a record", "is given twice"].contains(&&*error.reason), "{error:?}");
 }
 
-/// What was accepted is within its bounds, and is read again from what is answered.
+/// An accepted record is within the limits, and sending back its response gives the same record.
 pub fn check(fields: &NewRecord) {
     let required = [&fields.component, &fields.version, &fields.owner, &fields.status];
     let short = required.into_iter().chain(&fields.environment);
@@ -89,13 +89,13 @@ pub fn check(fields: &NewRecord) {
     assert_eq!(fields.phase, Phase::of_status(&fields.status));
     assert!(fields.phase != Phase::Started || fields.finished_at.is_none());
 
-    let standing = record(fields.clone(), None);
-    let duration = standing.duration_ms();
+    let stored = record(fields.clone(), None);
+    let duration = stored.duration_ms();
     assert!(duration.is_none_or(|duration| duration >= 0));
-    assert_eq!(fields.phase.stops(), duration.is_some() || standing.duration_missing().is_some());
-    let json = serde_json::to_vec(&standing).unwrap();
-    let answered: Value = serde_json::from_slice(&json).unwrap();
-    assert!(answered.get("duration_seconds").is_none_or(|seconds| seconds.as_f64().is_some_and(f64::is_finite)));
+    assert_eq!(fields.phase.stops(), duration.is_some() || stored.duration_missing().is_some());
+    let json = serde_json::to_vec(&stored).unwrap();
+    let response: Value = serde_json::from_slice(&json).unwrap();
+    assert!(response.get("duration_seconds").is_none_or(|seconds| seconds.as_f64().is_some_and(f64::is_finite)));
     for origin in [Origin::Put, Origin::Line] {
         let again = NewRecord::from_draft(Draft::parse(&json, origin).unwrap(), now()).unwrap();
         assert_eq!(again, *fields);
@@ -103,11 +103,11 @@ pub fn check(fields: &NewRecord) {
         assert_eq!(again.deploy_digest(), fields.deploy_digest());
         assert!(again.differences(fields).is_empty());
     }
-    assert!(standing.differences(fields).is_empty());
-    // Nothing changed is nothing changed.
+    assert!(stored.differences(fields).is_empty());
+    // An empty patch changes nothing.
     let empty = Draft::parse(b"{}", Origin::Patch).unwrap();
-    assert_eq!(standing.patched(empty, now()).as_ref(), Ok(fields));
-    // A start that is another record's is not sent back as one's own.
+    assert_eq!(stored.patched(empty, now()).as_ref(), Ok(fields));
+    // A start time taken from another record does not become an own time when it is sent back.
     if fields.phase.stops() && fields.started_at.is_some() {
         let json = serde_json::to_vec(&record(fields.clone(), Some(3))).unwrap();
         let again = NewRecord::from_draft(Draft::parse(&json, Origin::Put).unwrap(), now()).unwrap();

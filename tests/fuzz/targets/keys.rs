@@ -1,4 +1,4 @@
-//! The headers that name, match and choose: idempotency keys, entity tags, media types, tokens.
+//! Header values: idempotency keys, entity tags, media types and tokens; and component patterns.
 
 use chrono::DateTime;
 use deploylog::{
@@ -19,17 +19,18 @@ use hyper::{
 
 const SUPPORTED: &[&str] = &["application/json", "application/x-ndjson"];
 
-/// The header's values, a line each.
+/// Each line of `data` is a header value.
 pub fn target(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n');
     let values: Vec<HeaderValue> = lines.filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
-    let only = |name: HeaderName| -> HeaderMap { values.iter().map(|value| (name.clone(), value.clone())).collect() };
+    let headers =
+        |name: HeaderName| -> HeaderMap { values.iter().map(|value| (name.clone(), value.clone())).collect() };
     if let Ok(text) = std::str::from_utf8(data) {
         key(text);
         pattern(text);
     }
-    token(&values, &only(header::AUTHORIZATION));
-    match delivery_key(&only(HeaderName::from_static("idempotency-key"))) {
+    token(&values, &headers(header::AUTHORIZATION));
+    match delivery_key(&headers(HeaderName::from_static("idempotency-key"))) {
         Ok(Some(sent)) => {
             assert_eq!(values.len(), 1);
             assert_eq!(idempotency_key(values[0].to_str().unwrap()), Some(sent.as_str()));
@@ -38,13 +39,13 @@ pub fn target(data: &[u8]) {
         Err(Error::Fields(errors)) => assert_eq!(errors[0].field, "Idempotency-Key"),
         Err(other) => panic!("{other:?}"),
     }
-    tags(&values, &only(header::IF_MATCH), &only(header::IF_NONE_MATCH));
-    if media_type(&only(header::CONTENT_TYPE), SUPPORTED).is_ok() {
+    tags(&values, &headers(header::IF_MATCH), &headers(header::IF_NONE_MATCH));
+    if media_type(&headers(header::CONTENT_TYPE), SUPPORTED).is_ok() {
         let sent = values[0].to_str().unwrap().to_ascii_lowercase();
         assert!(values.len() == 1 && SUPPORTED.iter().any(|name| sent.trim_start().starts_with(*name)), "{sent}");
     }
     let offers = ["application/json", "text/csv"];
-    assert!(preferred(&only(header::ACCEPT), &offers).is_none_or(|place| place < offers.len()));
+    assert!(preferred(&headers(header::ACCEPT), &offers).is_none_or(|index| index < offers.len()));
 }
 
 /// A key is the same with quotes around it.
@@ -56,8 +57,8 @@ fn key(text: &str) {
     }
 }
 
-/// A tag matches where it stands in the list, or anything does; weakly only where nothing is changed.
-fn tags(values: &[HeaderValue], matching: &HeaderMap, differing: &HeaderMap) {
+/// A tag matches if the list contains it or `*`. A weak tag matches only in `If-None-Match`.
+fn tags(values: &[HeaderValue], if_match: &HeaderMap, if_none: &HeaderMap) {
     let json = br#"{"component":"a","version":"b","owner":"c","status":"d"}"#;
     let fields = NewRecord::from_draft(Draft::parse(json, Origin::Post).unwrap(), DateTime::UNIX_EPOCH).unwrap();
     let at = DateTime::UNIX_EPOCH;
@@ -70,42 +71,43 @@ fn tags(values: &[HeaderValue], matching: &HeaderMap, differing: &HeaderMap) {
         .map(str::trim)
         .collect();
     let has = |tag: &str| listed.contains(&tag);
-    assert_eq!(may_change(matching, &record), values.is_empty() || has("*") || has(&etag));
+    assert_eq!(may_change(if_match, &record), values.is_empty() || has("*") || has(&etag));
     let is_named = has("*") || has(&etag) || has(&format!("W/{etag}"));
-    assert_eq!(if_none_match(differing, &etag), is_named);
-    assert_eq!(may_change(differing, &record), !is_named);
+    assert_eq!(if_none_match(if_none, &etag), is_named);
+    assert_eq!(may_change(if_none, &record), !is_named);
 }
 
-/// Only the token itself, sent once as such, is let in.
+/// Only a single header with exactly the right token is accepted.
 fn token(values: &[HeaderValue], headers: &HeaderMap) {
     const SENT: &str = "dl_0123456789012345678901234567890123456789012";
     let grant = Grant { name: "ci".to_owned(), scope: Scope::Write, component: None, expires_at: None };
     let token = Token { grant, digest: TokenDigest::of(SENT.as_bytes()).unwrap() };
     let at = DateTime::UNIX_EPOCH;
     let guard = Guard::new(vec![StoredToken { token, created_at: at, last_used_at: None, revoked_at: None }], false);
-    let is_let_in = guard.admit(Route::CreateRecords, headers).is_ok();
+    let is_accepted = guard.admit(Route::CreateRecords, headers).is_ok();
     let words = values.first().and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
-    let is_it = words.is_some_and(|(scheme, sent)| scheme.eq_ignore_ascii_case("bearer") && sent.trim_start() == SENT);
-    assert_eq!(is_let_in, values.len() == 1 && is_it);
+    let is_right =
+        words.is_some_and(|(scheme, sent)| scheme.eq_ignore_ascii_case("bearer") && sent.trim_start() == SENT);
+    assert_eq!(is_accepted, values.len() == 1 && is_right);
     assert!(guard.admit(Route::RemoveRecord(1), headers).is_err() && guard.admit(Route::ListRecords, headers).is_err());
     assert!(guard.admit(Route::Live, headers).is_ok());
 }
 
-/// The first line as a pattern of the second one: as the slow way has it, which tries everything.
+/// Matches the second line with the pattern in the first line, and compares the result with a naive implementation.
 fn pattern(text: &str) {
-    fn slowly(pattern: &[char], text: &[char]) -> bool {
+    fn naive(pattern: &[char], text: &[char]) -> bool {
         match (pattern, text) {
-            (['*', rest @ ..], _) => (0..=text.len()).any(|from| slowly(rest, &text[from..])),
-            ([one, pattern @ ..], [other, text @ ..]) => one == other && slowly(pattern, text),
+            (['*', rest @ ..], _) => (0..=text.len()).any(|from| naive(rest, &text[from..])),
+            ([one, pattern @ ..], [other, text @ ..]) => one == other && naive(pattern, text),
             (pattern, text) => pattern.is_empty() && text.is_empty(),
         }
     }
     let (first, second) = text.split_once('\n').unwrap_or((text, text));
     let Ok(pattern) = Pattern::parse(first) else { return };
     assert_eq!(pattern.as_str(), first);
-    let (slow, chars): (Vec<_>, Vec<_>) = (first.chars().collect(), second.chars().collect());
-    // It takes very long where there are many stars.
-    if slow.iter().filter(|c| **c == '*').count() <= 3 && chars.len() <= 60 {
-        assert_eq!(pattern.matches(second), slowly(&slow, &chars), "{text:?}");
+    let (pattern_chars, chars): (Vec<_>, Vec<_>) = (first.chars().collect(), second.chars().collect());
+    // The naive implementation is exponential in the number of stars.
+    if pattern_chars.iter().filter(|c| **c == '*').count() <= 3 && chars.len() <= 60 {
+        assert_eq!(pattern.matches(second), naive(&pattern_chars, &chars), "{text:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! An NDJSON body: its lines, and what is wrong with them.
+//! The lines of an NDJSON body and their errors.
 
 use deploylog::{
     domain::record::{Draft, NewRecord, Origin},
@@ -6,7 +6,7 @@ use deploylog::{
     handlers::records::read_lines,
 };
 
-/// A body.
+/// `data` is a body.
 pub fn target(data: &[u8]) {
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
     let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
@@ -16,7 +16,7 @@ pub fn target(data: &[u8]) {
             assert_eq!(numbers.len(), lines.iter().filter(|line| !is_blank(line)).count());
             assert!(numbers.is_sorted_by(|a, b| a < b));
             for (number, delivery) in numbers.into_iter().zip(deliveries) {
-                // A line by itself is what it is among others.
+                // A single line parses to the same record as within the body.
                 let mut draft = Draft::parse(lines[number - 1], Origin::Line).unwrap();
                 assert_eq!(draft.idempotency_key.take(), delivery.key);
                 let alone = NewRecord::from_draft(draft, chrono::Utc::now()).unwrap();

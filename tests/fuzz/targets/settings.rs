@@ -10,7 +10,7 @@ use deploylog::config::{Command, Config, Database, Invocation};
 
 const SECRET: &str = "Zs3cretZ";
 
-/// Arguments and variables (`NAME=value`), a line each.
+/// Each line of `data` is an argument or a variable (`NAME=value`).
 pub fn target(data: &[u8]) {
     let words: Vec<OsString> =
         data.split(|byte| *byte == b'\n').map(|word| OsStr::from_bytes(word).to_owned()).collect();
@@ -23,7 +23,7 @@ pub fn target(data: &[u8]) {
             .iter()
             .filter(is_variable)
             .find_map(|word| word.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="));
-        // A file of secrets may be any, and no end in sight.
+        // A variable with a file name could name any file, even an endless one.
         found.filter(|_| !name.ends_with("_FILE")).map(|value| OsStr::from_bytes(value).to_owned())
     };
     match Invocation::read(arguments, environment, || false) {
@@ -56,7 +56,7 @@ fn check(config: &Config) {
     assert!(!config.database.to_string().is_empty());
 }
 
-/// Whatever stands around a password, it is never told.
+/// A password never appears in output, whatever text surrounds it.
 fn secret(text: &str) {
     for url in [
         format!("postgres://u:{SECRET}@{text}"),
@@ -65,7 +65,7 @@ fn secret(text: &str) {
         format!("{text} password='{SECRET}'"),
     ] {
         let environment = |name: &str| (name == "DATABASE_URL").then(|| url.clone().into());
-        let told = match Invocation::read([], environment, || false) {
+        let output = match Invocation::read([], environment, || false) {
             Ok(Invocation::Run(_, config)) => match config.database {
                 Database::External(database) if database.config.get_password() == Some(SECRET.as_bytes()) => {
                     Database::External(database).to_string()
@@ -75,8 +75,8 @@ fn secret(text: &str) {
             Ok(_) => continue,
             Err(mistakes) => mistakes.join("\n"),
         };
-        // Among signs that divide it may be no password at all.
-        let is_one = !text.contains(SECRET) && !text.contains(['\'', '\\', '?', '&', '=', '/', '@']);
-        assert!(!is_one || !told.contains(SECRET), "{told}");
+        // With separators in the text, the secret may not be parsed as the password.
+        let is_password = !text.contains(SECRET) && !text.contains(['\'', '\\', '?', '&', '=', '/', '@']);
+        assert!(!is_password || !output.contains(SECRET), "{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! The target line and its query: the route, the parameters, the cursors.
+//! The request target: route, query parameters and cursors.
 
 use deploylog::{
     domain::{
@@ -12,7 +12,7 @@ use deploylog::{
 };
 use hyper::Method;
 
-/// A method, a space, and the target.
+/// `data` is a method, a space and a target.
 pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (method, target) = text.split_once(' ').unwrap_or(("GET", text));
@@ -71,7 +71,7 @@ fn parameters(query: Option<&str>) {
         assert!(component.chars().count() <= 200 && !component.chars().any(char::is_control));
         assert!(!component.trim().is_empty());
     }
-    // What was read and is written again is read as the same.
+    // Encoding the parsed values again gives the same values.
     let encoded =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let mut again = String::new();
@@ -84,12 +84,12 @@ fn parameters(query: Option<&str>) {
     let mut parsed = Query::parse(Some(&again));
     assert_eq!((parsed.text("component", 200), parsed.time("since")), (component, since));
     assert!(parsed.finish().is_ok());
-    // Nothing that was sent goes unnoticed.
+    // No parameter is ignored.
     let is_empty = query.unwrap_or_default().split('&').all(str::is_empty);
     assert!(is_empty || !errors.is_empty() || !again.is_empty());
 }
 
-/// A cursor is read only as it was written.
+/// A text is a valid cursor only in its canonical form.
 fn cursors(text: &str) {
     let read = [
         RecordCursor::parse(text).map(|cursor| cursor.to_string()),

@@ -3,7 +3,7 @@
 use chrono::Datelike as _;
 use deploylog::domain::record::{Phase, format_time, parse_time};
 
-/// A time, or a word.
+/// `data` is a time or a status word.
 pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(time) = parse_time(text) {
