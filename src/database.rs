@@ -1,26 +1,17 @@
-//! How a PostgreSQL is reached: what `DATABASE_URL` says of it, TLS, and making a connection.
+//! How deploylog reaches PostgreSQL: `DATABASE_URL`, TLS, connections, pools, pipelines and migrations.
 
 #[cfg(feature = "tls")]
 mod certificate;
-#[cfg(feature = "tls")]
-mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "database/no_tls.rs"]
-mod tls;
-mod url;
-
 pub mod migrate;
 mod pipeline;
 mod pool;
 mod query_error;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
 
-use std::{error::Error as _, fmt, pin::Pin};
+use std::{error::Error as _, fmt, future::poll_fn, pin::Pin};
 
-use std::future::poll_fn;
-
-pub use pipeline::Pipeline;
-pub use pool::{DeployDigest, Parameters, Plans, Pool, PoolLimits, connect_options};
-pub use query_error::QueryError;
 use tokio::task::JoinHandle;
 use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
@@ -30,14 +21,18 @@ use tokio_postgres::{
 };
 
 use self::tls::Tls;
+pub use self::{
+    pipeline::Pipeline,
+    pool::{DeployDigest, Parameters, Plans, Pool, PoolLimits, connect_options},
+    query_error::QueryError,
+};
 use crate::error::Chained;
 
-/// A PostgreSQL as it is reached.
+/// How to connect to a database.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Where it is, who comes, and with what patience.
     pub config: Config,
-    /// Where there is none, connections are plain.
+    /// Without it, connections are not encrypted.
     tls: Option<Tls>,
 }
 
@@ -45,27 +40,24 @@ pub struct Endpoint {
 pub type Connected = (Client, JoinHandle<()>);
 
 impl Endpoint {
-    /// One that is reached without TLS.
+    /// An endpoint without TLS.
     #[must_use]
     pub fn plain(config: Config) -> Self {
         Self { config, tls: None }
     }
 
-    /// Makes a connection.
     pub async fn connect(&self) -> Result<Connected, Error> {
         let Some(tls) = &self.tls else { return open(&self.config, NoTls).await };
-        match open(&self.config, Tls::clone(tls)).await {
-            Err(error) if self.config.get_ssl_mode() == SslMode::Prefer && may_do_without(&error) => {
-                tracing::warn!("no TLS with the database ({}): sslmode=prefer goes on without", Chained(&error));
-                let plain = open(&self.config, NoTls).await;
-                // Who may not come in either way is told of the better one.
-                plain.map_err(|second| if may_do_without(&second) { error } else { second })
-            }
-            result => result,
-        }
+        let error = match open(&self.config, Tls::clone(tls)).await {
+            Err(error) if self.config.get_ssl_mode() == SslMode::Prefer && allows_fallback(&error) => error,
+            result => return result,
+        };
+        tracing::warn!("TLS with the database failed, connecting without it (sslmode=prefer): {}", Chained(&error));
+        // If the server rejects both, the error with TLS is the better one.
+        open(&self.config, NoTls).await.map_err(|plain| if allows_fallback(&plain) { error } else { plain })
     }
 
-    /// Asks the server to cancel what a connection executes.
+    /// Requests that the server cancels what a connection executes.
     pub async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
         match &self.tls {
             Some(tls) => token.cancel_query(Tls::clone(tls)).await,
@@ -74,8 +66,8 @@ impl Endpoint {
     }
 }
 
-/// The pool's way to make one. Its options are the endpoint's own.
 impl deadpool_postgres::Connect for Endpoint {
+    /// Ignores the pool's options, because they are the endpoint's.
     fn connect(&self, _: &Config) -> Pin<Box<dyn Future<Output = Result<Connected, Error>> + Send + '_>> {
         Box::pin(self.connect())
     }
@@ -90,7 +82,7 @@ where
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 Ok(AsyncMessage::Notice(notice)) if is_unreplicated_commit(&notice) => {
-                    tracing::warn!("a commit was not confirmed by the synchronous standby: its answer is discarded");
+                    tracing::warn!("no synchronous standby confirmed a commit: its connection is closed");
                     break;
                 }
                 Ok(_) => {}
@@ -104,32 +96,46 @@ where
     Ok((client, task))
 }
 
-/// Whether the server gave up waiting for a synchronous standby: then it answers the commit as if it were safe. The
-/// message is translated, the name of the routine is not. It arrives before that answer, so the answer is lost with the
-/// connection.
+/// Whether the server gave up waiting for a synchronous standby. It then reports the commit as successful. The notice
+/// comes first, so closing the connection discards that report. The name of the routine, unlike the text, is not translated.
 fn is_unreplicated_commit(notice: &DbError) -> bool {
     notice.routine() == Some("SyncRepWaitForLSN")
 }
 
-/// Where both sides cannot agree on TLS, or the server lets nobody in that way.
-fn may_do_without(error: &Error) -> bool {
-    is_refusal(error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+/// Whether TLS fails, or the server rejects connections with TLS.
+fn allows_fallback(error: &Error) -> bool {
+    is_tls_failure(error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
-/// Whether there is no TLS with that server, and waiting does not mend it.
-#[must_use]
-pub fn is_refusal(error: &Error) -> bool {
-    error.source().is_some_and(|cause| cause.is::<Refusal>() || cause.to_string() == "server does not support TLS")
+/// Whether TLS with this server fails however often it is tried.
+fn is_tls_failure(error: &Error) -> bool {
+    error.source().is_some_and(|cause| cause.is::<TlsError>() || cause.to_string() == "server does not support TLS")
 }
 
-/// Why there is no TLS with a server that offers it: a sentence without its full stop.
+/// Why the handshake failed with a server that offers TLS.
 #[derive(Debug)]
-pub struct Refusal(pub String);
+pub struct TlsError(pub String);
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for TlsError {}
+
+#[cfg(not(feature = "tls"))]
+mod tls {
+    use std::path::Path;
+
+    use tokio_postgres::config::SslMode;
+
+    pub use tokio_postgres::NoTls as Tls;
+
+    pub fn connector(mode: SslMode, _: Option<&Path>, _: bool) -> Result<Option<Tls>, String> {
+        if mode == SslMode::Require {
+            return Err("DATABASE_URL requires TLS: build deploylog with the feature tls".into());
+        }
+        Ok(None)
+    }
+}

@@ -1,11 +1,11 @@
-//! Brings the schema up to date: forward only, each step once, however many replicas start together.
+//! Migrates the schema: forward only, and each step once, even if several replicas start together.
 
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use crate::{database, error::Chained};
 
-/// The steps, in order. One that has been released is never edited.
+/// The steps in order. A released step is never edited.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("../../sql/migrations/0001_records.sql")),
     ("0002_plain_columns", include_str!("../../sql/migrations/0002_plain_columns.sql")),
@@ -19,22 +19,20 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_component_locks", include_str!("../../sql/migrations/0010_component_locks.sql")),
 ];
 
-/// Why the schema cannot be used.
 #[derive(Debug)]
 pub enum MigrateError {
-    /// The database said no, or nothing.
     Database(tokio_postgres::Error),
-    /// One sentence for the operator.
+    /// The schema does not fit, as a sentence for the operator.
     Refused(String),
 }
 
 impl MigrateError {
-    /// Whether it may go by itself: the database is not there, or not yet, or busy.
+    /// Whether a retry can succeed: the database is unreachable, starting or busy.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
-        // Who may not come in, what does not exist and what is not allowed stays so; and who may not be believed.
-        !database::is_refusal(error)
+        // Wrong credentials, missing objects, missing permissions and untrusted servers need an operator.
+        !database::is_tls_failure(error)
             && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
     }
 }
@@ -56,18 +54,17 @@ impl From<tokio_postgres::Error> for MigrateError {
     }
 }
 
-/// Runs what is missing, in one transaction and under one lock. `progress` is told the name of each step before it runs.
-/// Returns how many steps that were.
+/// Runs the missing steps in one transaction and under one lock. Calls `progress` with the name of each step before it
+/// runs. Returns how many steps ran.
 pub async fn run(client: &mut Client, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
-    // Whatever the role's default is: a step must see what was committed while it waited for a lock.
+    // Not the role's default: a step must see what others committed while it waited for a lock.
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     let steps = run_up_to(MIGRATIONS.len(), &transaction, progress).await?;
     transaction.commit().await?;
     Ok(steps)
 }
 
-/// Runs what is missing of the first so many steps, and holds the lock to the transaction's end. Answers how many that
-/// were.
+/// Runs the missing ones of the first `wanted` steps and holds the lock until the transaction ends. Returns how many ran.
 pub async fn run_up_to(
     wanted: usize,
     transaction: &Transaction<'_>,
@@ -75,10 +72,10 @@ pub async fn run_up_to(
 ) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
     let Some(schema) = schema else {
-        return Err(MigrateError::Refused("the first schema of the search path does not exist".to_owned()));
+        return Err(MigrateError::Refused("the first schema of the search path does not exist: create it".to_owned()));
     };
     transaction.execute("select pg_advisory_xact_lock(hashtext('deploylog migrations ' || $1))", &[&schema]).await?;
-    // A role that may not create anything may still find that all is done.
+    // A role without the right to create tables can still find that nothing is missing.
     let has_table = "select to_regclass(quote_ident($1) || '.migrations') is not null";
     if !transaction.query_one(has_table, &[&schema]).await?.try_get::<_, bool>(0)? {
         transaction.batch_execute(include_str!("../../sql/migrations_table.sql")).await?;
@@ -88,14 +85,14 @@ pub async fn run_up_to(
         let (name, checksum): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let Some((known, sql)) = MIGRATIONS.get(index) else {
             return Err(MigrateError::Refused(format!(
-                "the database has the migration {name}, which this deploylog {} does not know: run a newer one",
+                "the database has migration {name}, which deploylog {} does not know: run a newer deploylog",
                 env!("CARGO_PKG_VERSION"),
             )));
         };
         if name != *known || checksum != digest(sql) {
             return Err(MigrateError::Refused(format!(
-                "the database has another migration {name} than this deploylog's {known}: it was edited after its \
-                 release, or belongs to another program"
+                "the database's migration {name} differs from deploylog's {known}: it was edited after its release, or \
+                 belongs to another program"
             )));
         }
     }
@@ -108,14 +105,13 @@ pub async fn run_up_to(
     Ok(missing.len())
 }
 
-/// How many steps there are up to the one with this name, it included.
+/// How many steps lead to the schema of this name, the step of the name included.
 #[must_use]
 pub fn steps_to(name: &str) -> Option<usize> {
     MIGRATIONS.iter().position(|(known, _)| *known == name).map(|index| index + 1)
 }
 
-/// The tables that are there after the first so many steps, in the order in which they are made: nobody else's that may
-/// be beside them.
+/// The tables that the first `steps` steps leave, in the order of their creation.
 #[must_use]
 pub fn tables(steps: usize) -> Vec<&'static str> {
     let mut tables = Vec::new();
@@ -132,19 +128,14 @@ pub fn tables(steps: usize) -> Vec<&'static str> {
     tables
 }
 
-/// How many steps there are.
 pub const STEPS: usize = MIGRATIONS.len();
 
-/// Whether the name and the checksum are those of this program's last step.
+/// Whether a step is the last one of this program.
 #[must_use]
 pub fn is_last((name, checksum): (&str, &str)) -> bool {
     MIGRATIONS.last().is_some_and(|(last, sql)| *last == name && digest(sql) == checksum)
 }
 
 fn digest(sql: &str) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(sql).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! TLS by rustls: which servers are believed, and the handshake.
+//! TLS with rustls: which servers are trusted, and the handshake.
 
 use std::{
     io,
@@ -29,47 +29,41 @@ use tokio_rustls::{
     },
 };
 
-use super::{Refusal, certificate::Certificate};
+use super::{TlsError, certificate::Certificate};
 use crate::error::Cause;
 
-/// Makes a handshake for each connection.
-#[derive(Clone)]
-pub struct Tls(TlsConnector);
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<ClientConfig>);
 
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str("Tls")
-    }
-}
-
-/// Believes servers whose certificate an authority in the file `roots` has signed, or any server where there is none;
-/// with `checks_name` only where it is the one that was asked for. Fails with a sentence.
+/// Trusts servers whose certificate is signed by a CA in the PEM file `roots`, or every server if there is no file. With
+/// `checks_name` the certificate must also be for the host of the connection. Fails with a sentence for the operator.
 pub fn connector(_: SslMode, roots: Option<&Path>, checks_name: bool) -> Result<Option<Tls>, String> {
-    let roots = roots.map(authorities).transpose()?;
+    let roots = roots.map(read_roots).transpose()?;
     let provider = ring::default_provider();
     let algorithms = provider.signature_verification_algorithms;
+    // rustls marks every custom verifier as dangerous. Its own always checks the name, but only verify-full does.
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { roots, checks_name, algorithms }))
         .with_no_client_auth();
-    // As libpq: every connection is verified anew, and names its protocol.
+    // As in libpq, every connection verifies the certificate and names its protocol.
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"postgresql".to_vec()];
-    Ok(Some(Tls(TlsConnector::from(Arc::new(config)))))
+    Ok(Some(Tls(Arc::new(config))))
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
+fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let file = path.display();
     let unreadable = |reason: String| format!("DATABASE_URL's sslrootcert cannot be read: {file}: {reason}");
     let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|error| unreadable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
-    // Of a system's hundreds some may be of no use.
+    // The system's file holds hundreds. Some can be unusable.
     if roots.add_parsable_certificates(certificates).0 == 0 {
-        return Err(format!("DATABASE_URL's sslrootcert holds no certificate: {file}"));
+        return Err(format!("DATABASE_URL's sslrootcert contains no usable CA certificate: {file}"));
     }
     Ok(roots)
 }
@@ -93,8 +87,13 @@ impl ServerCertVerifier for Verifier {
         if let Some(roots) = &self.roots {
             let certificate = ParsedCertificate::try_from(certificate)?;
             let algorithms = self.algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)
-                .map_err(unknown_issuer)?;
+            let verified =
+                verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms);
+            verified.map_err(|error| match error {
+                // A CA of the same name with another key is another CA.
+                Error::InvalidCertificate(CertificateError::BadSignature) => CertificateError::UnknownIssuer.into(),
+                other => other,
+            })?;
             if self.checks_name {
                 verify_server_name(&certificate, name)?;
             }
@@ -111,15 +110,15 @@ impl ServerCertVerifier for Verifier {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
-    /// By the key itself: an unverified certificate may be of a version that rustls does not read, and that its owner
-    /// is who signs must hold all the same, or channel binding would prove nothing.
+    /// Verifies with the public key itself, because rustls does not read every version of certificate. This check is
+    /// needed for untrusted certificates, too: without it, channel binding proves nothing.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let certificate = Certificate::read(certificate).ok_or(CertificateError::BadEncoding)?;
+        let certificate = Certificate::try_from(&**certificate).map_err(|_| CertificateError::BadEncoding)?;
         let key = SubjectPublicKeyInfoDer::from(certificate.public_key);
         verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
@@ -129,27 +128,18 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// An authority of the same name with another key is another.
-fn unknown_issuer(error: Error) -> Error {
-    match error {
-        Error::InvalidCertificate(CertificateError::BadSignature) => CertificateError::UnknownIssuer.into(),
-        other => other,
-    }
-}
-
 impl MakeTlsConnect<Socket> for Tls {
     type Stream = Stream;
     type TlsConnect = Handshake;
     type Error = Cause;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, Cause> {
-        Ok(Handshake { connector: self.0.clone(), host: host.to_owned() })
+        Ok(Handshake { config: self.0.clone(), host: host.to_owned() })
     }
 }
 
-/// A handshake to come.
 pub struct Handshake {
-    connector: TlsConnector,
+    config: Arc<ClientConfig>,
     host: String,
 }
 
@@ -161,49 +151,41 @@ impl TlsConnect<Socket> for Handshake {
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
             let name = ServerName::try_from(self.host)?;
-            let stream = self.connector.connect(name, socket).await;
+            let stream = TlsConnector::from(self.config).connect(name, socket).await;
             stream.map(Stream).map_err(|error| match error.get_ref().and_then(|cause| cause.downcast_ref()) {
-                Some(reason) => Refusal(in_words(reason)).into(),
+                Some(reason) => TlsError(describe(reason)).into(),
                 None => error.into(),
             })
         })
     }
 }
 
-/// What rustls will not have, as an operator reads it.
-fn in_words(reason: &Error) -> String {
-    let Error::InvalidCertificate(certificate) = reason else { return reason.to_string() };
-    match certificate {
-        CertificateError::UnknownIssuer => {
-            "the server's certificate is not signed by an authority in sslrootcert".to_owned()
+/// rustls's reason in the terms of certificates and settings.
+fn describe(reason: &Error) -> String {
+    let Error::InvalidCertificate(error) = reason else { return reason.to_string() };
+    let problem = match error {
+        CertificateError::UnknownIssuer => "is not signed by a CA in sslrootcert",
+        CertificateError::BadSignature => {
+            return "the server does not have the private key of its certificate".to_owned();
         }
-        CertificateError::BadSignature => "the server does not hold the key of its certificate".to_owned(),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet".to_owned()
-        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet",
         CertificateError::NotValidForNameContext { expected, presented } => {
-            format!("the server's certificate is for {}, not for {}", names(presented), expected.to_str()
-        )
+            &format!("is for {}, not for {}", names(presented), expected.to_str())
         }
         CertificateError::Other(other) => match other.0.to_string().as_str() {
             "UnsupportedCertVersion" => {
-                "the server's certificate is not of version 3 of X.509: openssl makes those that have an extension, such \
-                 as subjectAltName"
-                    .to_owned()
+                "is not X.509 version 3: openssl creates version 3 if the certificate has an extension such as subjectAltName"
             }
-            "CaUsedAsEndEntity" => {
-                "the server's certificate is an authority's own (CA:TRUE): let that sign one for the server".to_owned()
-            }
-            other => format!("the server's certificate is refused: {other}"),
+            "CaUsedAsEndEntity" => "is a CA certificate (CA:TRUE): sign one for the server with it",
+            other => &format!("is invalid: {other}"),
         },
-        other => format!("the server's certificate is refused: {other}"),
-    }
+        other => &format!("is invalid: {other}"),
+    };
+    format!("the server's certificate {problem}")
 }
 
-/// As rustls tells them: `DnsName("db.example")`, `IpAddress(127.0.0.1)`.
+/// Without rustls's notation: `DnsName("db.example")`, `IpAddress(127.0.0.1)`.
 fn names(presented: &[String]) -> String {
     if presented.is_empty() {
         return "no host (it has no subjectAltName)".to_owned();
@@ -212,15 +194,13 @@ fn names(presented: &[String]) -> String {
     names.map(|name| name.trim_matches(['"', ')'])).collect::<Vec<_>>().join(", ")
 }
 
-/// A connection under TLS.
 pub struct Stream(client::TlsStream<Socket>);
 
 impl TlsStream for Stream {
     fn channel_binding(&self) -> ChannelBinding {
-        let certificates = self.0.get_ref().1.peer_certificates();
-        let certificate = certificates.and_then(<[_]>::first).and_then(|first| Certificate::read(first));
+        let certificate = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
         certificate
-            .and_then(|certificate| certificate.channel_binding())
+            .and_then(|certificate| Certificate::try_from(&**certificate).ok()?.channel_binding())
             .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
 }

@@ -1,5 +1,5 @@
-//! `DATABASE_URL`, in both its forms. tokio-postgres reads it all but what libpq knows of TLS beyond its own three
-//! modes: `sslmode` and `sslrootcert` are taken out first, by the same rules as it reads.
+//! Reads `DATABASE_URL`. tokio-postgres knows neither `sslrootcert` nor libpq's verifying modes, so `sslmode` and
+//! `sslrootcert` are cut out before it reads the rest.
 
 use std::{error::Error as _, ffi::OsString, path::PathBuf};
 
@@ -11,53 +11,54 @@ use tokio_postgres::{
 
 use super::{Endpoint, tls};
 
-/// Where systems keep the authorities that they believe, as one file.
+/// The CA certificates of Debian, Fedora and macOS.
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 impl Endpoint {
-    /// Reads a URL or the key=value form. Fails with a sentence that names what is wrong, and never shows a value but
-    /// the path of `sslrootcert`.
+    /// Reads a URL or key=value pairs. An error is a sentence for the operator that contains no value except the path of
+    /// `sslrootcert`.
     pub fn parse(text: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let Taken { rest, mode, root } = take_out(text);
+        let Options { rest, mode, root } = Options::cut(text);
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            format!("DATABASE_URL is no PostgreSQL URL or key=value form{cause}")
+            format!("DATABASE_URL must be a PostgreSQL URL or key=value pairs{cause}")
         })?;
         if config.get_hosts().is_empty() {
-            return Err("DATABASE_URL names no host".to_owned());
+            return Err("DATABASE_URL must name a host".to_owned());
         }
         let root = root.filter(|root| !root.is_empty());
         let is_system = root.as_deref() == Some("system");
-        let mode = mode.unwrap_or_else(|| if is_system { "verify-full" } else { "prefer" }.to_owned());
-        config.ssl_mode(match mode.as_str() {
+        let mode = mode.as_deref().unwrap_or(if is_system { "verify-full" } else { "prefer" });
+        config.ssl_mode(match mode {
             "disable" => SslMode::Disable,
             "prefer" => SslMode::Prefer,
             "require" | "verify-ca" | "verify-full" => SslMode::Require,
             _ => {
-                return Err(
-                    "DATABASE_URL's sslmode is not disable, prefer, require, verify-ca or verify-full".to_owned()
-                );
+                let modes = "disable, prefer, require, verify-ca or verify-full";
+                return Err(format!("DATABASE_URL's sslmode must be {modes}"));
             }
         });
         if config.get_ssl_negotiation() == SslNegotiation::Direct && config.get_ssl_mode() != SslMode::Require {
-            return Err("DATABASE_URL's sslnegotiation=direct needs sslmode=require or more".to_owned());
+            return Err(
+                "DATABASE_URL's sslnegotiation=direct needs sslmode=require, verify-ca or verify-full".to_owned()
+            );
         }
-        // A socket is this machine's own.
+        // Unix sockets do not leave this machine.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
             config.ssl_mode(SslMode::Disable);
         }
         if config.get_ssl_mode() == SslMode::Disable {
             return Ok(Self::plain(config));
         }
-        // Who believes all that the world believes must know whom it asked for.
+        // A public CA signs certificates for everyone, so its signature alone proves nothing.
         if is_system && mode != "verify-full" {
             return Err("DATABASE_URL's sslrootcert=system needs sslmode=verify-full".to_owned());
         }
         let roots = match root {
             Some(_) if is_system => Some(system_roots(environment)?),
             Some(path) => Some(path.into()),
-            None if mode.starts_with("verify-") => Some(own_roots(environment)?),
+            None if mode.starts_with("verify-") => Some(default_roots(environment)?),
             None => None,
         };
         let tls = tls::connector(config.get_ssl_mode(), roots.as_deref(), mode == "verify-full")?;
@@ -68,101 +69,90 @@ impl Endpoint {
 fn system_roots(environment: &impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
     let named = environment("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let found = named.or_else(|| SYSTEM_ROOTS.map(PathBuf::from).into_iter().find(|path| path.exists()));
-    found.ok_or_else(|| "DATABASE_URL's sslrootcert=system finds no authorities: set SSL_CERT_FILE".to_owned())
+    found.ok_or_else(|| "DATABASE_URL's sslrootcert=system finds no CA certificates: set SSL_CERT_FILE".to_owned())
 }
 
-/// Where libpq looks for them.
-fn own_roots(environment: &impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
+/// libpq's default for `sslrootcert`.
+fn default_roots(environment: &impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
     let found = environment("HOME").map(|home| PathBuf::from(home).join(".postgresql/root.crt"));
     found.filter(|path| path.exists()).ok_or_else(|| {
-        "DATABASE_URL's sslmode needs sslrootcert, a file of authorities: there is no ~/.postgresql/root.crt".to_owned()
+        "DATABASE_URL's sslmode needs sslrootcert, a file of CA certificates: ~/.postgresql/root.crt does not exist"
+            .to_owned()
     })
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct Taken {
+/// The first key, its value, and the text after them.
+type First<'a> = (String, String, &'a str);
+
+#[derive(Debug, PartialEq)]
+struct Options {
     /// The text without them.
     rest: String,
     mode: Option<String>,
     root: Option<String>,
 }
 
-impl Taken {
-    /// Of several the last one counts.
-    fn takes(&mut self, key: &str, value: &str) -> bool {
-        let place = match key {
-            "sslmode" => &mut self.mode,
-            "sslrootcert" => &mut self.root,
-            _ => return false,
+impl Options {
+    /// Splits the text as tokio-postgres does, and leaves to it what cannot be split. The last of several values counts.
+    fn cut(text: &str) -> Self {
+        let prefix = ["postgres://", "postgresql://"].into_iter().find(|prefix| text.starts_with(prefix));
+        let (start, first, gap): (_, fn(&str) -> Option<First>, _) = match prefix {
+            Some(prefix) => (query_start(text, prefix.len()), first_parameter, ""),
+            None => (0, first_pair, " "),
         };
-        *place = Some(value.to_owned());
-        true
-    }
-}
-
-/// What cannot be read stays where it is: tokio-postgres says what is wrong with it.
-fn take_out(text: &str) -> Taken {
-    let prefix = ["postgres://", "postgresql://"].into_iter().find(|prefix| text.starts_with(prefix));
-    prefix.map_or_else(|| take_out_of_pairs(text), |prefix| take_out_of_url(text, prefix.len()))
-}
-
-fn take_out_of_url(text: &str, prefix: usize) -> Taken {
-    let credentials = text[prefix..].find('@').map_or(prefix, |at| prefix + at + 1);
-    let Some(question) = text[credentials..].find('?').map(|at| credentials + at) else {
-        return Taken { rest: text.to_owned(), ..Taken::default() };
-    };
-    let (mut taken, mut kept, mut rest) = (Taken::default(), Vec::new(), &text[question + 1..]);
-    while !rest.is_empty() {
-        // A parameter ends at the first & behind its =.
-        let end = rest.find('=').and_then(|at| rest[at..].find('&').map(|end| at + end)).unwrap_or(rest.len());
-        let parameter = &rest[..end];
-        rest = rest.get(end + 1..).unwrap_or_default();
-        let decoded = parameter.split_once('=').and_then(|(key, value)| {
-            Some((percent_decode_str(key).decode_utf8().ok()?, percent_decode_str(value).decode_utf8().ok()?))
-        });
-        if !decoded.is_some_and(|(key, value)| taken.takes(&key, &value)) {
-            kept.push(parameter);
+        let (before, mut text) = text.split_at(start);
+        let mut options = Self { rest: before.to_owned(), mode: None, root: None };
+        while let Some((key, value, after)) = first(text) {
+            options.rest += match key.as_str() {
+                "sslmode" => {
+                    options.mode = Some(value);
+                    gap
+                }
+                "sslrootcert" => {
+                    options.root = Some(value);
+                    gap
+                }
+                _ => &text[..text.len() - after.len()],
+            };
+            text = after;
         }
+        options.rest += text;
+        options
     }
-    text[..question].clone_into(&mut taken.rest);
-    if !kept.is_empty() {
-        taken.rest += "?";
-        taken.rest += &kept.join("&");
-    }
-    taken
 }
 
-fn take_out_of_pairs(text: &str) -> Taken {
-    let (mut taken, mut rest) = (Taken::default(), text);
-    while let Some((key, value, behind)) = pair(rest) {
-        if taken.takes(key, &value) {
-            taken.rest += " ";
-        } else {
-            taken.rest += &rest[..rest.len() - behind.len()];
-        }
-        rest = behind;
-    }
-    taken.rest += rest;
-    taken
+fn query_start(url: &str, prefix: usize) -> usize {
+    // The password can contain a question mark.
+    let host = url[prefix..].find('@').map_or(prefix, |at| prefix + at + 1);
+    url[host..].find('?').map_or(url.len(), |at| host + at + 1)
 }
 
-/// The first key with its value, and what is behind it.
-fn pair(text: &str) -> Option<(&str, String, &str)> {
+fn first_parameter(query: &str) -> Option<First<'_>> {
+    let (key, rest) = query.split_once('=')?;
+    let (value, after) = rest.split_once('&').unwrap_or((rest, ""));
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((decode(key), decode(value), after))
+}
+
+/// Removes quotes and escapes from the value.
+fn first_pair(text: &str) -> Option<First<'_>> {
     let text = text.trim_start();
     let (key, rest) = text.split_at(text.find(|next: char| next == '=' || next.is_whitespace())?);
     let rest = rest.trim_start().strip_prefix('=')?.trim_start();
     let quoted = rest.strip_prefix('\'');
     let (mut value, mut characters) = (String::new(), quoted.unwrap_or(rest).chars());
-    loop {
+    let after = loop {
         let rest = characters.as_str();
         match characters.next() {
-            Some('\'') if quoted.is_some() => return Some((key, value, characters.as_str())),
-            Some(end) if quoted.is_none() && end.is_whitespace() => return Some((key, value, rest)),
+            Some('\'') if quoted.is_some() => break characters.as_str(),
+            Some(end) if quoted.is_none() && end.is_whitespace() => break rest,
             Some('\\') => value.extend(characters.next()),
             Some(other) => value.push(other),
-            None => return quoted.is_none().then_some((key, value, rest)),
+            None if quoted.is_some() => return None,
+            None => break rest,
         }
-    }
+    };
+    Some((key.to_owned(), value, after))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn a_database_newer_than_the_program_is_refused() {
     database.sql("insert into migrations (name, checksum) values ('9999_from_the_future', '')");
     let (code, output) = run(&["migrate"], &database.url());
     assert_eq!(code, 69);
-    assert!(output.contains("9999_from_the_future") && output.contains("run a newer one"), "{output}");
+    assert!(output.contains("9999_from_the_future") && output.contains("run a newer deploylog"), "{output}");
 }
 
 #[test]

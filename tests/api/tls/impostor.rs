@@ -66,7 +66,7 @@ fn a_server_without_the_key_of_its_certificate_is_rejected_in_every_mode() {
         for mode in ["require".to_owned(), format!("verify-full sslrootcert={}", authority.root())] {
             let url = |port| format!("host=127.0.0.1 port={port} user=ann sslmode={mode}");
             let (port, server) = serve(version, &certificate, &other_key);
-            assert_rejected(&url(port), "the server does not hold the key of its certificate");
+            assert_rejected(&url(port), "the server does not have the private key of its certificate");
             assert!(!server.join().unwrap());
             // With its key the handshake succeeds, and the connection fails later because this is not PostgreSQL.
             let (port, server) = serve(version, &certificate, &key);
