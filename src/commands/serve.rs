@@ -116,7 +116,7 @@ async fn open(
     let mut pause = MIN_PAUSE;
     loop {
         let cause = match database.migrate(&progress).await {
-            Err(error) if !error.is_passing() => return Err(CommandError::no_database(error)),
+            Err(error) if !error.is_transient => return Err(CommandError::no_database(error)),
             Err(error) => error.to_string(),
             Ok(_) => match open_store(config, &database.endpoint).await {
                 Err(error) => error.to_string(),

@@ -20,29 +20,16 @@ const MIGRATIONS: &[(&str, &str)] = &[
 ];
 
 #[derive(Debug)]
-pub enum MigrateError {
-    Database(tokio_postgres::Error),
-    /// The schema does not fit, as a sentence for the operator.
-    Refused(String),
-}
-
-impl MigrateError {
+pub struct MigrateError {
+    /// A sentence for the operator.
+    message: String,
     /// Whether a retry can succeed: the database is unreachable, starting or busy.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        // Wrong credentials, missing objects, missing permissions and untrusted servers need an operator.
-        !database::is_tls_failure(error)
-            && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]))
-    }
+    pub is_transient: bool,
 }
 
 impl std::fmt::Display for MigrateError {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Self::Database(error) => Chained(error).fmt(f),
-            Self::Refused(sentence) => f.write_str(sentence),
-        }
+        f.write_str(&self.message)
     }
 }
 
@@ -50,7 +37,17 @@ impl std::error::Error for MigrateError {}
 
 impl From<tokio_postgres::Error> for MigrateError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error)
+        // Wrong credentials, missing objects, missing permissions and untrusted servers need an operator.
+        let is_transient = !database::is_tls_failure(&error)
+            && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]));
+        Self { message: Chained(&error).to_string(), is_transient }
+    }
+}
+
+impl From<String> for MigrateError {
+    /// The schema does not fit this program.
+    fn from(message: String) -> Self {
+        Self { message, is_transient: false }
     }
 }
 
@@ -72,7 +69,7 @@ pub async fn run_up_to(
 ) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
     let Some(schema) = schema else {
-        return Err(MigrateError::Refused("the first schema of the search path does not exist: create it".to_owned()));
+        return Err("the first schema of the search path does not exist: create it".to_owned().into());
     };
     transaction.execute("select pg_advisory_xact_lock(hashtext('deploylog migrations ' || $1))", &[&schema]).await?;
     // A role without the right to create tables can still find that nothing is missing.
@@ -84,16 +81,18 @@ pub async fn run_up_to(
     for (index, row) in done.iter().enumerate() {
         let (name, checksum): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let Some((known, sql)) = MIGRATIONS.get(index) else {
-            return Err(MigrateError::Refused(format!(
+            return Err(format!(
                 "the database has migration {name}, which deploylog {} does not know: run a newer deploylog",
                 env!("CARGO_PKG_VERSION"),
-            )));
+            )
+            .into());
         };
         if name != *known || checksum != digest(sql) {
-            return Err(MigrateError::Refused(format!(
+            return Err(format!(
                 "the database's migration {name} differs from deploylog's {known}: it was edited after its release, or \
                  belongs to another program"
-            )));
+            )
+            .into());
         }
     }
     let missing = &MIGRATIONS[done.len()..wanted.max(done.len())];

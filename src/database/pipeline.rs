@@ -7,10 +7,9 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-use tokio_postgres::Row;
 
 use super::{
-    pool::{self, Parameters, Pool},
+    pool::{self, Parameters, Pool, QueryResult},
     query_error::{QueryError, retry},
 };
 
@@ -35,21 +34,11 @@ impl Pipeline {
 
     /// Sends a query after those in flight. Retries once if the server executed nothing. A query that misses its deadline
     /// closes the connection, and those in flight fail, too.
-    pub async fn query_pipelined(
-        &self,
-        deadline: Instant,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<Row>, QueryError> {
+    pub async fn query_pipelined(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> QueryResult {
         retry(QueryError::is_stale, || self.query_once(deadline, sql, parameters)).await
     }
 
-    async fn query_once(
-        &self,
-        deadline: Instant,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<Row>, QueryError> {
+    async fn query_once(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> QueryResult {
         let connection = self.connection(deadline).await?;
         let mut is_abandoned = connection.is_abandoned.subscribe();
         let result = tokio::select! {

@@ -22,6 +22,8 @@ use crate::error::{Cause, Error};
 /// The values of `$1`, `$2` and so on.
 pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+pub type QueryResult = Result<Vec<Row>, QueryError>;
+
 /// How PostgreSQL plans the queries of a pool.
 ///
 /// Statistics are no basis for a plan here: those of an empty table are wrong as soon as it grows. So a pool allows only
@@ -110,7 +112,7 @@ impl Pool {
     }
 
     /// Runs a query in its own transaction with this pool's plans, in one round trip.
-    pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
+    pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> QueryResult {
         let deadline = Instant::now() + self.timeout;
         self.on_connection(deadline, async |client| {
             let statement = client.prepare_cached(sql).await.map_err(not_sent)?;
@@ -129,14 +131,14 @@ impl Pool {
     }
 
     /// Runs a query that changes nothing, with one retry.
-    pub async fn read(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
+    pub async fn read(&self, sql: &str, parameters: Parameters<'_>) -> QueryResult {
         // Boxed, because every HTTP connection has room for the largest handler, and this future would triple it.
         let is_retryable = |error: &QueryError| error.is_stale() || matches!(error, QueryError::Lost(_));
         retry(is_retryable, || Box::pin(self.query(sql, parameters))).await
     }
 
     /// Calls a function that sets its own plans. Retries once if the server executed nothing.
-    pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, QueryError> {
+    pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> QueryResult {
         retry(QueryError::is_stale, || self.on_connection(deadline, async |client| call(client, sql, parameters).await))
             .await
     }
@@ -198,11 +200,7 @@ impl Pool {
 }
 
 /// Runs one statement in its own transaction.
-pub(super) async fn call(
-    client: &ClientWrapper,
-    sql: &str,
-    parameters: Parameters<'_>,
-) -> Result<Vec<Row>, QueryError> {
+pub(super) async fn call(client: &ClientWrapper, sql: &str, parameters: Parameters<'_>) -> QueryResult {
     let statement = client.prepare_cached(sql).await.map_err(not_sent)?;
     Ok(client.query(&statement, parameters).await?)
 }

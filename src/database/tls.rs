@@ -68,6 +68,8 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
+type Verified = Result<HandshakeSignatureValid, Error>;
+
 #[derive(Debug)]
 struct Verifier {
     roots: Option<RootCertStore>,
@@ -104,10 +106,10 @@ impl ServerCertVerifier for Verifier {
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer,
+        cert: &CertificateDer,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    ) -> Verified {
+        verify_tls12_signature(message, cert, signature, &self.algorithms)
     }
 
     /// Verifies with the public key itself, because rustls does not read every version of certificate. This check is
@@ -115,10 +117,10 @@ impl ServerCertVerifier for Verifier {
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer,
+        cert: &CertificateDer,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let certificate = Certificate::try_from(&**certificate).map_err(|_| CertificateError::BadEncoding)?;
+    ) -> Verified {
+        let certificate = Certificate::try_from(&**cert).map_err(|_| CertificateError::BadEncoding)?;
         let key = SubjectPublicKeyInfoDer::from(certificate.public_key);
         verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
@@ -170,9 +172,6 @@ fn describe(reason: &Error) -> String {
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet",
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            &format!("is for {}, not for {}", names(presented), expected.to_str())
-        }
         CertificateError::Other(other) => match other.0.to_string().as_str() {
             "UnsupportedCertVersion" => {
                 "is not X.509 version 3: openssl creates version 3 if the certificate has an extension such as subjectAltName"
@@ -183,15 +182,6 @@ fn describe(reason: &Error) -> String {
         other => &format!("is invalid: {other}"),
     };
     format!("the server's certificate {problem}")
-}
-
-/// Without rustls's notation: `DnsName("db.example")`, `IpAddress(127.0.0.1)`.
-fn names(presented: &[String]) -> String {
-    if presented.is_empty() {
-        return "no host (it has no subjectAltName)".to_owned();
-    }
-    let names = presented.iter().map(|name| name.split_once('(').map_or(name.as_str(), |(_, name)| name));
-    names.map(|name| name.trim_matches(['"', ')'])).collect::<Vec<_>>().join(", ")
 }
 
 pub struct Stream(client::TlsStream<Socket>);

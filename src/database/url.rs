@@ -1,7 +1,7 @@
 //! Reads `DATABASE_URL`. tokio-postgres knows neither `sslrootcert` nor libpq's verifying modes, so `sslmode` and
 //! `sslrootcert` are cut out before it reads the rest.
 
-use std::{error::Error as _, ffi::OsString, path::PathBuf};
+use std::{collections::HashMap, error::Error as _, ffi::OsString, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::{
@@ -19,7 +19,7 @@ impl Endpoint {
     /// Reads a URL or key=value pairs. An error is a sentence for the operator that contains no value except the path of
     /// `sslrootcert`.
     pub fn parse(text: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let Options { rest, mode, root } = Options::cut(text);
+        let (rest, tls_options) = cut_tls_options(text);
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             format!("DATABASE_URL must be a PostgreSQL URL or key=value pairs{cause}")
@@ -27,17 +27,14 @@ impl Endpoint {
         if config.get_hosts().is_empty() {
             return Err("DATABASE_URL must name a host".to_owned());
         }
-        let root = root.filter(|root| !root.is_empty());
-        let is_system = root.as_deref() == Some("system");
-        let mode = mode.as_deref().unwrap_or(if is_system { "verify-full" } else { "prefer" });
+        let root = tls_options.get("sslrootcert").map(String::as_str).filter(|root| !root.is_empty());
+        let default_mode = if root == Some("system") { "verify-full" } else { "prefer" };
+        let mode = tls_options.get("sslmode").map_or(default_mode, String::as_str);
         config.ssl_mode(match mode {
             "disable" => SslMode::Disable,
             "prefer" => SslMode::Prefer,
             "require" | "verify-ca" | "verify-full" => SslMode::Require,
-            _ => {
-                let modes = "disable, prefer, require, verify-ca or verify-full";
-                return Err(format!("DATABASE_URL's sslmode must be {modes}"));
-            }
+            _ => return Err("DATABASE_URL's sslmode must be disable, prefer, require, verify-ca or verify-full".into()),
         });
         if config.get_ssl_negotiation() == SslNegotiation::Direct && config.get_ssl_mode() != SslMode::Require {
             return Err(
@@ -51,12 +48,12 @@ impl Endpoint {
         if config.get_ssl_mode() == SslMode::Disable {
             return Ok(Self::plain(config));
         }
-        // A public CA signs certificates for everyone, so its signature alone proves nothing.
-        if is_system && mode != "verify-full" {
-            return Err("DATABASE_URL's sslrootcert=system needs sslmode=verify-full".to_owned());
-        }
         let roots = match root {
-            Some(_) if is_system => Some(system_roots(environment)?),
+            // A public CA signs certificates for everyone, so its signature alone proves nothing.
+            Some("system") if mode != "verify-full" => {
+                return Err("DATABASE_URL's sslrootcert=system needs sslmode=verify-full".to_owned());
+            }
+            Some("system") => Some(system_roots(environment)?),
             Some(path) => Some(path.into()),
             None if mode.starts_with("verify-") => Some(default_roots(environment)?),
             None => None,
@@ -84,41 +81,26 @@ fn default_roots(environment: &impl Fn(&str) -> Option<OsString>) -> Result<Path
 /// The first key, its value, and the text after them.
 type First<'a> = (String, String, &'a str);
 
-#[derive(Debug, PartialEq)]
-struct Options {
-    /// The text without them.
-    rest: String,
-    mode: Option<String>,
-    root: Option<String>,
-}
-
-impl Options {
-    /// Splits the text as tokio-postgres does, and leaves to it what cannot be split. The last of several values counts.
-    fn cut(text: &str) -> Self {
-        let prefix = ["postgres://", "postgresql://"].into_iter().find(|prefix| text.starts_with(prefix));
-        let (start, first, gap): (_, fn(&str) -> Option<First>, _) = match prefix {
-            Some(prefix) => (query_start(text, prefix.len()), first_parameter, ""),
-            None => (0, first_pair, " "),
-        };
-        let (before, mut text) = text.split_at(start);
-        let mut options = Self { rest: before.to_owned(), mode: None, root: None };
-        while let Some((key, value, after)) = first(text) {
-            options.rest += match key.as_str() {
-                "sslmode" => {
-                    options.mode = Some(value);
-                    gap
-                }
-                "sslrootcert" => {
-                    options.root = Some(value);
-                    gap
-                }
-                _ => &text[..text.len() - after.len()],
-            };
-            text = after;
+/// Splits the text as tokio-postgres does, and leaves to it what cannot be split. Returns the text without the options, and
+/// their last values.
+fn cut_tls_options(text: &str) -> (String, HashMap<String, String>) {
+    let prefix = ["postgres://", "postgresql://"].into_iter().find(|prefix| text.starts_with(prefix));
+    let (start, first, gap): (_, fn(&str) -> Option<First>, _) = match prefix {
+        Some(prefix) => (query_start(text, prefix.len()), first_parameter, ""),
+        None => (0, first_pair, " "),
+    };
+    let (before, mut text) = text.split_at(start);
+    let (mut rest, mut options) = (before.to_owned(), HashMap::new());
+    while let Some((key, value, after)) = first(text) {
+        if ["sslmode", "sslrootcert"].contains(&key.as_str()) {
+            options.insert(key, value);
+            rest += gap;
+        } else {
+            rest += &text[..text.len() - after.len()];
         }
-        options.rest += text;
-        options
+        text = after;
     }
+    (rest + text, options)
 }
 
 fn query_start(url: &str, prefix: usize) -> usize {

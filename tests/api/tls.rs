@@ -91,20 +91,17 @@ fn each_sslmode_checks_the_certificate_as_documented() {
     let (certificate, key) =
         authority.sign(&CertificateRequest { extensions: "subjectAltName=DNS:db.example", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    assert_rejected(&url("localhost", "sslmode=verify-full", &root), "is for db.example, not for localhost");
-    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), "is for db.example, not for 127.0.0.1");
+    assert_rejected(&url("localhost", "sslmode=verify-full", &root), r#"is only valid for DnsName("db.example")"#);
+    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), r#"is only valid for DnsName("db.example")"#);
     assert_connects(&url("localhost", "sslmode=verify-ca", &root));
     assert_connects(&url("localhost", "sslmode=require", &root));
-    assert_rejected(
-        &url("localhost", "sslmode=verify-ca", &other_root),
-        "is not signed by a CA in sslrootcert",
-    );
+    assert_rejected(&url("localhost", "sslmode=verify-ca", &other_root), "is not signed by a CA in sslrootcert");
 
     // With several hosts, the certificate must match the host that accepts the connection.
     let (certificate, key) =
         authority.sign(&CertificateRequest { extensions: "subjectAltName=DNS:localhost", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), "is for localhost, not for 127.0.0.1");
+    assert_rejected(&url("127.0.0.1", "sslmode=verify-full", &root), r#"is only valid for DnsName("localhost")"#);
     assert_connects(&url("127.0.0.1,localhost", "sslmode=verify-full", &root));
 
     let (certificate, key) =
@@ -131,7 +128,7 @@ fn each_sslmode_checks_the_certificate_as_documented() {
     let (certificate, key) =
         authority.sign(&CertificateRequest { extensions: "keyUsage=digitalSignature", ..LOCALHOST });
     cluster.set_certificate(&certificate, &key);
-    assert_rejected(&url("localhost", "sslmode=verify-full", &root), "is for no host (it has no subjectAltName)");
+    assert_rejected(&url("localhost", "sslmode=verify-full", &root), "is not valid for any names");
 }
 
 #[test]

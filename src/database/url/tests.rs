@@ -1,7 +1,9 @@
-use super::{Endpoint, Host, Options, SslMode};
+use super::{Endpoint, Host, SslMode, cut_tls_options};
 
-fn options(rest: &str, mode: Option<&str>, root: Option<&str>) -> Options {
-    Options { rest: rest.to_owned(), mode: mode.map(str::to_owned), root: root.map(str::to_owned) }
+/// The text without the TLS options, `sslmode` and `sslrootcert`.
+fn cut(text: &str) -> (String, Option<String>, Option<String>) {
+    let (rest, mut options) = cut_tls_options(text);
+    (rest, options.remove("sslmode"), options.remove("sslrootcert"))
 }
 
 fn parse(text: &str) -> Result<Endpoint, String> {
@@ -34,7 +36,8 @@ fn tls_options_are_cut_out_of_a_url_and_decoded() {
         ("postgres://a/?user=ann&sslmode", "postgres://a/?user=ann&sslmode", None, None),
         ("postgres://a/?user=%ff&sslmode=x", "postgres://a/?user=%ff&", Some("x"), None),
     ] {
-        assert_eq!(Options::cut(text), options(rest, mode, root), "{text}");
+        let (found, found_mode, found_root) = cut(text);
+        assert_eq!((found.as_str(), found_mode.as_deref(), found_root.as_deref()), (rest, mode, root), "{text}");
     }
 }
 
@@ -58,12 +61,8 @@ fn tls_options_are_cut_out_of_key_value_pairs_and_unquoted() {
         ("host=a sslmode sslmode=x", "host=a sslmode sslmode=x", None, None),
         ("host=a sslmode", "host=a sslmode", None, None),
     ] {
-        let found = Options::cut(text);
-        assert_eq!(
-            (found.rest.trim(), found.mode.as_deref(), found.root.as_deref()),
-            (rest.trim(), mode, root),
-            "{text}"
-        );
+        let (found, found_mode, found_root) = cut(text);
+        assert_eq!((found.trim(), found_mode.as_deref(), found_root.as_deref()), (rest.trim(), mode, root), "{text}");
     }
 }
 
