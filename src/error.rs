@@ -114,30 +114,7 @@ struct ProblemError<'a> {
 impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Malformed(_) | Self::Fields(_) | Self::Lines(_) => StatusCode::BAD_REQUEST,
-            Self::Refused(Refusal::Scope { .. }) | Self::ComponentRefused(_) | Self::LinesRefused(_) => {
-                StatusCode::FORBIDDEN
-            }
-            Self::Refused(_) => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
-            Self::KeyReused(_) | Self::KeysReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::UnknownMethod | Self::UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) | Self::Starting(_) | Self::TooManySubscribers | Self::TooManyBodies => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-        }
+        self.status_and_detail().0
     }
 
     /// The header that RFC 9110 asks for beside the status.
@@ -172,42 +149,70 @@ impl Error {
         };
         let errors =
             errors.into_iter().map(|(line, FieldError { field, reason })| ProblemError { line, field, reason });
-        let (status, detail) = (self.status(), self.detail());
+        let (status, detail) = self.status_and_detail();
         let title = status.canonical_reason().unwrap_or_default();
         let problem = Problem { status: status.as_u16(), title, detail: &detail, errors: errors.collect() };
         serde_json::to_vec(&problem).unwrap_or_default()
     }
 
-    fn detail(&self) -> Cow<'_, str> {
+    fn status_and_detail(&self) -> (StatusCode, Cow<'_, str>) {
         match self {
-            Self::Malformed(reason) => reason.into(),
-            Self::Fields(errors) | Self::KeyReused(errors) => {
-                errors.iter().map(of_field).collect::<Vec<_>>().join("; ").into()
+            Self::Malformed(reason) => (StatusCode::BAD_REQUEST, reason.into()),
+            Self::Fields(errors) => (StatusCode::BAD_REQUEST, of_fields(errors)),
+            Self::Lines(errors) => (StatusCode::BAD_REQUEST, of_lines(errors)),
+            Self::Refused(refusal @ Refusal::Scope { .. }) => (StatusCode::FORBIDDEN, refusal.sentence().into()),
+            Self::Refused(refusal) => (StatusCode::UNAUTHORIZED, refusal.sentence().into()),
+            Self::ComponentRefused(error) => (StatusCode::FORBIDDEN, of_field(error).into()),
+            Self::LinesRefused(errors) => (StatusCode::FORBIDDEN, of_lines(errors)),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not found".into()),
+            Self::MethodNotAllowed(methods) => {
+                (StatusCode::METHOD_NOT_ALLOWED, format!("allowed methods: {methods}").into())
             }
-            Self::Lines(errors) | Self::KeysReused(errors) | Self::LinesRefused(errors) => {
-                errors.iter().take(3).map(of_line).collect::<Vec<_>>().join("; ").into()
+            Self::NotAcceptable(types) => {
+                (StatusCode::NOT_ACCEPTABLE, format!("available media types: {types}").into())
             }
-            Self::Refused(refusal) => refusal.sentence().into(),
-            Self::ComponentRefused(error) => of_field(error).into(),
-            Self::NotFound => "not found".into(),
-            Self::MethodNotAllowed(methods) => format!("allowed methods: {methods}").into(),
-            Self::NotAcceptable(types) => format!("available media types: {types}").into(),
-            Self::RequestTimeout => "the request did not arrive in time".into(),
-            Self::LengthRequired => "send a body with Content-Length or in chunks".into(),
-            Self::PreconditionFailed => "the record has changed: read it again".into(),
-            Self::TooLarge(limit) => format!("the body is larger than {limit}").into(),
-            Self::TargetTooLong => "the request target is longer than 32 KiB".into(),
-            Self::UnsupportedMediaType(types) => format!("supported media types: {}", list(types)).into(),
-            Self::UnsupportedCoding => "send the body without Content-Encoding".into(),
-            Self::ExpectationFailed => "the only supported expectation is 100-continue".into(),
-            Self::TooManyConnections => "too many connections from this address: reuse connections".into(),
-            Self::Internal(_) => "internal error: see the log of the service".into(),
-            Self::UnknownMethod => "unknown method".into(),
-            Self::UnknownTransferCoding => "the only supported transfer coding is chunked".into(),
-            Self::Unavailable(_) => "the database does not answer in time: try again".into(),
-            Self::Starting(step) => format!("the service is starting: {step}").into(),
-            Self::TooManyBodies => "too many request bodies in progress: try again".into(),
-            Self::TooManySubscribers => "too many event subscribers: try again later".into(),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time".into()),
+            Self::LengthRequired => {
+                (StatusCode::LENGTH_REQUIRED, "send a body with Content-Length or in chunks".into())
+            }
+            Self::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "the record has changed: read it again".into())
+            }
+            Self::TooLarge(limit) => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit}").into()),
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "the request target is longer than 32 KiB".into()),
+            Self::UnsupportedMediaType(types) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("supported media types: {}", list(types)).into())
+            }
+            Self::UnsupportedCoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding".into())
+            }
+            Self::ExpectationFailed => {
+                (StatusCode::EXPECTATION_FAILED, "the only supported expectation is 100-continue".into())
+            }
+            Self::KeyReused(errors) => (StatusCode::UNPROCESSABLE_ENTITY, of_fields(errors)),
+            Self::KeysReused(errors) => (StatusCode::UNPROCESSABLE_ENTITY, of_lines(errors)),
+            Self::TooManyConnections => {
+                (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address: reuse connections".into())
+            }
+            Self::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal error: see the log of the service".into())
+            }
+            Self::UnknownMethod => (StatusCode::NOT_IMPLEMENTED, "unknown method".into()),
+            Self::UnknownTransferCoding => {
+                (StatusCode::NOT_IMPLEMENTED, "the only supported transfer coding is chunked".into())
+            }
+            Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time: try again".into())
+            }
+            Self::Starting(step) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("the service is starting: {step}").into())
+            }
+            Self::TooManyBodies => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many request bodies in progress: try again".into())
+            }
+            Self::TooManySubscribers => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many event subscribers: try again later".into())
+            }
         }
     }
 }
@@ -217,7 +222,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Unavailable(cause) | Self::Internal(cause) => Chained(cause.as_ref()).fmt(f),
-            _ => f.write_str(&self.detail()),
+            _ => f.write_str(&self.status_and_detail().1),
         }
     }
 }
@@ -241,6 +246,14 @@ fn challenge(refusal: &Refusal) -> &'static str {
 
 fn list(types: &[&str]) -> String {
     types.join(", ")
+}
+
+fn of_fields(errors: &[FieldError]) -> Cow<'static, str> {
+    errors.iter().map(of_field).collect::<Vec<_>>().join("; ").into()
+}
+
+fn of_lines(errors: &[LineError]) -> Cow<'static, str> {
+    errors.iter().take(3).map(of_line).collect::<Vec<_>>().join("; ").into()
 }
 
 fn of_field(FieldError { field, reason }: &FieldError) -> String {

@@ -1,4 +1,4 @@
-//! Responses: JSON, CSV, NDJSON, nothing, problems.
+//! Builds responses: JSON, CSV, problems, streams.
 
 use futures_util::{Stream, TryStreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Either, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -14,13 +14,11 @@ use crate::{
     error::{Cause, Error},
 };
 
-/// Whole, or streamed.
+/// A complete body or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Cause>>;
 
-/// What a handler answers.
 pub type Reply = Response<Body>;
 
-/// A JSON answer.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Reply, Error> {
     let body = serde_json::to_vec(value).map_err(|error| Error::Internal(error.into()))?;
     Ok(whole(status, "application/json", body))
@@ -34,7 +32,7 @@ pub fn no_content() -> Reply {
     reply
 }
 
-/// 304, with the entity tag that still holds.
+/// 304 with the current entity tag.
 #[must_use]
 pub fn not_modified(etag: &str) -> Reply {
     let mut reply = no_content();
@@ -43,7 +41,6 @@ pub fn not_modified(etag: &str) -> Reply {
     reply
 }
 
-/// A failure.
 #[must_use]
 pub fn problem(error: &Error) -> Reply {
     let mut reply = whole(error.status(), "application/problem+json", error.problem());
@@ -53,7 +50,7 @@ pub fn problem(error: &Error) -> Reply {
     reply
 }
 
-/// A body that is written as it is made. One that fails is cut, never ended as if whole.
+/// A streamed body. After an error the connection breaks, so that clients do not take the body for complete.
 pub fn streamed(
     content_type: &'static str,
     chunks: impl Stream<Item = Result<Bytes, Cause>> + Send + 'static,
@@ -65,7 +62,7 @@ pub fn streamed(
     reply
 }
 
-/// The same answer; one that is streamed is cut when this comes about.
+/// Cuts a streamed body when `end` resolves.
 pub fn cut_when<F: Future<Output = ()> + Send + 'static>(reply: Reply, end: impl FnOnce() -> F) -> Reply {
     reply.map(|body| match body {
         Either::Left(whole) => Either::Left(whole),
@@ -73,7 +70,7 @@ pub fn cut_when<F: Future<Output = ()> + Send + 'static>(reply: Reply, end: impl
             let parts = (streamed.into_data_stream(), Box::pin(end()));
             let chunks = stream::try_unfold(parts, |(mut chunks, mut end)| async move {
                 match future::select(&mut end, chunks.try_next()).await {
-                    future::Either::Left(_) => Err("who asked may no longer".into()),
+                    future::Either::Left(_) => Err("the token is no longer valid".into()),
                     future::Either::Right((chunk, _)) => Ok(chunk?.map(|chunk| (chunk, (chunks, end)))),
                 }
             });
@@ -82,14 +79,13 @@ pub fn cut_when<F: Future<Output = ()> + Send + 'static>(reply: Reply, end: impl
     })
 }
 
-/// Sets a header whose value the service made; one that is no header value is left out.
+/// Sets a header. A value that a header cannot contain is left out.
 pub fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
-/// A body of any type.
 #[must_use]
 pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Either::Left(Full::new(body.into())));
@@ -104,7 +100,7 @@ pub fn csv_header() -> String {
     Record::columns().collect::<Vec<_>>().join(",") + "\r\n"
 }
 
-/// One record as a row of RFC 4180. A text that a spreadsheet would take for a formula gets a leading `'`.
+/// A row of RFC 4180. A text that a spreadsheet could take for a formula gets a leading `'`.
 pub fn csv_row(record: &Record, out: &mut String) {
     for (index, cell) in record.cells().enumerate() {
         if index > 0 {
@@ -124,14 +120,14 @@ pub fn csv_row(record: &Record, out: &mut String) {
 }
 
 fn csv_text(text: &str, out: &mut String) {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains([',', '"', '\r', '\n']) {
         out.push('"');
-        out.push_str(guard);
+        out.push_str(prefix);
         out.push_str(&text.replace('"', "\"\""));
         out.push('"');
     } else {
-        out.push_str(guard);
+        out.push_str(prefix);
         out.push_str(text);
     }
 }

@@ -1,4 +1,4 @@
-//! The five DORA metrics out of what was counted, each with its counts and with what it rests on.
+//! The five DORA metrics, each with its counts and the rule that it follows.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,55 +11,49 @@ const RECOVERY: &str = "from the finish of a failure to the next success of the 
 const NO_SUCCESS: &str = "a succeeded deploy in the window";
 const NO_DEPLOY: &str = "a succeeded or failed deploy in the window";
 
-/// The deploys of a component to an environment that finished in a window, aborted ones left out.
+/// Counts of the deploys of a component to an environment that finished in a window. Aborted deploys do not count.
 #[derive(Debug)]
 pub struct DeployFigures {
-    /// Of which component.
     pub component: String,
-    /// Those that succeeded.
     pub succeeded: i64,
-    /// Those that failed.
     pub failed: i64,
-    /// Those that finished without saying how: they are in nothing else here.
+    /// Finished without a result. No other field counts them.
     pub unstated: i64,
-    /// Days of the window's time zone on which one succeeded.
+    /// Days of the window's time zone with a succeeded deploy.
     pub days_with_deploys: i64,
-    /// Those that succeeded and say `committed_at`, before their finish.
+    /// Succeeded deploys with a `committed_at` before their finish.
     pub with_commit: i64,
-    /// The median of their lead times, in seconds.
+    /// In seconds.
     pub lead_median: Option<f64>,
-    /// Those that say `unplanned`, whether true or false.
-    pub said_unplanned: i64,
-    /// Those that say it is true.
+    /// Deploys with `unplanned`, true or false.
+    pub with_unplanned: i64,
     pub unplanned: i64,
-    /// Those that failed, and those that succeeded and were a failure nevertheless.
+    /// Failed deploys, and succeeded deploys that were rolled back.
     pub failures: i64,
-    /// The latter, where a `rolled_back` record names one.
-    pub only_named: i64,
-    /// The latter, where one was undone by a rollback alone.
-    pub only_undone: i64,
-    /// Failures after which one succeeded.
+    /// Succeeded deploys that a `rolled_back` record names.
+    pub rolled_back: i64,
+    /// Succeeded deploys that only a return to an older version undid.
+    pub undone: i64,
+    /// Failures with a later success.
     pub recovered: i64,
-    /// The median of the times till then, in seconds.
+    /// The median time to that success, in seconds.
     pub recovery_median: Option<f64>,
-    /// The newest of the others, newest first.
+    /// The newest failures without a later success, newest first.
     pub unrecovered: Vec<Unrecovered>,
 }
 
-/// A failure after which none succeeded yet.
+/// A failure without a later success.
 #[derive(Debug)]
 pub struct Unrecovered {
-    /// The id of its finish.
+    /// Of the finish.
     pub id: i64,
-    /// What was to be put there.
     pub version: String,
-    /// When it finished.
     pub finished_at: DateTime<Utc>,
-    /// How long ago that is, in seconds.
+    /// The time since the finish, in seconds.
     pub age: f64,
 }
 
-/// A metric's window as it is answered.
+/// The window of a metric in an answer.
 #[derive(Serialize)]
 pub struct ZonedSpan {
     pub since: String,
@@ -67,7 +61,7 @@ pub struct ZonedSpan {
     pub tz: String,
 }
 
-/// Those of a component in an environment.
+/// The metrics of a component in an environment.
 #[derive(Serialize)]
 pub struct Metrics<'a> {
     component: &'a str,
@@ -79,7 +73,7 @@ pub struct Metrics<'a> {
     deployment_rework_rate_percent: Metric<'a, Nothing>,
 }
 
-/// One metric; the unit of its value is in its name.
+/// The unit of `value` is in the name of the metric.
 #[derive(Serialize)]
 struct Metric<'a, More> {
     value: Option<f64>,
@@ -95,7 +89,6 @@ struct Metric<'a, More> {
     more: More,
 }
 
-/// Of counts, or of a time.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Denominator {
@@ -112,7 +105,7 @@ struct Frequency {
     result_unstated: i64,
 }
 
-/// Why the failures are failures: each is in one of these.
+/// Each failure counts in one of these.
 #[derive(Serialize)]
 struct Failures {
     failed: i64,
@@ -134,17 +127,16 @@ struct Open<'a> {
     age_seconds: f64,
 }
 
-/// What a value rests on.
+/// How a value was computed.
 enum Basis {
     Exact,
-    /// The rule in words; what else bends the figure is added to it.
+    /// With the rule in words.
     Proxy(String),
-    /// What is missing.
+    /// With the missing data.
     NotComputable(&'static str),
 }
 
 impl<'a> Metrics<'a> {
-    /// Works them out.
     #[must_use]
     pub fn of(of: &'a DeployFigures, environment: &'a str, window: &Window, span: &'a ZonedSpan) -> Self {
         let unstated = match of.unstated {
@@ -180,23 +172,23 @@ impl<'a> Metrics<'a> {
                 (percent(of.failures, deploys), of.failures, Denominator::Deploys(deploys)),
                 span,
                 if deploys == 0 { Basis::NotComputable(NO_DEPLOY) } else { with(Some(FAILURE.to_owned())) },
-                Failures { failed: of.failed, rolled_back: of.only_named, undone: of.only_undone },
+                Failures { failed: of.failed, rolled_back: of.rolled_back, undone: of.undone },
             ),
             failed_deployment_recovery_time_seconds: recovery(of, span, with),
             deployment_rework_rate_percent: metric(
                 (
-                    percent(of.unplanned, deploys).filter(|_| of.said_unplanned > 0),
+                    percent(of.unplanned, deploys).filter(|_| of.with_unplanned > 0),
                     of.unplanned,
                     Denominator::Deploys(deploys),
                 ),
                 span,
-                match (deploys, of.said_unplanned) {
+                match (deploys, of.with_unplanned) {
                     (0, _) => Basis::NotComputable(NO_DEPLOY),
                     (_, 0) => Basis::NotComputable("unplanned, true or false, on a deploy"),
-                    (all, fields) if all == fields => with(None),
-                    (all, fields) => with(Some(format!(
+                    (all, some) if all == some => with(None),
+                    (all, some) => with(Some(format!(
                         "a deploy that does not say unplanned is taken as planned: {} of {all}",
-                        all - fields
+                        all - some
                     ))),
                 },
                 Nothing {},
@@ -256,7 +248,7 @@ fn percent(count: i64, of: i64) -> Option<f64> {
     (of > 0).then(|| 100.0 * ratio(count, whole(of)))
 }
 
-/// To the thousandth.
+/// Rounds to thousandths.
 #[must_use]
 pub fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0

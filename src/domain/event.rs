@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 use super::{filter::Filter, named_enum::named_enum, record::Record};
-use crate::error::Cause;
 
 named_enum! {
     pub enum Kind {
@@ -60,7 +59,7 @@ pub struct Event {
 
 impl Event {
     /// Writes a server-sent event with the whole record, or the id of a deleted one.
-    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Cause> {
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         out.extend_from_slice(format!("event: {}\nid: {}\ndata: ", self.kind.name(), self.position).as_bytes());
         match self.kind {
             Kind::Recorded | Kind::Changed => serde_json::to_writer(&mut *out, &self.record)?,
@@ -82,7 +81,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn split(events: Vec<Event>) -> Result<Vec<Self>, Cause> {
+    pub fn split(events: Vec<Event>) -> Result<Vec<Self>, serde_json::Error> {
         let (mut batches, mut batch, mut text) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
             let start = text.len();

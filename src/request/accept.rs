@@ -1,9 +1,9 @@
-//! Which of several forms a reader wants.
+//! Content negotiation by `Accept`.
 
 use hyper::{HeaderMap, header};
 
-/// The place in `offers` of the media type that `Accept` weighs highest, the first among equals; `None` where it
-/// wants none of them.
+/// The index of the media type in `offers` with the highest weight, the first among equals. `None` if none is
+/// acceptable.
 #[must_use]
 pub fn preferred(headers: &HeaderMap, offers: &[&str]) -> Option<usize> {
     let ranges: Vec<Range> = headers
@@ -16,12 +16,12 @@ pub fn preferred(headers: &HeaderMap, offers: &[&str]) -> Option<usize> {
     if ranges.is_empty() {
         return Some(0);
     }
-    let weigh = |offer: &str| {
-        let of_most_specific = ranges.iter().filter_map(|range| range.specificity(offer).map(|s| (s, range.weight)));
-        of_most_specific.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, weight)| weight)
+    let weight_of = |offer: &str| {
+        let weights = ranges.iter().filter_map(|range| range.specificity(offer).map(|s| (s, range.weight)));
+        weights.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, weight)| weight)
     };
-    let weighed = offers.iter().enumerate().map(|(index, offer)| (weigh(offer), index));
-    weighed
+    let weights = offers.iter().enumerate().map(|(index, offer)| (weight_of(offer), index));
+    weights
         .filter(|(weight, _)| *weight > 0)
         .max_by_key(|(weight, index)| (*weight, usize::MAX - index))
         .map(|(_, i)| i)
@@ -60,7 +60,7 @@ mod tests {
     use super::preferred;
 
     #[test]
-    fn the_weightiest_of_the_most_specific_ranges_wins() {
+    fn the_most_specific_range_gives_the_weight_and_the_highest_weight_wins() {
         let offers = ["application/json", "text/csv", "application/x-ndjson"];
         for (accept, place) in [
             ("*/*", Some(0)),

@@ -96,7 +96,7 @@ impl Events {
         if !self.is_retained(after).await? {
             return Ok(None);
         }
-        Ok(Some((Batch::split(events).map_err(Error::Internal)?, reached)))
+        Ok(Some((Batch::split(events).map_err(|error| Error::Internal(error.into()))?, reached)))
     }
 
     /// Whether a subscriber can continue from a position.
@@ -189,7 +189,7 @@ impl Events {
             while self.has_lag() && Instant::now() < patience {
                 sleep(LAG_POLL).await;
             }
-            for batch in Batch::split(events).map_err(Error::Internal)? {
+            for batch in Batch::split(events).map_err(|error| Error::Internal(error.into()))? {
                 self.publish(batch);
             }
             published = reached;
