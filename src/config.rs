@@ -1,6 +1,5 @@
 //! Settings from flags and environment variables. A flag overrides its variable, and all mistakes are reported at once.
 
-mod help;
 mod limits;
 mod settings;
 mod token;
@@ -8,12 +7,14 @@ mod token;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use chrono::Utc;
-pub use help::HELP;
 pub use limits::Limits;
 use settings::Settings;
 pub use token::TokenRequest;
 
 use crate::database::{Endpoint, PoolLimits};
+
+/// The output of `deploylog --help`.
+pub const HELP: &str = include_str!("config/help.txt");
 
 #[derive(Debug)]
 pub enum Invocation {
@@ -88,7 +89,7 @@ impl Invocation {
             ["healthcheck"] => listen(&mut settings).map(Self::Healthcheck),
             words => {
                 let command = command(words, &mut settings);
-                let config = config(&mut settings, &environment, is_root);
+                let config = config(&mut settings, is_root);
                 command.zip(config).map(|(command, config)| Self::Run(command, Box::new(config)))
             }
         };
@@ -113,12 +114,8 @@ fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
 }
 
 /// Reads every setting, so that all mistakes are found. `None` only if the database is not known.
-fn config(
-    settings: &mut Settings,
-    environment: &impl Fn(&str) -> Option<OsString>,
-    is_root: impl Fn() -> bool,
-) -> Option<Config> {
-    let database = database(settings, environment, is_root);
+fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config> {
+    let database = database(settings, is_root);
     let connections = settings.number("max-connections", "a number", 1..=1_000_000)?;
     Some(Config {
         listen: listen(settings)?,
@@ -159,28 +156,26 @@ fn listen(settings: &mut Settings) -> Option<SocketAddr> {
     settings.get("listen", "an address such as 127.0.0.1:5000", |value| value.parse().ok())
 }
 
-fn database(
-    settings: &mut Settings,
-    environment: &impl Fn(&str) -> Option<OsString>,
-    is_root: impl Fn() -> bool,
-) -> Option<Database> {
+fn database(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Database> {
     let database = match settings.optional("database-url") {
-        Some(url) => Endpoint::parse(&url, environment).map(|endpoint| Database::External(Box::new(endpoint))),
-        None => settings
-            .optional("data-dir")
-            .map(PathBuf::from)
-            .or_else(|| default_data_dir(environment, is_root()))
+        Some(url) => {
+            Endpoint::parse(&url, &settings.environment).map(|endpoint| Database::External(Box::new(endpoint)))
+        }
+        None => data_dir(settings, is_root)
             .map(Database::Embedded)
             .ok_or_else(|| "DEPLOYLOG_DATA_DIR must be set if HOME is not set".to_owned()),
     };
     database.map_err(|mistake| settings.mistakes.push(mistake)).ok()
 }
 
-fn default_data_dir(environment: &impl Fn(&str) -> Option<OsString>, is_root: bool) -> Option<PathBuf> {
-    if is_root {
+fn data_dir(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<PathBuf> {
+    if let Some(dir) = settings.optional("data-dir") {
+        return Some(dir.into());
+    }
+    if is_root() {
         return Some("/var/lib/deploylog".into());
     }
-    let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| (settings.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
     data.map(|data| data.join("deploylog"))
 }

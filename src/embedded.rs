@@ -60,23 +60,17 @@ impl Cluster {
     /// Fails if another process uses the directory, the directory is not accessible, the server programs are not
     /// installed, or PostgreSQL does not start.
     pub async fn start(data_dir: &Path) -> Result<Self, Cause> {
-        let directory = Directory::open(data_dir)?;
-        let began = Instant::now();
-        loop {
-            match directory.lock()? {
-                Lock::Ours(lock) => return Self::launch(directory, lock).await,
-                Lock::Held(holder) if holder.is_alive() || began.elapsed() > LOCK_TIMEOUT => {
-                    return Err(format!("{directory} is in use by {holder}").into());
-                }
-                Lock::Held(_) => sleep(POLL).await,
-            }
-        }
+        Self::open(data_dir, false).await
     }
 
     /// Connects to the cluster of a running service, or starts the cluster as [`Cluster::start`] does.
     ///
     /// Fails as `start` does, or if the PostgreSQL of the service does not accept connections.
     pub async fn join_or_start(data_dir: &Path) -> Result<Self, Cause> {
+        Self::open(data_dir, true).await
+    }
+
+    async fn open(data_dir: &Path, can_join: bool) -> Result<Self, Cause> {
         let directory = Directory::open(data_dir)?;
         let began = Instant::now();
         loop {
@@ -85,12 +79,16 @@ impl Cluster {
                 Lock::Held(holder) => holder,
             };
             let config = server::config(&holder.socket);
-            if postmaster::accepts_connections(&config).await? {
+            if can_join && postmaster::accepts_connections(&config).await? {
                 return Ok(Self { config, supervisor: None });
             }
-            if began.elapsed() > JOIN_TIMEOUT {
-                let problem = "whose PostgreSQL does not accept connections";
-                return Err(format!("{directory} is in use by {holder}, {problem}").into());
+            let (is_final, problem) = if can_join {
+                (began.elapsed() > JOIN_TIMEOUT, ", whose PostgreSQL does not accept connections")
+            } else {
+                (holder.is_alive() || began.elapsed() > LOCK_TIMEOUT, "")
+            };
+            if is_final {
+                return Err(format!("{directory} is in use by {holder}{problem}").into());
             }
             sleep(POLL).await;
         }

@@ -1,7 +1,6 @@
 //! A new file that gets its name only when it is complete.
 
 use std::{
-    io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -22,7 +21,7 @@ impl NewFile {
     pub fn create(path: &str) -> Result<Self, Cause> {
         let path = PathBuf::from(path);
         if path.symlink_metadata().is_ok() {
-            return Err(create_error(io::ErrorKind::AlreadyExists.into()));
+            return Err("the file already exists".into());
         }
         let mut partial = path.clone().into_os_string();
         partial.push(format!(".{}.partial", std::process::id()));
@@ -39,7 +38,7 @@ impl NewFile {
     pub async fn commit(self) -> Result<(), Cause> {
         self.file.sync_all().await?;
         // Reserves the name without overwriting another file. A hard link would do the same, but not on every file system.
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path).await.map_err(create_error)?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path).await?;
         if let Err(error) = tokio::fs::rename(&self.partial, &self.path).await {
             let _ = tokio::fs::remove_file(&self.path).await;
             return Err(error.into());
@@ -56,13 +55,6 @@ impl Drop for NewFile {
     }
 }
 
-fn create_error(error: io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => "the file already exists, and a backup overwrites nothing".into(),
-        _ => error.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +66,7 @@ mod tests {
         let path = directory.join("backup");
         let file = NewFile::create(path.to_str().unwrap()).unwrap();
         std::fs::write(&path, "another's").unwrap();
-        assert!(file.commit().await.unwrap_err().to_string().contains("already exists"));
+        assert!(file.commit().await.unwrap_err().to_string().contains("exists"));
         assert_eq!(std::fs::read(&path).unwrap(), b"another's");
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "no partial file is left");
         std::fs::remove_dir_all(&directory).unwrap();

@@ -29,32 +29,33 @@ const SWITCHES: [&str; 2] = ["open", "public-reads"];
 /// Flags of the command `token`. They have no variables.
 pub const TOKEN_FLAGS: [&str; 3] = ["scope", "component", "expires"];
 
-pub struct Settings {
+pub struct Settings<'a> {
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
     values: HashMap<&'static str, String>,
     /// The arguments that are not flags: the command and its arguments.
     pub words: Vec<String>,
     pub mistakes: Vec<String>,
 }
 
-impl Settings {
+impl<'a> Settings<'a> {
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
-        environment: &impl Fn(&str) -> Option<OsString>,
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        let mut settings = Self { values: HashMap::new(), words: Vec::new(), mistakes: Vec::new() };
+        let mut settings = Self { environment, values: HashMap::new(), words: Vec::new(), mistakes: Vec::new() };
         for &(flag, variable, _) in KNOWN {
-            if let Some(value) = settings.variable(variable, environment) {
+            if let Some(value) = settings.variable(variable) {
                 settings.values.insert(flag, value);
             }
         }
-        settings.read_secret_file(environment);
+        settings.read_secret_file();
         settings.read_flags(lexopt::Parser::from_args(arguments));
         settings
     }
 
     /// A variable with an empty value, as in compose files, counts as not set.
-    fn variable(&mut self, name: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Option<String> {
-        let value = environment(name).filter(|value| !value.is_empty())?;
+    fn variable(&mut self, name: &str) -> Option<String> {
+        let value = (self.environment)(name).filter(|value| !value.is_empty())?;
         let value = value.into_string();
         if value.is_err() {
             self.mistakes.push(format!("{name} is not UTF-8"));
@@ -62,8 +63,8 @@ impl Settings {
         value.ok()
     }
 
-    fn read_secret_file(&mut self, environment: &impl Fn(&str) -> Option<OsString>) {
-        let Some(path) = self.variable("DATABASE_URL_FILE", environment) else { return };
+    fn read_secret_file(&mut self) {
+        let Some(path) = self.variable("DATABASE_URL_FILE") else { return };
         if self.values.contains_key("database-url") {
             self.mistakes.push("set DATABASE_URL or DATABASE_URL_FILE, not both".to_owned());
             return;

@@ -77,24 +77,18 @@ fn choose(found: Vec<(u32, PathBuf)>, created_by: Option<u32>) -> Option<PathBuf
 }
 
 fn missing(created_by: Option<u32>) -> String {
-    let (problem, debian, fedora, homebrew) = match created_by {
-        Some(major) => (
-            format!("PostgreSQL {major} created the data directory, but its server was not found"),
-            format!("-{major}"),
-            major.to_string(),
-            major,
-        ),
-        None => (
-            format!("no PostgreSQL server ({} to {}) was found", SUPPORTED.start(), SUPPORTED.end()),
-            String::new(),
-            String::new(),
-            17,
-        ),
+    let problem = match created_by {
+        Some(major) => format!("PostgreSQL {major} created the data directory, but its server was not found"),
+        None => format!("no PostgreSQL server ({} to {}) was found", SUPPORTED.start(), SUPPORTED.end()),
     };
+    let major = |prefix: &str| created_by.map_or_else(String::new, |major| format!("{prefix}{major}"));
     format!(
-        "{problem}: install it (Debian, Ubuntu: apt-get install --no-install-recommends postgresql{debian}; \
-         Fedora: dnf install postgresql{fedora}-server; macOS: brew install postgresql@{homebrew}), \
-         or set DATABASE_URL to another PostgreSQL"
+        "{problem}: install it (Debian, Ubuntu: apt-get install --no-install-recommends postgresql{}; \
+         Fedora: dnf install postgresql{}-server; macOS: brew install postgresql@{}), \
+         or set DATABASE_URL to another PostgreSQL",
+        major("-"),
+        major(""),
+        created_by.unwrap_or(17)
     )
 }
 

@@ -34,7 +34,7 @@ fn the_page_asks_for_a_token_says_that_one_is_wrong_and_is_live_with_the_right_o
     finds_nothing(&browser, &[("asks", home.clone())]);
 
     browser.write(INPUT, "dl_nonsense\n");
-    browser.until_in("#token ~ [role=alert]", "the token is not known");
+    browser.until_in("#token ~ [role=alert]", "the token is unknown or revoked");
     browser.see(&format!("document.querySelector('{INPUT}').value = ''"));
     browser.write(INPUT, &format!("{write}\n"));
     browser.until_in("#token ~ [role=alert]", "needs a token with the scope read or admin, and ci has write");

@@ -18,8 +18,8 @@ class Tokens {
                 Suite.same(Service.lines(service.records(build.run)), ['deploy started', 'x started', 'x succeeded 3', 'deploy deployed 3'], build)
                 Suite.yes(!build.text.contains('credentialsId:'), build.text)
             }
-            [none: [null, 'this needs a token'], wrong: ['dl_' + 'A' * 43, 'the token is not known'],
-             reading: [reader, 'this needs a token with the scope write']].each { name, given ->
+            [none: [null, 'this call needs a token'], wrong: ['dl_' + 'A' * 43, 'the token is unknown or revoked'],
+             reading: [reader, 'this call needs a token with the scope write']].each { name, given ->
                 suite.test("a build goes on without a token that counts (${name}) and its log says why, by ${transport}") {
                     Build build = build(suite, service, transport, given[0])
                     Suite.same(build.run("node { recordDeploy(component: 'shop') { stage('x') { sleep time: 3 } } }"), null, build)
@@ -32,7 +32,7 @@ class Tokens {
         suite.test('a component that the token may not write of is told by its name') {
             Build build = build(suite, service, 'curl', right)
             Suite.same(build.run("node { recordDeploy(component: 'web') { } }"), null, build)
-            Suite.yes(build.text.contains('component web is none that the token jenkins may write: shop*'), build.text)
+            Suite.yes(build.text.contains('component web does not match shop*, the pattern of the token jenkins'), build.text)
         }
         service.stop()
         data.deleteDir()
