@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{record::format_time, window::Window};
+use super::{
+    record::format_time,
+    window::{Span, Window},
+};
 
 const FAILURE: &str = "a failure is a deploy that failed, one whose version a rolled_back record names, or one undone \
                        by a rollback (versions A, B, A: B is the failure)";
@@ -43,22 +46,21 @@ pub struct DeployFigures {
 }
 
 /// A failure without a later success.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Unrecovered {
     /// Of the finish.
-    pub id: i64,
-    pub version: String,
-    pub finished_at: DateTime<Utc>,
-    /// The time since the finish, in seconds.
-    pub age: f64,
+    id: i64,
+    version: String,
+    finished_at: String,
+    /// The time since the finish.
+    age_seconds: f64,
 }
 
-/// The window of a metric in an answer.
-#[derive(Serialize)]
-pub struct ZonedSpan {
-    pub since: String,
-    pub until: String,
-    pub tz: String,
+impl Unrecovered {
+    #[must_use]
+    pub fn new(id: i64, version: String, finished_at: DateTime<Utc>, age_seconds: f64) -> Self {
+        Self { id, version, finished_at: format_time(finished_at), age_seconds: rounded(age_seconds) }
+    }
 }
 
 /// The metrics of a component in an environment.
@@ -79,7 +81,7 @@ struct Metric<'a, More> {
     value: Option<f64>,
     numerator: i64,
     denominator: Denominator,
-    window: &'a ZonedSpan,
+    window: &'a Span,
     basis: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
@@ -116,15 +118,7 @@ struct Failures {
 #[derive(Serialize)]
 struct Recovery<'a> {
     unrecovered: i64,
-    newest_unrecovered: Vec<Open<'a>>,
-}
-
-#[derive(Serialize)]
-struct Open<'a> {
-    id: i64,
-    version: &'a str,
-    finished_at: String,
-    age_seconds: f64,
+    newest_unrecovered: &'a [Unrecovered],
 }
 
 /// How a value was computed.
@@ -138,7 +132,7 @@ enum Basis {
 
 impl<'a> Metrics<'a> {
     #[must_use]
-    pub fn of(of: &'a DeployFigures, environment: &'a str, window: &Window, span: &'a ZonedSpan) -> Self {
+    pub fn of(of: &'a DeployFigures, environment: &'a str, window: &Window, span: &'a Span) -> Self {
         let unstated = match of.unstated {
             0 => None,
             count => Some(format!("deploys whose result is unstated are left out: {count}")),
@@ -199,7 +193,7 @@ impl<'a> Metrics<'a> {
 
 fn recovery<'a>(
     of: &'a DeployFigures,
-    span: &'a ZonedSpan,
+    span: &'a Span,
     with: impl Fn(Option<String>) -> Basis,
 ) -> Metric<'a, Recovery<'a>> {
     let unrecovered = of.failures - of.recovered;
@@ -211,19 +205,13 @@ fn recovery<'a>(
             with(Some(format!("{RECOVERY}; {FAILURE}; failures without a success since are left out: {open}")))
         }
     };
-    let newest = of.unrecovered.iter().map(|open| Open {
-        id: open.id,
-        version: &open.version,
-        finished_at: format_time(open.finished_at),
-        age_seconds: rounded(open.age),
-    });
-    let more = Recovery { unrecovered, newest_unrecovered: newest.collect() };
+    let more = Recovery { unrecovered, newest_unrecovered: &of.unrecovered };
     metric((of.recovery_median, of.recovered, Denominator::Deploys(of.failures)), span, basis, more)
 }
 
 fn metric<More>(
     (value, numerator, denominator): (Option<f64>, i64, Denominator),
-    window: &ZonedSpan,
+    window: &Span,
     basis: Basis,
     more: More,
 ) -> Metric<'_, More> {

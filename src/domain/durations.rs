@@ -1,6 +1,8 @@
 //! Figures of how long deploys and stages take.
 
-use super::named_enum::named_enum;
+use serde::Serialize;
+
+use super::{dora::rounded, named_enum::named_enum};
 
 named_enum! {
     /// The field that deploys or stages are grouped by.
@@ -13,23 +15,41 @@ named_enum! {
     }
 }
 
-/// Durations of the succeeded deploys or stages of a window, in seconds.
-#[derive(Debug)]
-pub struct DurationFigures {
-    /// With and without a duration.
-    pub count: i64,
-    pub without_duration: i64,
-    /// p50, p90, p95 and the maximum. `None` without any duration.
-    pub percentiles: Option<[f64; 4]>,
-    pub mean: Option<f64>,
-}
-
-/// The group of one name.
-#[derive(Debug)]
-pub struct NamedDurations {
+/// The durations of the succeeded deploys or stages with one name.
+#[derive(Debug, Serialize)]
+pub struct DurationGroup {
     /// `None` for records without the field.
     pub name: Option<String>,
-    pub now: DurationFigures,
-    /// In the window of equal length before.
+    pub window: DurationFigures,
+    /// For the window of equal length before.
     pub before: DurationFigures,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DurationFigures {
+    /// With and without a duration.
+    count: i64,
+    without_duration: i64,
+    p50_seconds: Option<f64>,
+    p90_seconds: Option<f64>,
+    p95_seconds: Option<f64>,
+    max_seconds: Option<f64>,
+    mean_seconds: Option<f64>,
+}
+
+impl DurationFigures {
+    /// `percentiles` are p50, p90, p95 and the maximum.
+    #[must_use]
+    pub fn new(count: i64, without_duration: i64, percentiles: &[Option<f64>], mean: Option<f64>) -> Self {
+        let percentile = |index: usize| percentiles.get(index).copied().flatten().map(rounded);
+        Self {
+            count,
+            without_duration,
+            p50_seconds: percentile(0),
+            p90_seconds: percentile(1),
+            p95_seconds: percentile(2),
+            max_seconds: percentile(3),
+            mean_seconds: mean.map(rounded),
+        }
+    }
 }

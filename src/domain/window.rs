@@ -1,6 +1,9 @@
 //! The span of time that a report covers.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::record::format_time;
 
 /// A window as requested.
 #[derive(Clone, Debug)]
@@ -28,5 +31,26 @@ impl Window {
     #[must_use]
     pub fn before(&self) -> DateTime<Utc> {
         self.since - (self.until - self.since)
+    }
+}
+
+/// A window in an answer.
+#[derive(Debug, Serialize)]
+pub struct Span {
+    since: String,
+    until: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tz: Option<String>,
+}
+
+impl Span {
+    #[must_use]
+    pub fn new(since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        Self { since: format_time(since), until: format_time(until), tz: None }
+    }
+
+    #[must_use]
+    pub fn in_zone(window: &Window, zone: &str) -> Self {
+        Self { tz: Some(zone.to_owned()), ..Self::new(window.since, window.until) }
     }
 }

@@ -3,11 +3,10 @@
 mod dora;
 mod durations;
 
-use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use chrono::{Datelike as _, TimeDelta};
 pub use dora::dora;
 pub use durations::durations;
 use percent_encoding::AsciiSet;
-use serde::Serialize;
 
 use crate::{
     domain::{
@@ -59,17 +58,4 @@ fn encode_report(parameters: &[(&str, Option<&str>)], window: &Window) -> String
     const ESCAPED_NAMES: &AsciiSet = &ESCAPED.remove(b'/');
     let (since, until) = (format_time(window.since), format_time(window.until));
     encode(parameters, ESCAPED_NAMES) + &format!("since={since}&until={until}&")
-}
-
-/// A window in an answer.
-#[derive(Serialize)]
-struct Span {
-    since: String,
-    until: String,
-}
-
-impl Span {
-    fn new(since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
-        Self { since: format_time(since), until: format_time(until) }
-    }
 }

@@ -7,8 +7,8 @@ use super::{bounds, encode_report, window};
 use crate::{
     domain::{
         cursor::NameCursor,
-        dora::{DeployFigures, Metrics, ZonedSpan},
-        record::format_time,
+        dora::{DeployFigures, Metrics},
+        window::Span,
     },
     error::Error,
     reply::{self, Reply},
@@ -42,8 +42,7 @@ pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let after = page.after.as_ref().map(|name| name.0.as_str());
     let mut figures = store.reports.dora(component.as_deref(), &environment, zoned, after, page.count()).await?;
     let next = page.cut(&mut figures, |last: &DeployFigures| Some(NameCursor(last.component.clone())));
-    let (since, until) = (format_time(window.since), format_time(window.until));
-    let span = ZonedSpan { since, until, tz: bounds.zone.clone() };
+    let span = Span::in_zone(&window, &bounds.zone);
     let components = figures.iter().map(|figures| Metrics::of(figures, &environment, &window, &span)).collect();
     let mut reply = reply::json(StatusCode::OK, &Report { environment: &environment, components })?;
     let parameters = [

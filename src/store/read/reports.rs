@@ -13,7 +13,7 @@ use crate::{
     database::{Parameters, Pool, QueryError},
     domain::{
         dora::{DeployFigures, Unrecovered},
-        durations::{By, DurationFigures, NamedDurations},
+        durations::{By, DurationFigures, DurationGroup},
         window::{Bounds, Window},
     },
     error::{Cause, Error},
@@ -72,15 +72,15 @@ impl Reports {
         window: &Window,
         after: Option<&str>,
         count: i64,
-    ) -> Result<Vec<NamedDurations>, Error> {
+    ) -> Result<Vec<DurationGroup>, Error> {
         let _slot = self.slot().await?;
         let (since, until, before) = (window.since, window.until, window.before());
         let parameters: Parameters = &[&by.name(), &component, &environment, &since, &until, &before, &after, &count];
         let rows = self.lists.read(sql!("durations_page"), parameters).await?;
         Ok(rows::all(&rows, |row| {
-            Ok(NamedDurations {
+            Ok(DurationGroup {
                 name: row.try_get("name")?,
-                now: duration_figures(row, "")?,
+                window: duration_figures(row, "")?,
                 before: duration_figures(row, "_before")?,
             })
         })?)
@@ -105,13 +105,12 @@ impl Reports {
 fn duration_figures(row: &Row, suffix: &str) -> Result<DurationFigures, Cause> {
     let column = |name| format!("{name}{suffix}");
     let percentiles: Option<Vec<Option<f64>>> = row.try_get(&*column("percentiles"))?;
-    let percentiles = percentiles.and_then(|all| all.into_iter().collect::<Option<Vec<_>>>());
-    Ok(DurationFigures {
-        count: row.try_get(&*column("count"))?,
-        without_duration: row.try_get(&*column("without_duration"))?,
-        percentiles: percentiles.and_then(|all| all.try_into().ok()),
-        mean: row.try_get(&*column("mean"))?,
-    })
+    Ok(DurationFigures::new(
+        row.try_get(&*column("count"))?,
+        row.try_get(&*column("without_duration"))?,
+        &percentiles.unwrap_or_default(),
+        row.try_get(&*column("mean"))?,
+    ))
 }
 
 fn deploy_figures(row: &Row) -> Result<DeployFigures, Cause> {
@@ -136,8 +135,6 @@ fn deploy_figures(row: &Row) -> Result<DeployFigures, Cause> {
         undone: row.try_get("undone")?,
         recovered: row.try_get("recovered")?,
         recovery_median: row.try_get("recovery_median")?,
-        unrecovered: each
-            .map(|(((id, version), finished_at), age)| Unrecovered { id, version, finished_at, age })
-            .collect(),
+        unrecovered: each.map(|(((id, version), since), age)| Unrecovered::new(id, version, since, age)).collect(),
     })
 }
