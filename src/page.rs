@@ -1,4 +1,4 @@
-//! The page's files, as they are in the binary. No I/O.
+//! The files of the web page, embedded in the binary. No I/O.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The page itself, and what it loads from `page/` beside it.
+/// The path, media type and source of each file.
 const FILES: [(&str, &str, &str); 19] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
@@ -21,30 +21,28 @@ const FILES: [(&str, &str, &str); 19] = [
     ("/page/deploys.js", SCRIPT, include_str!("page/deploys.js")),
     ("/page/dom.js", SCRIPT, include_str!("page/dom.js")),
     ("/page/dora.js", SCRIPT, include_str!("page/dora.js")),
+    ("/page/environments.js", SCRIPT, include_str!("page/environments.js")),
     ("/page/events.js", SCRIPT, include_str!("page/events.js")),
     ("/page/filters.js", SCRIPT, include_str!("page/filters.js")),
     ("/page/format.js", SCRIPT, include_str!("page/format.js")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/run.js", SCRIPT, include_str!("page/run.js")),
     ("/page/token.js", SCRIPT, include_str!("page/token.js")),
-    ("/page/usual.js", SCRIPT, include_str!("page/usual.js")),
-    ("/page/where.js", SCRIPT, include_str!("page/where.js")),
+    ("/page/typical.js", SCRIPT, include_str!("page/typical.js")),
 ];
 
-/// One of the page's files.
 #[derive(Debug)]
 pub struct File {
-    /// Its path from the service's root.
+    /// From the root of the service.
     pub path: &'static str,
-    /// Its media type.
     pub content_type: &'static str,
-    /// All of it, without the comments and the indentation that only its sources need.
+    /// Without the comments and the indentation of the source.
     pub text: Bytes,
-    /// Its entity tag: another one whenever the text is another.
+    /// A digest of the text.
     pub etag: String,
 }
 
-static TAGGED: LazyLock<Vec<File>> = LazyLock::new(|| {
+static PAGE: LazyLock<Vec<File>> = LazyLock::new(|| {
     let files = FILES.iter().map(|&(path, content_type, source)| {
         let lines = source.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//"));
         let text = lines.collect::<Vec<_>>().join("\n") + "\n";
@@ -54,24 +52,23 @@ static TAGGED: LazyLock<Vec<File>> = LazyLock::new(|| {
     files.collect()
 });
 
-/// The file at a path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static File> {
-    TAGGED.iter().find(|file| file.path == path)
+    PAGE.iter().find(|file| file.path == path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, TAGGED};
+    use super::{FILES, PAGE};
 
     #[test]
-    fn all_of_the_page_is_under_60_kilobytes() {
-        let bytes: usize = TAGGED.iter().map(|file| file.text.len()).sum();
+    fn the_page_is_smaller_than_60_kilobytes() {
+        let bytes: usize = PAGE.iter().map(|file| file.text.len()).sum();
         assert!(bytes < 60_000, "{bytes}");
     }
 
     #[test]
-    fn every_file_of_the_page_is_served() {
+    fn every_file_of_the_folder_is_served() {
         let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/page")).unwrap();
         let names: Vec<_> = sources.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         for name in names.iter().filter(|name| *name != "index.html") {

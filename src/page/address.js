@@ -1,25 +1,25 @@
-// What is shown, as the page's own address says it: a view can be sent to a colleague.
+// The address of the page. Its query names the view and the filters, so that a view can be shared as a link.
 
 export const FILTERS = ["component", "environment", "owner", "version", "phase", "state", "status", "run", "stage", "since", "until"];
 const OTHERS = ["view", "days", "cursor"];
 
-// The parameters of this address; one that is empty is none.
-export function address() {
+// The non-empty parameters of the current address. A view that lacks its parameter is ignored.
+export function currentAddress() {
 	const all = Object.fromEntries([...new URLSearchParams(location.search)].filter(([, value]) => value));
-	const isWhole = all.view === "where" || (["component", "run"].includes(all.view) && all[all.view]);
-	return isWhole ? all : { ...all, view: undefined };
+	// The former name of the view, in saved links.
+	if (all.view === "where") all.view = "environments";
+	const isComplete = all.view === "environments" || (["component", "run"].includes(all.view) && all[all.view]);
+	return isComplete ? all : { ...all, view: undefined };
 }
 
-// The address of these parameters, relative to the page.
-export function to(parameters) {
+export function hrefTo(address) {
 	const query = new URLSearchParams();
-	for (const name of [...OTHERS, ...FILTERS]) if (parameters[name]) query.set(name, parameters[name]);
+	for (const name of [...OTHERS, ...FILTERS]) if (address[name]) query.set(name, address[name]);
 	return query.size ? `?${query}` : "./";
 }
 
-export const toComponent = ({ component, environment }) => to({ view: "component", component, environment });
-export const toRun = ({ component, environment, run }) => to({ view: "run", component, environment, run });
+export const componentHref = ({ component, environment }) => hrefTo({ view: "component", component, environment });
+export const runHref = ({ component, environment, run }) => hrefTo({ view: "run", component, environment, run });
 
-export function filters(parameters) {
-	return Object.fromEntries(FILTERS.filter((name) => parameters[name]).map((name) => [name, parameters[name]]));
-}
+export const isFiltered = (address) => FILTERS.some((name) => address[name]);
+export const filtersOf = (address) => Object.fromEntries(FILTERS.filter((name) => address[name]).map((name) => [name, address[name]]));

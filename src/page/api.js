@@ -1,57 +1,57 @@
-// The service, as the page asks it. Every request goes through `ask`.
+// The client of the API. All calls go through `request`.
+
+import { storedToken } from "./token.js";
 
 export class Problem extends Error {
 	constructor(title, detail, status) {
-		super(`${title}: ${detail}`);
+		super(title);
 		Object.assign(this, { title, detail, status });
 	}
 }
 
-import { held } from "./token.js";
-
-// How far this machine's clock is behind the service's, in milliseconds.
+// How far the clock of the browser is behind the clock of the service, in milliseconds.
 let skew = 0;
 
-// The service's time; its Date header has seconds only.
+// The time of the service. Its Date header has only whole seconds, so a small skew is ignored.
 export function now() {
 	return Date.now() + (Math.abs(skew) > 2000 ? skew : 0);
 }
 
-// An answer of success, or a Problem; an AbortError where `signal` says so.
-export async function ask(path, query = {}, { signal, headers = {} } = {}) {
-	const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-	const target = given.length ? `${path}?${new URLSearchParams(given)}` : path;
-	if (held()) headers.authorization = `Bearer ${held()}`;
-	let answer;
+// Returns a successful response. Throws a Problem, or an AbortError if `signal` aborts the request.
+export async function request(path, query = {}, { signal, headers = {} } = {}) {
+	const parameters = Object.entries(query).filter(([, value]) => (value ?? "") !== "");
+	const target = parameters.length ? `${path}?${new URLSearchParams(parameters)}` : path;
+	if (storedToken()) headers.authorization = `Bearer ${storedToken()}`;
+	let response;
 	try {
-		answer = await fetch(target, { headers, signal, cache: "no-store" });
+		response = await fetch(target, { headers, signal, cache: "no-store" });
 	} catch (error) {
 		if (error.name === "AbortError") throw error;
-		throw new Problem("The service does not answer.", "What is shown may be out of date.");
+		throw new Problem("The service is unreachable.", "The data may be outdated.");
 	}
-	const date = Date.parse(answer.headers.get("date"));
+	const date = Date.parse(response.headers.get("date"));
 	if (date) skew = date - Date.now();
-	if (answer.ok) return answer;
-	const problem = await answer.json().catch(() => ({}));
-	const title = `${problem.title ?? (answer.statusText || "Error")} (${answer.status})`;
-	throw new Problem(title, problem.detail ?? "The answer says no more.", answer.status);
+	if (response.ok) return response;
+	const problem = await response.json().catch(() => ({}));
+	const title = `${problem.title ?? (response.statusText || "Error")} (${response.status})`;
+	throw new Problem(title, problem.detail ?? "The response has no details.", response.status);
 }
 
-// JSON, and the parameters of the next page where there is one.
-export async function read(path, query, signal) {
-	const answer = await ask(path, query, { signal, headers: { accept: "application/json" } });
-	const next = /<[^>]*\?([^>]*)>; rel="next"/.exec(answer.headers.get("link") ?? "");
-	return { body: await answer.json(), next: next && Object.fromEntries(new URLSearchParams(next[1])) };
+// Returns the JSON body and the parameters of the next page, if there is one.
+export async function get(path, query, signal) {
+	const response = await request(path, query, { signal, headers: { accept: "application/json" } });
+	const next = /<[^>]*\?([^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "");
+	return { body: await response.json(), next: next && Object.fromEntries(new URLSearchParams(next[1])) };
 }
 
-// Up to so many pages as one list, picked out of each body; `next` is set where there are more.
-export async function readPages(path, query, pages, signal, pick = (body) => body) {
-	const list = [];
+// Joins the items of at most `limit` pages; `next` is set if there are more pages.
+export async function getPages(path, query, limit, signal, itemsOf = (body) => body) {
+	const items = [];
 	let next = query;
-	for (let page = 0; page < pages && next; page += 1) {
-		const answer = await read(path, next, signal);
-		list.push(...pick(answer.body));
-		next = answer.next;
+	for (let page = 0; page < limit && next; page += 1) {
+		const response = await get(path, next, signal);
+		items.push(...itemsOf(response.body));
+		next = response.next;
 	}
-	return { list, next };
+	return { items, next };
 }

@@ -1,91 +1,91 @@
-// The first view: what runs now, and the last deploys.
+// The first view: running deploys and recent deploys.
 
-import { filters, to } from "./address.js";
-import { read } from "./api.js";
-import { body, el, link, none, pages, row, section, table } from "./dom.js";
+import { filtersOf, hrefTo, isFiltered } from "./address.js";
+import { get } from "./api.js";
 import { COLUMNS, cells, isOpen, rowKey } from "./deploy.js";
-import { clockTime, day, moment } from "./format.js";
+import { el, link, note, pager, row, section, table, tbody } from "./dom.js";
+import { clockTime, day, time } from "./format.js";
 
 const PAGE = 50;
-const OPEN = 100;
+const MAX_OPEN = 100;
 const STALE_SHOWN = 5;
 
 export const title = () => "deploylog";
 
 export async function load(address, signal) {
-	const asked = filters(address);
-	const of = (state) => {
-		if (address.cursor || (asked.state && asked.state !== state)) return { body: [] };
-		return read("api/deploys", { ...asked, state, limit: OPEN }, signal);
+	const filters = filtersOf(address);
+	const inState = (state) => {
+		if (address.cursor || (filters.state && filters.state !== state)) return { body: [] };
+		return get("api/deploys", { ...filters, state, limit: MAX_OPEN }, signal);
 	};
 	const [running, stale, deploys] = await Promise.all([
-		of("running"), of("stale"), read("api/deploys", { ...asked, cursor: address.cursor, limit: PAGE }, signal),
+		inState("running"), inState("stale"), get("api/deploys", { ...filters, cursor: address.cursor, limit: PAGE }, signal),
 	]);
 	return { running: running.body, stale: stale.body, deploys: deploys.body, next: deploys.next };
 }
 
 export function show({ running, stale, deploys, next }, address) {
-	const isFiltered = Object.keys(filters(address)).length > 0 || address.cursor;
-	if (!isFiltered && !deploys.length && !running.length && !stale.length) return welcome();
+	const isPart = isFiltered(address) || address.cursor;
+	if (!isPart && !deploys.length && !running.length && !stale.length) return welcome();
 	return [
-		el("h1.unseen", "Deploys"),
-		address.cursor || address.state === "finished" || address.state === "superseded" ? null : open(running, stale, address),
-		last(deploys, next, address, isFiltered),
+		el("h1.sr-only", "Deploys"),
+		!address.cursor && !["finished", "superseded"].includes(address.state) && openSection(running, stale, address),
+		recentSection(deploys, next, address, isPart),
 	];
 }
 
-function open(running, stale, address) {
+function openSection(running, stale, address) {
 	const shown = [...running, ...(address.state ? stale : stale.slice(0, STALE_SHOWN))];
-	const more = `All ${stale.length}${stale.length === OPEN ? " and more" : ""} that are stale`;
+	const all = `Show all ${stale.length}${stale.length === MAX_OPEN ? "+" : ""} stale deploys`;
 	return section("open", "Running now",
-		shown.length ? dated("What runs now", shown) : none("Nothing is running."),
-		shown.length < running.length + stale.length && el("p.pages", link(to({ ...filters(address), state: "stale" }), more)));
+		shown.length ? datedTable("Running deploys", shown) : note("No deploys are running."),
+		shown.length < running.length + stale.length && el("p.pager", link(hrefTo({ ...filtersOf(address), state: "stale" }), all)));
 }
 
-function last(deploys, next, address, isFiltered) {
-	// What runs stands above already, where it is not itself asked for.
+function recentSection(deploys, next, address, isPart) {
+	// Open deploys are already listed above, unless a filter or a page selects them here.
 	const rows = address.state || address.cursor ? deploys : deploys.filter((deploy) => !isOpen(deploy));
-	return section("last", address.cursor ? "Earlier deploys" : "Last deploys",
-		rows.length ? byDay(rows) : none(isFiltered ? ["No deploy is like this. ", link("./", "Show all")] : "None has finished."),
-		pages(address, next));
+	return section("recent", address.cursor ? "Earlier deploys" : "Recent deploys",
+		rows.length ? tableByDay(rows) : note(isPart ? ["No deploys match these filters. ", link("./", "Show all")] : "No deploys have finished yet."),
+		pager(address, next));
 }
 
-function byDay(deploys) {
+function tableByDay(deploys) {
 	const days = Map.groupBy(deploys, (deploy) => day(new Date(deploy.finished_at ?? deploy.started_at)));
-	return table("deploys", "Deploys, the newest first", COLUMNS, [...days].map(([name, those]) => body(name,
+	return table("deploys", "Deploys, newest first", COLUMNS, [...days].map(([name, ofDay]) => tbody(name,
 		row({ class: "day" }, el("th", { role: "rowheader", scope: "rowgroup", colspan: COLUMNS.length }, name)),
-		those.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, clockTime))))));
+		ofDay.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, clockTime))))));
 }
 
-export function dated(caption, deploys) {
-	const rows = deploys.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, moment)));
-	return table("deploys.dated", caption, COLUMNS, body("all", rows));
+export function datedTable(caption, deploys) {
+	const rows = deploys.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, time)));
+	return table("deploys", caption, COLUMNS, tbody("all", rows));
 }
 
-let copied = "Copy the call";
+let copyLabel = "Copy command";
 
-export async function copyCall(button) {
-	const call = document.getElementById("call");
+export async function copyCommand(button) {
+	const command = document.getElementById("command");
 	try {
-		await navigator.clipboard.writeText(call.textContent);
+		await navigator.clipboard.writeText(command.textContent);
 	} catch {
-		// Without HTTPS there is no clipboard to write to.
-		getSelection().selectAllChildren(call);
+		// The clipboard API requires HTTPS.
+		getSelection().selectAllChildren(command);
 		document.execCommand("copy");
 	}
-	copied = "Copied";
-	button.textContent = copied;
+	copyLabel = "Copied";
+	button.textContent = copyLabel;
 }
 
 function welcome() {
-	const call = [
+	const command = [
 		'curl --header "Content-Type: application/json" --request POST \\',
 		`  --data '{"component":"server-interface","version":"2.1","owner":"aoliveira","status":"deployed"}' \\`,
 		`  ${new URL("api/", document.baseURI)}`,
 	].join("\n");
-	return [el("h1.unseen", "Deploys"), section("welcome", "No deploy is recorded yet",
-		el("p", "Record the first one. It appears here as it happens:"),
-		el("pre#call", { tabindex: "0", role: "region", "aria-label": "The call" }, el("code", call)),
-		el("p", el("button#copy", { type: "button" }, copied)),
-		none("Send the same with the status ", el("code", "started"), " before, and the deploy is measured."))];
+	return [el("h1.sr-only", "Deploys"), section("welcome", "No deploys recorded yet",
+		el("p", "Run this command to record one. It appears here immediately."),
+		el("pre#command", { tabindex: "0", role: "region", "aria-label": "Command" }, el("code", command)),
+		el("p", el("button#copy", { type: "button" }, copyLabel)),
+		note("To measure durations, send a record with the status ", el("code", "started"), " first."))];
 }

@@ -1,39 +1,39 @@
-// The form of filters: it shows what the address says, and says what the address shall be.
+// The filter form. It shows the filters of the address and changes the address.
 
-import { FILTERS, address, filters, to } from "./address.js";
-import { read } from "./api.js";
+import { FILTERS, currentAddress, hrefTo, isFiltered } from "./address.js";
+import { get } from "./api.js";
 import { el } from "./dom.js";
 
 const form = document.getElementById("filters");
 const clear = document.getElementById("clear");
 
-// Shows the filters of this address, and only those that its view has.
-export function showFilters({ view, ...given }) {
+// Shows the values of the address, and only the filters that its view supports.
+export function showFilters({ view, ...parameters }) {
 	document.getElementById("search").hidden = view === "component" || view === "run";
-	for (const part of form.querySelectorAll("[data-more]")) part.hidden = view === "where";
-	for (const name of FILTERS) form.elements[name].value = given[name] ?? "";
+	for (const part of form.querySelectorAll("[data-more]")) part.hidden = view === "environments";
+	for (const name of FILTERS) form.elements[name].value = parameters[name] ?? "";
 	const more = form.querySelector("details");
 	if ([...more.querySelectorAll("input")].some((input) => input.value)) more.open = true;
-	clear.href = to({ view });
-	clear.hidden = Object.keys(filters(given)).length === 0;
+	clear.href = hrefTo({ view });
+	clear.hidden = !isFiltered(parameters);
 }
 
-// Calls `go` with the address that the form says, whenever that changes.
+// Calls `go` with the new address when the form changes.
 export function watchFilters(go) {
 	const submit = (event) => {
 		event.preventDefault();
-		const { view, cursor, ...before } = address();
-		const said = to({ ...Object.fromEntries(new FormData(form)), view });
-		if (said !== to({ ...before, view })) go(said);
+		const { view, cursor, ...before } = currentAddress();
+		const href = hrefTo({ ...Object.fromEntries(new FormData(form)), view });
+		if (href !== hrefTo({ ...before, view })) go(href);
 	};
 	form.addEventListener("change", submit);
 	form.addEventListener("submit", submit);
 }
 
 export async function suggestNames() {
-	const { body } = await read("api/current", { limit: 1000 });
+	const { body } = await get("api/current", { limit: 1000 });
 	for (const name of ["component", "environment"]) {
-		const names = new Set(body.map((place) => place[name]).filter(Boolean));
+		const names = new Set(body.map((deploy) => deploy[name]).filter(Boolean));
 		document.getElementById(`${name}s`).replaceChildren(...[...names].map((value) => el("option", { value })));
 	}
 }

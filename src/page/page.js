@@ -1,176 +1,176 @@
-// The page: what the address names is loaded, shown, and kept up to date.
+// The page: loads the view that the address names, shows it and keeps it up to date.
 
-import { address, toRun } from "./address.js";
+import { currentAddress, runHref } from "./address.js";
 import { Problem } from "./api.js";
 import * as component from "./component.js";
 import { tick } from "./deploy.js";
 import * as deploys from "./deploys.js";
-import { el, morph, none } from "./dom.js";
-import { Events } from "./events.js";
+import { el, morph, note } from "./dom.js";
+import * as environments from "./environments.js";
+import { EventStream } from "./events.js";
 import { showFilters, suggestNames, watchFilters } from "./filters.js";
 import { zoneName } from "./format.js";
 import * as run from "./run.js";
-import { held, isDenied, keep, tokenForm } from "./token.js";
-import { readUsual } from "./usual.js";
-import * as where from "./where.js";
+import { isDenied, storeToken, storedToken, tokenForm } from "./token.js";
+import { loadTypical } from "./typical.js";
 
 const REFRESH_MS = 1000;
-const AGAIN_MS = 5000;
+const RETRY_MS = 5000;
 
-const at = (id) => document.getElementById(id);
-const viewOf = ({ view }) => ({ where, component, run })[view] ?? deploys;
-// `problem`: why what is shown could not be loaded; `lost`: why it is not live.
-const state = { here: {}, quietUntil: 0 };
-let news = [];
+const byId = (id) => document.getElementById(id);
+const viewOf = ({ view }) => ({ environments, component, run })[view] ?? deploys;
+let [address, quietUntil] = [{}, 0];
+let data, isInitial, isLive, loading, refreshTimer, resizeTimer;
+// The error of the last load, and the reason why there are no live events.
+let loadProblem, liveProblem;
+// Records to announce to screen readers after the next load.
+let recorded = [];
 
-// Loads what the address names and shows it; what was shown before stays until then, and where that fails.
+// Loads and shows the current view. The old data stays visible meanwhile, and also if loading fails.
 async function load() {
-	clearTimeout(state.refresh);
-	state.refresh = undefined;
-	state.loading?.abort();
-	const loading = new AbortController();
-	const [view, began] = [viewOf(state.here), performance.now()];
-	state.loading = loading;
+	clearTimeout(refreshTimer);
+	refreshTimer = undefined;
+	loading?.abort();
+	const { signal } = (loading = new AbortController());
+	const [view, start] = [viewOf(address), performance.now()];
 	try {
-		state.data = await view.load(state.here, loading.signal);
-		state.problem = undefined;
+		data = await view.load(address, signal);
+		loadProblem = undefined;
 		show();
-		tell();
-		if (view !== where && (await readUsual(state.here, loading.signal))) show();
+		announce();
+		if (view !== environments && (await loadTypical(address, signal))) show();
 	} catch (error) {
-		if (loading.signal.aborted) return;
-		if (isDenied(error)) state.data = undefined;
-		state.problem = error instanceof Problem ? error : new Problem("This page has a fault.", String(error));
+		if (signal.aborted) return;
+		if (isDenied(error)) data = undefined;
+		loadProblem = error instanceof Problem ? error : new Problem("This page has an error.", String(error));
 		show();
-		// What was asked for wrongly stays wrong.
-		if (!(error.status < 500)) state.refresh = setTimeout(load, AGAIN_MS);
+		// Repeating a client error (4xx) would not help.
+		if (!(error.status < 500)) refreshTimer = setTimeout(load, RETRY_MS);
 	}
-	state.loading = undefined;
-	state.quietUntil = performance.now() + Math.max(REFRESH_MS, 3 * (performance.now() - began));
+	loading = undefined;
+	quietUntil = performance.now() + Math.max(REFRESH_MS, 3 * (performance.now() - start));
 }
 
-// Loads again soon; not while that is under way, and the slower the service the less often.
+// Schedules a load after the current one. The pause is longer if loading is slow.
 function refresh() {
-	state.refresh ??= setTimeout(() => {
-		state.refresh = undefined;
-		if (state.loading || performance.now() < state.quietUntil) refresh();
+	refreshTimer ??= setTimeout(() => {
+		refreshTimer = undefined;
+		if (loading || performance.now() < quietUntil) refresh();
 		else load();
-	}, Math.max(50, state.quietUntil - performance.now()));
+	}, Math.max(50, quietUntil - performance.now()));
 }
 
 function show() {
-	const main = at("main");
-	const waiting = state.problem ? "Nothing can be shown." : "Loading …";
-	const shown = state.data
-		? viewOf(state.here).show(state.data, state.here, main.clientWidth)
-		: [el("h1.unseen", "deploylog"), isDenied(state.problem) ? tokenForm(state.problem) : none(waiting)];
-	main.classList.toggle("first", state.isFirst);
-	state.isFirst = !state.data;
+	const main = byId("main");
+	const shown = data
+		? viewOf(address).show(data, address, main.clientWidth)
+		: [el("h1.sr-only", "deploylog"), isDenied(loadProblem) ? tokenForm(loadProblem) : note(loadProblem ? "No data could be loaded." : "Loading …")];
+	main.classList.toggle("initial", isInitial);
+	isInitial = !data;
 	morph(main, el("main", shown));
-	main.setAttribute("aria-busy", !state.data && !state.problem);
-	showState();
+	main.setAttribute("aria-busy", !data && !loadProblem);
+	showStatus();
 }
 
-function showState() {
-	const problem = state.problem?.status ? state.problem : state.lost ?? state.problem;
-	at("lost").hidden = !problem || isDenied(problem);
-	at("forget").hidden = !held();
-	at("lost-title").textContent = problem?.title;
-	at("lost-detail").textContent = problem?.detail;
-	at("live").className = state.isLive ? "is-live" : "";
-	at("live").textContent = state.isLive ? "Live" : state.lost ? "Not live" : "Connecting";
+function showStatus() {
+	const problem = loadProblem?.status ? loadProblem : liveProblem ?? loadProblem;
+	byId("problem").hidden = !problem || isDenied(problem);
+	byId("remove-token").hidden = !storedToken();
+	byId("problem-text").replaceChildren(el("strong", problem?.title), " ", problem?.detail ?? "");
+	byId("live").className = isLive ? "is-live" : "";
+	byId("live").textContent = isLive ? "Live" : liveProblem ? "Disconnected" : "Connecting";
 }
 
 function go(href) {
 	history.pushState(null, "", href);
-	arrive();
+	navigate();
 	scrollTo(0, 0);
-	at("main").focus({ preventScroll: true });
+	byId("main").focus({ preventScroll: true });
 }
 
-function arrive() {
-	const before = viewOf(state.here);
-	state.here = address();
-	const view = viewOf(state.here);
-	state.problem = undefined;
-	document.title = view.title(state.here);
-	for (const [id, of] of [["nav-deploys", deploys], ["nav-where", where]]) at(id).ariaCurrent = view === of ? "page" : null;
-	showFilters(state.here);
-	if (view !== before || !state.data) {
-		Object.assign(state, { data: undefined, isFirst: true });
+function navigate() {
+	const before = viewOf(address);
+	address = currentAddress();
+	const view = viewOf(address);
+	loadProblem = undefined;
+	document.title = view.title(address);
+	for (const [id, target] of [["nav-deploys", deploys], ["nav-environments", environments]]) byId(id).ariaCurrent = view === target ? "page" : null;
+	showFilters(address);
+	if (view !== before || !data) {
+		[data, isInitial] = [undefined, true];
 		show();
 	}
-	// Only by what a start and its finish have in common; a stage may leave out its run's environment.
-	const { component: name, environment, run: one } = state.here;
-	events.follow({ component: name, environment: view === run ? undefined : environment, run: one });
+	// Filters events only by fields that all records of a deploy share; a stage can lack the environment of its run.
+	const { component: name, environment, run: runName } = address;
+	events.follow({ component: name, environment: view === run ? undefined : environment, run: runName });
 	load();
 }
 
-const events = new Events({
+const events = new EventStream({
 	open() {
-		Object.assign(state, { isLive: true, lost: undefined });
-		showState();
-		if (state.problem) load();
+		[isLive, liveProblem] = [true, undefined];
+		showStatus();
+		if (loadProblem) load();
 		else refresh();
 	},
 	event(name, record) {
-		// A stage changes what is shown of its run, and no more.
-		if (record.stage && state.here.view !== "run") return;
-		if (name === "recorded" && !record.stage && !["noted", "skipped"].includes(record.phase)) news.push(record);
+		// Only the view of a run shows stages.
+		if (record.stage && address.view !== "run") return;
+		if (name === "recorded" && !record.stage && !["noted", "skipped"].includes(record.phase)) recorded.push(record);
 		refresh();
 	},
-	lost(problem, wait) {
-		const why = problem?.status ? `${problem.title}: ${problem.detail}. ` : "";
-		const detail = `${why}What is shown may be out of date. Trying again in ${Math.ceil(wait / 1000)} s.`;
-		Object.assign(state, { isLive: false, lost: new Problem("The live connection is lost.", detail) });
-		showState();
+	disconnected(problem, wait) {
+		const reason = problem?.status ? `${problem.title}: ${problem.detail}. ` : "";
+		const detail = `${reason}The data may be outdated. Retrying in ${Math.ceil(wait / 1000)} s.`;
+		[isLive, liveProblem] = [false, new Problem("Live updates are interrupted.", detail)];
+		showStatus();
 		if (problem?.status) refresh();
 	},
 });
 
-// Says what is new to who does not see it.
-function tell() {
-	const said = news.map((record) => `${record.component} ${record.version} ${record.phase}${record.environment ? ` in ${record.environment}` : ""}`);
-	if (said.length) at("said").textContent = said.length < 4 ? said.join(", ") : `${said.length} deploys started or finished`;
-	news = [];
+function announce() {
+	const texts = recorded.map((record) => `${record.component} ${record.version} ${record.phase}${record.environment ? ` in ${record.environment}` : ""}`);
+	if (texts.length) byId("announcements").textContent = texts.length < 4 ? texts.join(", ") : `${texts.length} deploys started or finished`;
+	recorded = [];
 }
 
 document.addEventListener("click", (event) => {
 	const button = event.target.closest("#copy");
-	if (button) deploys.copyCall(button);
+	if (button) deploys.copyCommand(button);
 	const link = event.target.closest("a");
 	const href = link?.getAttribute("href");
 	const isPlain = !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-	const pointed = link ? undefined : component.point(event);
+	const pointed = link ? undefined : component.pointAt(event);
 	if (/^(\.\/|\?)/.test(href) && isPlain) {
 		event.preventDefault();
 		go(href);
-	} else if (pointed?.run) go(toRun(pointed));
+	} else if (pointed?.run) go(runHref(pointed));
 });
-function again() {
-	events.again();
+
+function retry() {
+	events.reconnect();
 	load();
 }
 
-at("again").addEventListener("click", again);
-at("forget").addEventListener("click", () => {
-	keep("");
-	again();
-});
+byId("retry").onclick = retry;
+byId("remove-token").onclick = () => {
+	storeToken("");
+	retry();
+};
 document.addEventListener("submit", (event) => {
-	if (event.target.id !== "give") return;
+	if (event.target.id !== "token-form") return;
 	event.preventDefault();
-	keep(event.target.elements.token.value);
-	again();
+	storeToken(event.target.elements.token.value);
+	retry();
 });
-document.addEventListener("pointermove", component.point);
-addEventListener("popstate", arrive);
+document.addEventListener("pointermove", component.pointAt);
+addEventListener("popstate", navigate);
 addEventListener("resize", () => {
-	clearTimeout(state.resize);
-	state.resize = setTimeout(show, 150);
+	clearTimeout(resizeTimer);
+	resizeTimer = setTimeout(show, 150);
 });
 watchFilters(go);
-at("filters").addEventListener("focusin", () => suggestNames().catch(() => {}), { once: true });
-at("zone").textContent = `Times are in ${zoneName()}; point at one for UTC.`;
+byId("filters").addEventListener("focusin", () => suggestNames().catch(() => {}), { once: true });
+byId("zone").textContent = `Times are in ${zoneName()}. Hover over a time for UTC.`;
 setInterval(tick, 1000);
-arrive();
+navigate();

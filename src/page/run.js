@@ -1,91 +1,93 @@
-// One run as a timeline of its stages.
+// The view of one run: a timeline of its stages for each component and environment.
 
-import { to, toComponent } from "./address.js";
-import { now, read } from "./api.js";
-import { badge, isOpen, outside, percent, resultOf, rowKey, took } from "./deploy.js";
-import { body, cell, el, link, named, none, row, rowHeader, svg, table } from "./dom.js";
-import { count, duration, moment, secondsTime } from "./format.js";
+import { componentHref, hrefTo } from "./address.js";
+import { get, now } from "./api.js";
+import { badge, externalLink, isOpen, percent, resultOf, rowKey, took } from "./deploy.js";
+import { bdi, cell, el, link, note, row, rowHeader, svg, table, tbody } from "./dom.js";
+import { count, duration, secondsTime, time } from "./format.js";
 
-const LANE = 18;
+// The height of a bar with its margins.
+const BAR = 18;
 
 export const title = ({ run }) => `${run} · deploylog`;
 
 export async function load({ component, environment, run }, signal) {
-	return (await read("api/deploys", { component, environment, run, stages: true, limit: 100 }, signal)).body;
+	return (await get("api/deploys", { component, environment, run, stages: true, limit: 100 }, signal)).body;
 }
 
 export function show(deploys, { run, component, environment }) {
-	const places = Map.groupBy(deploys, (deploy) => JSON.stringify([deploy.component, deploy.environment]));
+	const groups = Map.groupBy(deploys, (deploy) => JSON.stringify([deploy.component, deploy.environment]));
 	return [
-		el("div.top", link("./", "Deploys"), " / ", el("h1", "Run ", named(run)),
-			(component || environment) && link(to({ view: "run", run }), "All that this run deploys")),
-		deploys.length ? [...places].map(([key, attempts]) => timeline(key, attempts.toReversed())) : none("This run has no deploy."),
+		el("div.top", link("./", "Deploys"), " / ", el("h1", "Run ", bdi(run)),
+			(component || environment) && link(hrefTo({ view: "run", run }), "All deploys of this run")),
+		deploys.length ? [...groups].map(([key, attempts]) => timeline(key, attempts.toReversed())) : note("This run has no deploys."),
 	];
 }
 
-// When it began and ended; one without a start is a moment.
-function extent(attempt) {
-	const until = isOpen(attempt) ? now() : Date.parse(attempt.finished_at ?? attempt.started_at);
-	return { attempt, until, from: Math.min(Date.parse(attempt.started_at ?? attempt.finished_at), until) };
+// The start and end of an attempt in milliseconds; they are equal if the start is unknown.
+function spanOf(attempt) {
+	const end = isOpen(attempt) ? now() : Date.parse(attempt.finished_at ?? attempt.started_at);
+	return { attempt, end, start: Math.min(Date.parse(attempt.started_at ?? attempt.finished_at), end) };
 }
 
-function lanes(spans) {
+// Puts overlapping spans on different levels.
+function withLevels(spans) {
 	const ends = [];
 	return spans.map((span) => {
-		const free = ends.findIndex((end) => end <= span.from);
-		const lane = free < 0 ? ends.length : free;
-		ends[lane] = Math.max(span.until, span.from + 1);
-		return { ...span, lane };
+		const free = ends.findIndex((end) => end <= span.start);
+		const level = free < 0 ? ends.length : free;
+		ends[level] = Math.max(span.end, span.start + 1);
+		return { ...span, level };
 	});
 }
 
-// The deploys of one component and environment in this run, oldest first, over their stages.
+// The deploys of one component and environment, oldest first, and the stages.
 function timeline(key, attempts) {
 	const deploy = attempts.at(-1);
-	const spans = [...attempts, ...deploy.stages].map(extent);
-	const from = Math.min(...spans.map((span) => span.from));
-	const axis = { from, long: Math.max(...spans.map((span) => span.until - from), 1) };
-	const after = (part) => el("span", part ? `+${duration(axis.long * part / 1000)}` : "0");
+	const spans = [...attempts, ...deploy.stages].map(spanOf);
+	const start = Math.min(...spans.map((span) => span.start));
+	const axis = { start, length: Math.max(...spans.map((span) => span.end - start), 1) };
+	const tick = (fraction) => el("span", fraction ? `+${duration(axis.length * fraction / 1000)}` : "0");
 	return el("section", { "data-key": key },
-		el("h2", link(toComponent(deploy), named(deploy.component)), " ", named(deploy.version, "version"),
-			deploy.environment && [" in ", named(deploy.environment)], " ", badge(deploy)),
-		none("by ", named(deploy.owner), ", began ", moment(new Date(from).toISOString()), " ", outside(deploy)),
-		table("timeline", "Stages by their starts, with their times", ["Stage", "From beginning to end", "Result", "Began", "Took"],
-			body("all", stageRow(axis, null, attempts), inOrder(deploy.stages).map(([name, those]) => stageRow(axis, name, those)))),
-		el("p.axis", { "aria-hidden": "true" }, [0, 0.25, 0.5].map(after), el("span", after(0.75), after(1))),
-		deploy.stages.length === 0 && none("No stages are recorded."));
+		el("h2", link(componentHref(deploy), bdi(deploy.component)), " ", bdi(deploy.version, "version"),
+			deploy.environment && [" in ", bdi(deploy.environment)], " ", badge(deploy)),
+		note("by ", bdi(deploy.owner), ", started ", time(new Date(start).toISOString()), " ", externalLink(deploy)),
+		table("timeline", "Stages in order of start", ["Stage", "Timeline", "Result", "Start", "Duration"],
+			tbody("all", stageRow(axis, null, attempts), inOrder(deploy.stages).map(([name, ofStage]) => stageRow(axis, name, ofStage)))),
+		el("p.axis", { "aria-hidden": "true" }, [0, 0.25, 0.5].map(tick), el("span", tick(0.75), tick(1))),
+		deploy.stages.length === 0 && note("No stages recorded."));
 }
 
-// Stages by their first start, each behind the one that its path goes through.
+// Groups stages by name, in the order of their first start; a nested stage follows its parent.
 function inOrder(stages) {
 	const names = Map.groupBy(stages, (stage) => stage.stage);
-	const place = (name) => {
+	const sortKey = (name) => {
 		const parts = name.split(" / ");
-		const above = parts.map((_, index) => parts.slice(0, index + 1).join(" / ")).filter((each) => names.has(each));
-		return above.map((each) => String(Math.min(...names.get(each).map((stage) => extent(stage).from))).padStart(16, "0") + each).join("\n");
+		const path = parts.map((_, index) => parts.slice(0, index + 1).join(" / ")).filter((each) => names.has(each));
+		return path.map((each) => String(Math.min(...names.get(each).map((stage) => spanOf(stage).start))).padStart(16, "0") + each).join("\n");
 	};
-	const placed = [...names].map((entry) => ({ entry, at: place(entry[0]) }));
-	return placed.sort((one, other) => (one.at < other.at ? -1 : 1)).map(({ entry }) => entry);
+	const sortable = [...names].map((entry) => ({ entry, key: sortKey(entry[0]) }));
+	return sortable.sort((one, other) => (one.key < other.key ? -1 : 1)).map(({ entry }) => entry);
 }
 
 function stageRow(axis, name, attempts) {
-	const spans = lanes(attempts.map(extent).sort((one, other) => one.from - other.from));
-	const height = LANE * (1 + Math.max(...spans.map((span) => span.lane)));
-	const [last, ...path] = (name ?? "The whole deploy").split(" / ").reverse();
-	const each = (of, tell) => cell(of, attempts.map((attempt) => el("div", { "data-key": rowKey(attempt) }, tell(attempt))));
+	const spans = withLevels(attempts.map(spanOf).sort((one, other) => one.start - other.start));
+	const height = BAR * (1 + Math.max(...spans.map((span) => span.level)));
+	const [last, ...path] = (name ?? "Whole deploy").split(" / ").reverse();
+	const each = (column, show) => cell(column, attempts.map((attempt) => el("div", { "data-key": rowKey(attempt) }, show(attempt))));
 	return row({ "data-key": `s${name ?? ""}`, class: name === null ? "whole" : null },
-		rowHeader("stage", path.length > 0 && named(`${path.reverse().join(" / ")} / `, "path"), named(last),
+		rowHeader("stage", path.length > 0 && bdi(`${path.reverse().join(" / ")} / `, "path"), bdi(last),
 			attempts.length > 1 && el("small", ` ${count(attempts.length, "attempt")}`)),
-		cell("course", svg("svg", { height, "aria-hidden": "true" }, spans.map((span) => stageBar(axis, span)))),
+		cell("spans", svg("svg", { height, "aria-hidden": "true" }, spans.map((span) => spanBar(axis, span)))),
 		each("result", badge),
-		each("when", ({ started_at: at }) => (at ? secondsTime(at) : "–")),
-		each("time", took));
+		each("time", ({ started_at: at }) => (at ? secondsTime(at) : "–")),
+		each("duration", took));
 }
 
-function stageBar({ from: begin, long }, { attempt, from, until, lane }) {
-	const [x, result] = [`${(100 * (from - begin) / long).toFixed(2)}%`, resultOf(attempt)];
+function spanBar(axis, { attempt, start, end, level }) {
+	const [x, result] = [`${(100 * (start - axis.start) / axis.length).toFixed(2)}%`, resultOf(attempt)];
 	return [
-		svg(`rect.fill.is-${result}`, { x, y: lane * LANE + 3, rx: 2, width: percent((until - from) / long), height: LANE - 6 }),
-		result === "failed" && svg("svg", { x, y: lane * LANE + 4, overflow: "visible" }, svg("path.cross", { d: "M3 2l6 6m0-6l-6 6" })),
+		svg(`rect.fill.is-${result}`, { x, y: level * BAR + 3, rx: 2, width: percent((end - start) / axis.length), height: BAR - 6 }),
+		result === "failed" && svg("svg", { x, y: level * BAR + 4, overflow: "visible" }, svg("path.cross", { d: "M3 2l6 6m0-6l-6 6" })),
 	];
 }

@@ -1,20 +1,20 @@
-// The token that goes with every request, where the service asks for one: kept until the tab is closed, or it is forgotten.
+// The API token, if the service requires one. The browser tab stores it until it is closed or the user removes the token.
 
 import { el, section } from "./dom.js";
 
 const KEY = "deploylog-token";
-// Where there is no storage, as long as the page.
+// Also works without session storage, but then only until the page is left.
 let token;
 try {
 	token = sessionStorage.getItem(KEY);
 } catch {}
 
-export const held = () => token;
+export const storedToken = () => token;
 
-// Keeps another one, or none.
-export function keep(given) {
-	// A header takes nothing else, and no token has it.
-	token = given.replace(/[^!-~]/g, "");
+// Stores the token; an empty text removes it.
+export function storeToken(text) {
+	// A token contains only visible ASCII characters.
+	token = text.replace(/[^!-~]/g, "");
 	try {
 		sessionStorage.setItem(KEY, token);
 	} catch {}
@@ -22,10 +22,9 @@ export function keep(given) {
 
 export const isDenied = (problem) => problem?.status === 401 || problem?.status === 403;
 
-// The form that asks for one.
 export function tokenForm(problem) {
-	return section("token", "This service asks for a token", el("form#give",
-		el("label", "Token with the scope read", el("input", { name: "token", type: "password", required: "", autocomplete: "off" })),
-		el("button", { type: "submit" }, "Use it")),
+	return section("token", "This service requires a token", el("form#token-form",
+		el("label", "Token with the read scope", el("input", { name: "token", type: "password", required: "", autocomplete: "off" })),
+		el("button", { type: "submit" }, "Use token")),
 		el("p.is-failed", { role: "alert" }, token && problem.detail));
 }

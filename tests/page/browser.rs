@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven over `WebDriver`.
+//! A client of headless Chromium over `WebDriver`.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -14,7 +14,7 @@ use crate::harness::Connection;
 
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What the reader has: a size of window, and a colour scheme.
+/// A window size and a colour scheme.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     pub name: &'static str,
@@ -22,7 +22,6 @@ pub struct Screen {
     scheme: &'static str,
 }
 
-/// Desktop and phone, light and dark.
 pub const SCREENS: [Screen; 4] = [
     Screen { name: "desktop-light", size: (1280, 800), scheme: "light" },
     Screen { name: "desktop-dark", size: (1280, 800), scheme: "dark" },
@@ -30,7 +29,7 @@ pub const SCREENS: [Screen; 4] = [
     Screen { name: "phone-dark", size: (360, 740), scheme: "dark" },
 ];
 
-/// A browser of the test's own, in New York; it ends when it goes.
+/// A browser in the time zone of New York. Dropping it ends the browser.
 pub struct Browser {
     driver: Child,
     address: SocketAddr,
@@ -45,30 +44,30 @@ impl Browser {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("Debian's chromium-driver is installed: tests/run does it");
+            .expect("chromedriver is not installed: see tests/run");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap);
         let port = lines.find_map(|line| {
             line.split("successfully on port ").nth(1).map(|port| port.trim_end_matches('.').to_owned())
         });
-        // What it says later must not fill a pipe that nobody reads.
+        // Drains the pipe, which would block the driver when full.
         std::thread::spawn(move || lines.for_each(drop));
         let address = format!("127.0.0.1:{}", port.expect("a port")).parse().unwrap();
         let mut browser = Self { driver, address, session: String::new() };
         let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"];
-        let wanted = json!({"capabilities": {"alwaysMatch": {
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
-        let session = browser.ask("POST", "/session", Some(&wanted))["sessionId"].take();
+        let session = browser.request("POST", "/session", Some(&capabilities))["sessionId"].take();
         browser.session = format!("/session/{}", session.as_str().expect("a session"));
         browser.devtools("Emulation.setTimezoneOverride", &json!({"timezoneId": "America/New_York"}));
-        browser.is_seen_on(SCREENS[0]);
+        browser.use_screen(SCREENS[0]);
         browser
     }
 
-    /// The driver turns away hosts that it does not know.
+    /// The driver accepts only requests with its own host.
     #[track_caller]
-    fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> Value {
+    fn request(&self, method: &str, target: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut connection = Connection::open(self.address);
         let head =
@@ -81,14 +80,14 @@ impl Browser {
 
     #[track_caller]
     fn command(&self, name: &str, body: &Value) -> Value {
-        self.ask("POST", &format!("{}/{name}", self.session), Some(body))
+        self.request("POST", &format!("{}/{name}", self.session), Some(body))
     }
 
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.command("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    pub fn is_seen_on(&self, screen: Screen) {
+    pub fn use_screen(&self, screen: Screen) {
         let (width, height) = screen.size;
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
@@ -97,70 +96,70 @@ impl Browser {
     }
 
     /// `reduce`, or `no-preference`.
-    pub fn prefers_motion(&self, preference: &str) {
+    pub fn set_motion_preference(&self, preference: &str) {
         let motion = json!([{"name": "prefers-reduced-motion", "value": preference}]);
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": motion}));
     }
 
-    /// Goes there, and waits for what is there to be shown.
+    /// Opens a page and waits until it has loaded its data.
     #[track_caller]
     pub fn go(&self, url: &str) {
         self.command("url", &json!({"url": url}));
-        self.settles();
+        self.wait_until_loaded();
     }
 
     #[track_caller]
-    pub fn settles(&self) {
-        self.until("document.getElementById('main').ariaBusy === 'false'");
+    pub fn wait_until_loaded(&self) {
+        self.wait_for("document.getElementById('main').ariaBusy === 'false'");
     }
 
     pub fn back(&self) {
         self.command("back", &json!({}));
     }
 
-    /// What an expression is worth in the page.
+    /// The value of an expression in the page.
     #[track_caller]
-    pub fn see(&self, expression: &str) -> Value {
+    pub fn eval(&self, expression: &str) -> Value {
         self.command("execute/sync", &json!({"script": format!("return {expression}"), "args": []}))
     }
 
-    /// What a promise of the page comes to.
+    /// The result of a promise in the page, or its error as a string.
     #[track_caller]
-    pub fn await_promise(&self, expression: &str) -> Value {
+    pub fn eval_promise(&self, expression: &str) -> Value {
         let script = format!("const done = arguments[0]; ({expression}).then(done, (error) => done(String(error)))");
         self.command("execute/async", &json!({"script": script, "args": []}))
     }
 
-    /// Runs a script in the page.
     pub fn run(&self, script: &str) {
         self.command("execute/sync", &json!({"script": script, "args": []}));
     }
 
-    /// Waits for an expression to be true in the page.
+    /// Waits until an expression is true in the page.
     #[track_caller]
-    pub fn until(&self, expression: &str) {
+    pub fn wait_for(&self, expression: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while self.see(&format!("Boolean({expression})")) != true {
-            let shown = self.see("document.body.innerText");
-            assert!(Instant::now() < deadline, "never came about: {expression} in {shown}");
+        while self.eval(&format!("Boolean({expression})")) != true {
+            let shown = self.eval("document.body.innerText");
+            assert!(Instant::now() < deadline, "timeout: {expression} in {shown}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits for this text to be in what a selector finds.
+    /// Waits until an element of the selector contains the text.
     #[track_caller]
-    pub fn until_in(&self, selector: &str, text: &str) {
+    pub fn wait_for_text(&self, selector: &str, text: &str) {
         let (selector, text) = (json!(selector), json!(text));
-        self.until(&format!(
+        self.wait_for(&format!(
             "[...document.querySelectorAll({selector})].some((one) => one.innerText.includes({text}))"
         ));
     }
 
-    /// The texts of what a selector finds.
+    /// The texts of the elements of a selector.
     #[track_caller]
     pub fn texts(&self, selector: &str) -> Vec<String> {
         let selector = json!(selector);
-        let texts = self.see(&format!("[...document.querySelectorAll({selector})].map((one) => one.innerText.trim())"));
+        let texts =
+            self.eval(&format!("[...document.querySelectorAll({selector})].map((one) => one.innerText.trim())"));
         serde_json::from_value(texts).unwrap()
     }
 
@@ -170,15 +169,14 @@ impl Browser {
         format!("element/{}", found[ELEMENT].as_str().expect("an element"))
     }
 
-    /// Clicks as a pointer does.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         self.command(&format!("{}/click", self.element(selector)), &json!({}));
     }
 
-    /// Types there; a line feed is the return key.
+    /// Types into an element; a line feed is the return key.
     #[track_caller]
-    pub fn write(&self, selector: &str, text: &str) {
+    pub fn type_text(&self, selector: &str, text: &str) {
         self.command(&format!("{}/value", self.element(selector)), &json!({"text": text}));
     }
 
@@ -187,15 +185,15 @@ impl Browser {
         entries.as_array().expect("a log").clone()
     }
 
-    /// Nothing was complained of, and nobody but this origin was asked.
+    /// The console is empty, and the page sent requests only to this origin.
     #[track_caller]
-    pub fn was_quiet(&self, origin: &str) {
+    pub fn assert_quiet(&self, origin: &str) {
         assert_eq!(self.log("browser"), [] as [Value; 0]);
-        self.asked_only(origin);
+        self.assert_requests_stay_in(origin);
     }
 
     #[track_caller]
-    pub fn asked_only(&self, origin: &str) {
+    pub fn assert_requests_stay_in(&self, origin: &str) {
         let events = self.log("performance");
         let messages =
             events.iter().map(|event| serde_json::from_str::<Value>(event["message"].as_str().unwrap()).unwrap());
@@ -203,32 +201,32 @@ impl Browser {
         let urls: Vec<_> = requests
             .map(|message| message["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
             .collect();
-        assert!(urls.len() > 5, "the log tells of requests: {urls:?}");
-        let strange: Vec<_> = urls.iter().filter(|url| !url.starts_with(origin) && !url.starts_with("data:")).collect();
-        assert!(strange.is_empty(), "{strange:?}");
+        assert!(urls.len() > 5, "the log contains requests: {urls:?}");
+        let foreign: Vec<_> = urls.iter().filter(|url| !url.starts_with(origin) && !url.starts_with("data:")).collect();
+        assert!(foreign.is_empty(), "{foreign:?}");
     }
 
-    /// All of the page as a picture.
-    pub fn picture(&self, file: &Path) {
-        let size = self.see("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]");
+    /// Saves an image of the whole page.
+    pub fn screenshot(&self, file: &Path) {
+        let size = self.eval("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]");
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
-        let taken = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "clip": clip}));
-        std::fs::write(file, from_base64(taken["data"].as_str().expect("a picture"))).unwrap();
+        let image = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "clip": clip}));
+        std::fs::write(file, decode_base64(image["data"].as_str().expect("an image"))).unwrap();
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.ask("DELETE", &self.session, None);
+            self.request("DELETE", &self.session, None);
         }
-        // A driver that ends well ends its browser.
+        // SIGTERM lets the driver end its browser.
         crate::harness::signal(self.driver.id(), "TERM");
         let _ = self.driver.wait();
     }
 }
 
-fn from_base64(text: &str) -> Vec<u8> {
+fn decode_base64(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte));
     let (mut bits, mut count, mut bytes) = (0_usize, 0, Vec::new());

@@ -1,28 +1,27 @@
-//! A proxy that shows a service below a path of its own.
+//! A reverse proxy that adds a path prefix to a service.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
 };
 
-/// Below which path.
 pub const PREFIX: &str = "/tools/deploylog";
 
-/// Starts one that lasts as long as the process: what lies elsewhere is not found.
-pub fn before(service: SocketAddr) -> SocketAddr {
+/// Starts a proxy for the lifetime of the process. Paths without the prefix return 404.
+pub fn start(service: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for client in listener.incoming() {
-            // A client that goes away is its own affair.
-            std::thread::spawn(move || pass(client?, service));
+            // An error means that the client has gone.
+            std::thread::spawn(move || forward(client?, service));
         }
     });
     address
 }
 
-/// One request a connection, so that each has a first line to change.
-fn pass(mut client: TcpStream, service: SocketAddr) -> std::io::Result<()> {
+/// Forwards one request per connection, because only the first request line is rewritten.
+fn forward(mut client: TcpStream, service: SocketAddr) -> std::io::Result<()> {
     let mut lines = BufReader::new(client.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     let Some((method, target)) = first.split_once(&format!(" {PREFIX}/")) else {

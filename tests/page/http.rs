@@ -1,13 +1,13 @@
-//! The page as HTTP sees it.
+//! The HTTP responses of the files of the page.
 
 use crate::harness::Service;
 
 #[test]
-fn the_page_may_load_from_its_origin_only_and_is_asked_for_anew_each_time() {
+fn files_are_revalidated_and_allow_only_their_own_origin() {
     let service = Service::start();
     for (target, content_type) in [
         ("/", "text/html; charset=utf-8"),
-        ("/?view=where&component=a%26b", "text/html; charset=utf-8"),
+        ("/?view=environments&component=a%26b", "text/html; charset=utf-8"),
         ("/page/page.css", "text/css; charset=utf-8"),
         ("/page/page.js", "text/javascript; charset=utf-8"),
         ("/page/icon.svg", "image/svg+xml"),
@@ -23,14 +23,14 @@ fn the_page_may_load_from_its_origin_only_and_is_asked_for_anew_each_time() {
         let head = service.request("HEAD", target, &[], None);
         assert_eq!((head.status, head.header("etag")), (200, response.header("etag")));
         let etag = response.header("etag").expect("an entity tag");
-        let again = service.request("GET", target, &[("if-none-match", etag)], None);
-        assert_eq!((again.status, again.body.as_str()), (304, ""));
-        assert_eq!(again.header("etag"), Some(etag));
+        let revalidated = service.request("GET", target, &[("if-none-match", etag)], None);
+        assert_eq!((revalidated.status, revalidated.body.as_str()), (304, ""));
+        assert_eq!(revalidated.header("etag"), Some(etag));
     }
 }
 
 #[test]
-fn what_the_page_does_not_have_is_not_there() {
+fn unknown_files_are_not_found() {
     let service = Service::start();
     for target in ["/page/", "/page/none.js", "/page/../page.rs", "/index.html", "/page/index.html"] {
         service.get(target).problem(404);
@@ -42,7 +42,7 @@ fn what_the_page_does_not_have_is_not_there() {
 }
 
 #[test]
-fn the_page_addresses_nothing_but_what_lies_beside_it() {
+fn the_page_links_only_relative_files() {
     let service = Service::start();
     let html = service.get("/").body;
     let addresses: Vec<_> = ["href=\"", "src=\""].iter().flat_map(|name| html.split(name).skip(1)).collect();

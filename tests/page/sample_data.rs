@@ -1,9 +1,9 @@
-//! A month of deploys as they may have been, the same each time but for their end, which is now.
+//! A month of random deploys that ends now. Apart from the times, the data is the same in every run.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::at;
+use crate::rfc3339;
 
 const COMPONENTS: [(&str, f64); 12] = [
     ("checkout-api", 180.0),
@@ -31,28 +31,28 @@ const STAGES: [(&str, f64, f64); 8] = [
     ("Deploy / us-east", 0.6, 0.95),
     ("Deploy / ap-south", 0.62, 1.0),
 ];
-/// Of a body that the service takes, with what one more deploy has.
+/// The service accepts 10,000 lines per body; the last deploy of a body can exceed this limit by a few lines.
 const LINES: usize = 9_900;
 
-/// A generator of numbers from 0 to 1 (an LCG of Knuth's).
-struct Dice(u64);
+/// A generator of numbers from 0 to 1: the linear congruential generator of Knuth.
+struct Random(u64);
 
-impl Dice {
+impl Random {
     #[allow(clippy::cast_precision_loss, reason = "53 bits")]
-    fn roll(&mut self) -> f64 {
+    fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
     fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[(self.roll() * of.len() as f64) as usize]
+        &of[(self.next() * of.len() as f64) as usize]
     }
 }
 
-/// NDJSON to import: the last three still run, a few hang, and some fail or are aborted.
+/// NDJSON bodies. The last three deploys are running, a few never finish, and some fail or are aborted.
 pub fn bodies(deploys: usize) -> Vec<String> {
-    let mut dice = Dice(7);
+    let mut random = Random(7);
     let mut bodies = vec![String::new()];
     let mut lines = 0;
     for number in 0..deploys {
@@ -60,7 +60,7 @@ pub fn bodies(deploys: usize) -> Vec<String> {
             bodies.push(String::new());
             lines = 0;
         }
-        for record in deploy(&mut dice, number, deploys - number) {
+        for record in deploy(&mut random, number, deploys - number) {
             lines += 1;
             let body = bodies.last_mut().unwrap();
             body.extend([&record.to_string(), "\n"]);
@@ -71,37 +71,38 @@ pub fn bodies(deploys: usize) -> Vec<String> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "few")]
-fn deploy(dice: &mut Dice, number: usize, left: usize) -> Vec<Value> {
-    let &(component, usual) = dice.pick(&COMPONENTS);
-    let takes = usual * (0.6 + dice.roll() + if dice.roll() < 0.03 { 3.0 } else { 0.0 });
-    let total = (number + left) as f64;
-    let is_running = left <= 3;
-    let before = if is_running { left as f64 * 45.0 } else { 3600.0 + 30.0 * 86_400.0 * left as f64 / total };
-    let begin = Utc::now() - TimeDelta::milliseconds(millis(before));
-    let said = json!({
-        "component": component, "version": format!("2.{}.{}", number / 400, number / 40 % 10), "owner": dice.pick(&OWNERS),
-        "environment": dice.pick(&ENVIRONMENTS), "run": format!("platform/{component}/main#{}", 1000 + number),
+fn deploy(random: &mut Random, number: usize, remaining: usize) -> Vec<Value> {
+    let &(component, typical) = random.pick(&COMPONENTS);
+    let takes = typical * (0.6 + random.next() + if random.next() < 0.03 { 3.0 } else { 0.0 });
+    let total = (number + remaining) as f64;
+    let is_running = remaining <= 3;
+    let seconds_ago =
+        if is_running { remaining as f64 * 45.0 } else { 3600.0 + 30.0 * 86_400.0 * remaining as f64 / total };
+    let start = Utc::now() - TimeDelta::milliseconds(millis(seconds_ago));
+    let common = json!({
+        "component": component, "version": format!("2.{}.{}", number / 400, number / 40 % 10), "owner": random.pick(&OWNERS),
+        "environment": random.pick(&ENVIRONMENTS), "run": format!("platform/{component}/main#{}", 1000 + number),
         "url": format!("https://ci.example.com/job/{component}/{}/", 1000 + number),
     });
-    let status = match dice.roll() {
-        roll if roll < 0.87 => "deployed",
-        roll if roll < 0.94 => "failed",
-        roll if roll < 0.975 => "aborted",
+    let status = match random.next() {
+        number if number < 0.87 => "deployed",
+        number if number < 0.94 => "failed",
+        number if number < 0.975 => "aborted",
         _ => "done",
     };
     let with = |more: Value| {
-        let mut record = said.clone();
+        let mut record = common.clone();
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     };
-    let after = |part: f64| at(begin + TimeDelta::milliseconds(millis(takes * part)));
+    let after = |part: f64| rfc3339(start + TimeDelta::milliseconds(millis(takes * part)));
     let mut records = vec![with(json!({"status": "started", "started_at": after(0.0)}))];
     let hangs = number % 997 == 500;
-    for (name, from, until) in STAGES.iter().filter(|_| left < 600 && !hangs) {
-        let is_over = !is_running || *until < 0.5;
+    for (name, from, until) in STAGES.iter().filter(|_| remaining < 600 && !hangs) {
+        let is_finished = !is_running || *until < 0.5;
         let status =
             if status != "deployed" && name.starts_with("Deploy") && *until > 0.9 { status } else { "success" };
-        let stage = if is_over {
+        let stage = if is_finished {
             json!({"stage": name, "status": status, "started_at": after(*from), "finished_at": after(*until)})
         } else {
             json!({"stage": name, "status": "started", "started_at": after(*from)})
@@ -111,8 +112,8 @@ fn deploy(dice: &mut Dice, number: usize, left: usize) -> Vec<Value> {
         }
     }
     if !is_running && !hangs {
-        let committed = at(begin - TimeDelta::milliseconds(millis(dice.roll() * 86_400.0)));
-        let unplanned = dice.roll() < 0.08;
+        let committed = rfc3339(start - TimeDelta::milliseconds(millis(random.next() * 86_400.0)));
+        let unplanned = random.next() < 0.08;
         records.push(with(
             json!({"status": status, "finished_at": after(1.0), "committed_at": committed, "unplanned": unplanned}),
         ));
