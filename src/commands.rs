@@ -50,7 +50,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError
     })
 }
 
-/// One thread for every two cores. The other cores are left to PostgreSQL, and few threads wake each other rarely.
+/// One thread for every two cores: PostgreSQL uses the others, and fewer threads cause fewer wake-ups across cores.
 fn serving_runtime() -> Builder {
     let mut runtime = Builder::new_multi_thread();
     runtime.worker_threads(available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)));

@@ -4,12 +4,13 @@ mod limits;
 mod settings;
 mod token;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf};
 
 use chrono::Utc;
 pub use limits::Limits;
 use settings::Settings;
 pub use token::TokenRequest;
+use tokio_postgres::config::Host;
 
 use crate::database::{Endpoint, PoolLimits};
 
@@ -106,7 +107,9 @@ fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
         ["restore", file] => return Some(Command::Restore((*file).to_owned())),
         [command @ ("backup" | "restore"), ..] => format!("{command} needs exactly one file name, or -"),
         ["load", ..] => "load must be the first argument and has its own flags: see deploylog load --help".to_owned(),
-        [command @ ("migrate" | "healthcheck"), argument, ..] => format!("{command} has no argument {argument:?}"),
+        [command @ ("migrate" | "healthcheck"), argument, ..] => {
+            format!("{command} does not take the argument {argument:?}")
+        }
         [other, ..] => format!("{other} is not a command: use migrate, backup, restore, healthcheck, token or load"),
     };
     settings.mistakes.push(mistake);
@@ -120,7 +123,7 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
     Some(Config {
         listen: listen(settings)?,
         open: Open { everything: settings.switch("open")?, reads: settings.switch("public-reads")? },
-        keep_days: settings.optional_number("keep-days", "a number of days", 1..=36_500),
+        keep_days: settings.number("keep-days", "a number of days", 1..=36_500),
         pool: PoolLimits {
             size: settings.number("pool-size", "a number", 3..=1_000)?,
             wait: settings.seconds("pool-timeout")?,
@@ -130,10 +133,10 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
         limits: Limits {
             connections,
             connections_per_address: settings
-                .optional_number("max-connections-per-address", "a number", 1..=1_000_000)
+                .number("max-connections-per-address", "a number", 1..=1_000_000)
                 .unwrap_or(limits::default_per_address(connections)),
             event_subscribers: settings
-                .optional_number("max-event-readers", "a number", 1..=1_000_000)
+                .number("max-event-readers", "a number", 1..=1_000_000)
                 .unwrap_or(limits::default_event_subscribers(connections)),
             header: settings.seconds("header-timeout")?,
             body: settings.seconds("body-timeout")?,
@@ -180,21 +183,18 @@ fn data_dir(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<PathB
     data.map(|data| data.join("deploylog"))
 }
 
-impl std::fmt::Display for Database {
+impl fmt::Display for Database {
     /// Never shows the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let config = match self {
             Self::Embedded(dir) => return write!(f, "a private PostgreSQL in {}", dir.display()),
             Self::External(endpoint) => &endpoint.config,
         };
         let ports = config.get_ports();
         let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
-            tokio_postgres::config::Host::Tcp(name) => {
-                // One port counts for all hosts.
-                let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
-                format!("{name}:{port}")
-            }
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            // A single port counts for all hosts.
+            Host::Tcp(name) => format!("{name}:{}", ports.get(index).or(ports.first()).unwrap_or(&5432)),
+            Host::Unix(path) => path.display().to_string(),
         });
         let hosts: Vec<_> = hosts.collect();
         let name = config.get_dbname().or(config.get_user()).unwrap_or_default();

@@ -37,7 +37,7 @@ impl NewFile {
     /// Flushes the file to disk and renames it.
     pub async fn commit(self) -> Result<(), Cause> {
         self.file.sync_all().await?;
-        // Reserves the name without overwriting another file. A hard link would do the same, but not on every file system.
+        // Reserves the name without overwriting another file. Hard links do not exist on all file systems.
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path).await?;
         if let Err(error) = tokio::fs::rename(&self.partial, &self.path).await {
             let _ = tokio::fs::remove_file(&self.path).await;

@@ -71,12 +71,8 @@ async fn create(tokens: &Tokens, grant: Grant) -> Result<(), CommandError> {
 fn table(tokens: &[StoredToken], now: DateTime<Utc>) -> String {
     let head = ["name", "scope", "component", "created", "expires", "last used", "state"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(tokens.iter().map(|token| row(token, now))).collect();
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 7] = std::array::from_fn(width);
     let lines = rows.iter().map(|row| {
         let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         cells.join("  ").trim_end().to_owned() + "\n"

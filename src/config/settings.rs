@@ -127,10 +127,14 @@ impl<'a> Settings<'a> {
         self.given(flag).filter(|value| !value.is_empty())
     }
 
-    /// Parses the value. If it is invalid, notes a mistake that says what is `expected`, and continues with the default.
+    /// Parses the value. If it is invalid, notes a mistake that says what is `expected`, and returns the default.
+    /// `None` if an optional setting is left out.
     pub fn get<T>(&mut self, flag: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (_, variable, default) = KNOWN.iter().find(|(known, ..)| *known == flag)?;
         let value = self.values.get(flag).map_or(*default, String::as_str);
+        if value.is_empty() && default.is_empty() {
+            return None;
+        }
         parse(value).or_else(|| {
             self.mistakes.push(format!("{variable} (--{flag}) must be {expected}, not {value:?}"));
             parse(default)
@@ -144,15 +148,6 @@ impl<'a> Settings<'a> {
     {
         let expected = format!("{kind} from {} to {}", range.start(), range.end());
         self.get(flag, &expected, |value| value.parse().ok().filter(|number| range.contains(number)))
-    }
-
-    /// `None` if the setting is left out.
-    pub fn optional_number<T>(&mut self, flag: &'static str, kind: &str, range: RangeInclusive<T>) -> Option<T>
-    where
-        T: FromStr + PartialOrd + Display,
-    {
-        self.optional(flag)?;
-        self.number(flag, kind, range)
     }
 
     pub fn seconds(&mut self, flag: &'static str) -> Option<Duration> {

@@ -80,7 +80,7 @@ impl Server {
 
         let mut create = self.account.command("/bin/sh");
         create.arg("-c").arg(CREATE_CLUSTER).arg(&self.programs).arg(&unfinished).arg(NAME);
-        // If the service is killed, its child still holds the lock, so that no other service works in the same directory.
+        // The child of a killed service still holds the lock, so that no other service works in the same directory.
         create.stdin(lock.try_clone().map_err(unusable)?);
         run(&mut create, "the PostgreSQL cluster cannot be created").await?;
 
@@ -135,8 +135,10 @@ impl Server {
         self.account.private_directory(&self.socket)?;
         let startup_log =
             File::create(self.directory.startup_log()).map_err(|error| self.directory.unusable(&error))?;
+        // The setting is a list, so that a path with commas or spaces must be quoted.
+        let socket = ["unix_socket_directories=\"".as_ref(), self.socket.as_os_str(), "\"".as_ref()];
         let mut postgres = self.program("postgres");
-        postgres.arg("-D").arg(self.directory.cluster()).arg("-c").arg(self.socket_setting());
+        postgres.arg("-D").arg(self.directory.cluster()).arg("-c").arg(OsString::from_iter(socket));
         postgres.args(["-c", &format!("port={PORT}")]).args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         postgres.stderr(startup_log);
         let child = postgres.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
@@ -145,14 +147,6 @@ impl Server {
 
     pub fn remove_socket_directory(&self) {
         let _ = fs::remove_dir(&self.socket);
-    }
-
-    /// The value is a list, so that a path with commas or spaces must be quoted.
-    fn socket_setting(&self) -> OsString {
-        let mut setting = OsString::from("unix_socket_directories=\"");
-        setting.push(&self.socket);
-        setting.push("\"");
-        setting
     }
 
     fn program(&self, name: &str) -> Command {
