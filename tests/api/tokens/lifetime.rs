@@ -107,29 +107,29 @@ fn known_tokens_stay_valid_while_the_database_is_unreachable() {
     let url = cluster.url();
     let environment = [("DATABASE_URL", url.as_str())];
     let create = |name: &str| run(&["token", "create", name, "--scope=admin"], &environment).1.trim_end().to_owned();
-    let [kept, short, away] = ["kept", "short", "away"].map(create);
+    let [valid, short, away] = ["valid", "short", "away"].map(create);
     let service = Service::with_environment(&environment);
-    let [kept, short, away] = [&kept, &short, &away].map(|token| Client::new(&service, token));
+    let [valid, short, away] = [&valid, &short, &away].map(|token| Client::new(&service, token));
     sql(&url, "update tokens set expires_at = now() + interval '6 seconds' where name = 'short'");
     let later = create("later");
     eventually("the service knows the last token and thus the earlier ones", || {
         Client::new(&service, &later).get("/api/").status == 200
     });
     cluster.stop();
-    kept.get("/api/").problem(503);
+    valid.get("/api/").problem(503);
     short.get("/api/").problem(503);
     away.get("/api/").problem(503);
-    kept.get("/api/?x=1").problem(400);
+    valid.get("/api/?x=1").problem(400);
     Client::new(&service, "dl_none").get("/api/").problem(401);
     service.get("/api/").problem(401);
     eventually("the token expires by the clock of the service", || short.get("/api/").status == 401);
     assert_eq!(short.get("/api/").problem(401), "the token has expired");
     cluster.restart();
-    eventually("the database is back", || kept.post(DEPLOYED).status == 201);
+    eventually("the database is back", || valid.post(DEPLOYED).status == 201);
     let stored = "select last_used_at is not null from tokens where name = 'away'";
     eventually("the use during the outage is stored", || sql(&url, stored) == [["t"]]);
-    revoke(&url, "kept");
-    eventually("the revocation is known", || kept.get("/api/").status == 401);
+    revoke(&url, "valid");
+    eventually("the revocation is known", || valid.get("/api/").status == 401);
 }
 
 #[test]
@@ -184,10 +184,10 @@ fn an_export_is_cut_when_its_token_is_revoked() {
 #[test]
 fn a_body_completed_after_its_token_was_revoked_is_not_recorded() {
     let database = Database::new();
-    let [kept, revoked] = ["kept", "revoked"].map(|name| create(&database, name, "admin", &[]));
+    let [valid, revoked] = ["valid", "revoked"].map(|name| create(&database, name, "admin", &[]));
     let service = Service::with_database(&database);
-    let kept = Client::new(&service, &kept);
-    kept.post(DEPLOYED).expect(201);
+    let valid = Client::new(&service, &valid);
+    valid.post(DEPLOYED).expect(201);
     let connections = [
         ("POST", "/api/", "application/json"),
         ("POST", "/api/", "application/x-ndjson"),
@@ -204,14 +204,14 @@ fn a_body_completed_after_its_token_was_revoked_is_not_recorded() {
         assert_eq!(connection.head().status, 100, "the token is still valid");
         connection
     });
-    let before = kept.get("/api/").body;
+    let before = valid.get("/api/").body;
     revoke(&database.url(), "revoked");
     eventually("the token is rejected", || Client::new(&service, &revoked).get("/api/").status == 401);
     for mut connection in connections {
         connection.send(DEPLOYED);
         connection.response().problem(401);
     }
-    assert_eq!(kept.get("/api/").body, before);
+    assert_eq!(valid.get("/api/").body, before);
 }
 
 #[test]
