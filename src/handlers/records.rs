@@ -34,7 +34,7 @@ pub async fn create(store: &Store, request: &mut Request<'_>) -> Result<Reply, E
     let key = delivery_key(request.headers())?;
     let draft = draft(request, Origin::Post).await?;
     let record = NewRecord::from_draft(draft, Utc::now()).map_err(Error::Fields)?;
-    request.caller.may_write(&record.component).map_err(Error::ComponentRefused)?;
+    request.caller.may_write(&record.component).map_err(refused)?;
     match store.writes.record(Delivery { record, key }).await? {
         Ok(Delivered { record, is_replay: false }) => {
             let mut reply = whole(StatusCode::CREATED, &record)?;
@@ -46,7 +46,7 @@ pub async fn create(store: &Store, request: &mut Request<'_>) -> Result<Reply, E
             reply::set(reply.headers_mut(), HeaderName::from_static("idempotent-replayed"), "true");
             Ok(reply)
         }
-        Err(fields) => Err(Error::KeyReused(reused_key("Idempotency-Key", &fields))),
+        Err(fields) => Err(Error::KeysReused(reused_key("Idempotency-Key", &fields))),
     }
 }
 
@@ -56,6 +56,10 @@ fn reused_key(key: &'static str, fields: &[&'static str]) -> Vec<FieldError> {
         return vec![FieldError::new(key, "was used with other content, and its record has changed since")];
     }
     fields.iter().map(|field| FieldError::new(*field, "differs from the record with this key")).collect()
+}
+
+fn refused(error: FieldError) -> Error {
+    Error::ComponentsRefused(vec![error])
 }
 
 /// `GET /api/{id}`
@@ -80,12 +84,12 @@ pub async fn change(store: &Store, id: i64, origin: Origin, request: &mut Reques
     let draft = draft(request, origin).await?;
     let (caller, headers) = (request.caller.clone(), request.headers().clone());
     let record = store.writes.change(id, request.caller.token_name(), move |record| {
-        caller.may_write(&record.fields.component).map_err(Error::ComponentRefused)?;
+        caller.may_write(&record.fields.component).map_err(refused)?;
         // RFC 9110, 13.2.1: preconditions are ignored if the request fails without them.
         let (draft, now) = (draft.clone(), Utc::now());
         let edited = if is_patch { record.patched(draft, now) } else { record.replaced(draft, now) };
         let edited = edited.map_err(Error::Fields)?;
-        caller.may_write(&edited.component).map_err(Error::ComponentRefused)?;
+        caller.may_write(&edited.component).map_err(refused)?;
         if may_change(&headers, record) { Ok(Some(edited)) } else { Err(Error::PreconditionFailed) }
     });
     whole(StatusCode::OK, &record.await?)
@@ -96,7 +100,7 @@ pub async fn remove(store: &Store, id: i64, request: &mut Request<'_>) -> Result
     request.query.finish()?;
     let (caller, headers) = (request.caller.clone(), request.headers().clone());
     let removed = store.writes.change(id, request.caller.token_name(), move |record| {
-        caller.may_write(&record.fields.component).map_err(Error::ComponentRefused)?;
+        caller.may_write(&record.fields.component).map_err(refused)?;
         if may_change(&headers, record) { Ok(None) } else { Err(Error::PreconditionFailed) }
     });
     removed.await?;

@@ -4,15 +4,20 @@ use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{
-    Deserialize,
+    Deserialize, Serialize,
     de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
 
 use super::{scalar::Scalar, time};
 
 /// What is wrong with a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
+    /// The line of an NDJSON body, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Empty if the line is not a JSON object.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub field: Cow<'static, str>,
     /// Continues a sentence that begins with the name: `is missing`.
     pub reason: Cow<'static, str>,
@@ -21,7 +26,23 @@ pub struct FieldError {
 impl FieldError {
     #[must_use]
     pub fn new(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
+        Self { line: None, field: field.into(), reason: reason.into() }
+    }
+
+    #[must_use]
+    pub fn in_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { line, field, reason } = self;
+        match line {
+            None => write!(f, "{field} {reason}"),
+            Some(line) if field.is_empty() => write!(f, "line {line} {reason}"),
+            Some(line) => write!(f, "line {line}: {field} {reason}"),
+        }
     }
 }
 

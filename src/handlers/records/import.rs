@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     domain::record::{Draft, FieldError, NewRecord, Origin},
-    error::{Error, LineError},
+    error::Error,
     reply::{self, Reply},
     request::Request,
     store::{Delivery, Imported, Store},
@@ -26,11 +26,11 @@ pub async fn create(store: &Store, request: &mut Request<'_>) -> Result<Reply, E
     let (lines, deliveries) = read_lines(&body)?;
     let forbidden = lines.iter().zip(&deliveries).filter_map(|(line, delivery)| {
         let error = request.caller.may_write(&delivery.record.component).err();
-        error.map(|error| LineError { line: *line, error })
+        error.map(|error| error.in_line(*line))
     });
     let forbidden: Vec<_> = forbidden.take(MAX_ERRORS).collect();
     if !forbidden.is_empty() {
-        return Err(Error::LinesRefused(forbidden));
+        return Err(Error::ComponentsRefused(forbidden));
     }
     match store.writes.import(deliveries).await? {
         Ok(Imported { ids, replayed }) => {
@@ -41,7 +41,7 @@ pub async fn create(store: &Store, request: &mut Request<'_>) -> Result<Reply, E
             let errors = reused.into_iter().flat_map(|(delivery, fields)| {
                 let line = lines[delivery];
                 let errors = super::reused_key("idempotency_key", &fields);
-                errors.into_iter().map(move |error| LineError { line, error })
+                errors.into_iter().map(move |error| error.in_line(line))
             });
             Err(Error::KeysReused(errors.take(MAX_ERRORS).collect()))
         }
@@ -63,7 +63,7 @@ pub fn read_lines(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
                 numbers.push(index + 1);
                 deliveries.push(delivery);
             }
-            Err(wrong) => errors.extend(wrong.into_iter().map(|error| LineError { line: index + 1, error })),
+            Err(wrong) => errors.extend(wrong.into_iter().map(|error| error.in_line(index + 1))),
         }
         if errors.len() >= MAX_ERRORS {
             errors.truncate(MAX_ERRORS);
@@ -71,7 +71,7 @@ pub fn read_lines(body: &[u8]) -> Result<(Vec<usize>, Vec<Delivery>), Error> {
         }
     }
     if !errors.is_empty() {
-        return Err(Error::Lines(errors));
+        return Err(Error::Fields(errors));
     }
     if deliveries.is_empty() {
         return Err(Error::Malformed("the body has no lines".to_owned()));
