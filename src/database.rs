@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
     config::SslMode,
-    error::{DbError, SqlState},
+    error::SqlState,
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -81,8 +81,10 @@ where
     let task = tokio::spawn(async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
-                Ok(AsyncMessage::Notice(notice)) if is_unreplicated_commit(&notice) => {
-                    tracing::warn!("no synchronous standby confirmed a commit: its connection is closed");
+                // The server gave up waiting for a synchronous standby, and next reports the commit as successful.
+                // Closing the connection discards that report. The routine's name, unlike the text, is not translated.
+                Ok(AsyncMessage::Notice(notice)) if notice.routine() == Some("SyncRepWaitForLSN") => {
+                    tracing::warn!("the synchronous standbys did not confirm a commit: closing its connection");
                     break;
                 }
                 Ok(_) => {}
@@ -94,12 +96,6 @@ where
         }
     });
     Ok((client, task))
-}
-
-/// Whether the server gave up waiting for a synchronous standby. It then reports the commit as successful. The notice
-/// comes first, so closing the connection discards that report. The name of the routine, unlike the text, is not translated.
-fn is_unreplicated_commit(notice: &DbError) -> bool {
-    notice.routine() == Some("SyncRepWaitForLSN")
 }
 
 /// Whether TLS fails, or the server rejects connections with TLS.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, Object};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -68,7 +68,7 @@ impl Pipeline {
         if let Some(connection) = usable(&self.current()) {
             return Ok(connection);
         }
-        let client = self.pool.take(deadline).await?;
+        let client = Object::take(self.pool.connection(deadline).await?);
         let mut current = self.current();
         // Another query may have opened one meanwhile.
         if let Some(connection) = usable(&current) {

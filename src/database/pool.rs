@@ -160,7 +160,7 @@ impl Pool {
     }
 
     /// An idle connection, or a new one.
-    async fn connection(&self, deadline: Instant) -> Result<Object, QueryError> {
+    pub(super) async fn connection(&self, deadline: Instant) -> Result<Object, QueryError> {
         let deadline = deadline.min(Instant::now() + self.wait);
         match timeout_at(deadline, self.connections.get()).await {
             Ok(Ok(client)) => Ok(client),
@@ -168,11 +168,6 @@ impl Pool {
             Ok(Err(error)) => Err(QueryError::Unreachable(error.into())),
             Err(_) => Err(QueryError::Unreachable("no connection to the database was free in time".into())),
         }
-    }
-
-    /// Takes a connection out of the pool.
-    pub(super) async fn take(&self, deadline: Instant) -> Result<ClientWrapper, QueryError> {
-        Ok(Object::take(self.connection(deadline).await?))
     }
 
     /// Also closes the idle connections, which are probably as broken as this one, and cancels a query that timed out.

@@ -56,10 +56,9 @@ pub fn connector(_: SslMode, roots: Option<&Path>, checks_name: bool) -> Result<
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let file = path.display();
-    let unreadable = |reason: String| format!("DATABASE_URL's sslrootcert cannot be read: {file}: {reason}");
-    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let certificates = certificates.map_err(|error| unreadable(error.to_string()))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let certificates =
+        certificates.map_err(|error| format!("DATABASE_URL's sslrootcert cannot be read: {file}: {error}"))?;
     let mut roots = RootCertStore::empty();
     // The system's file holds hundreds. Some can be unusable.
     if roots.add_parsable_certificates(certificates).0 == 0 {

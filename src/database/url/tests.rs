@@ -130,8 +130,11 @@ fn an_unusable_sslrootcert_is_reported() {
     let broken = file("broken.pem", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n");
     let empty = file("empty.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let cases = [
-        ("host=a sslmode=require sslrootcert=/nowhere.pem".to_owned(), "cannot be read: /nowhere.pem: No such file"),
-        ("host=a sslrootcert=/nowhere.pem".to_owned(), "cannot be read: /nowhere.pem: No such file"),
+        (
+            "host=a sslmode=require sslrootcert=/nowhere.pem".to_owned(),
+            "cannot be read: /nowhere.pem: I/O error: No such file",
+        ),
+        ("host=a sslrootcert=/nowhere.pem".to_owned(), "cannot be read: /nowhere.pem: I/O error: No such file"),
         ("host=a sslmode=verify-ca".to_owned(), "~/.postgresql/root.crt does not exist"),
         (format!("host=a sslmode=verify-ca sslrootcert={none}"), "contains no usable CA certificate"),
         (format!("host=a sslmode=verify-ca sslrootcert={broken}"), "cannot be read"),

@@ -11,7 +11,7 @@ fn the_migrate_command_runs_each_migration_once() {
     let database = Database::new();
     assert_eq!(
         run(&["migrate"], &database.url()),
-        (0, format!("the schema is up to date: {} migrations were run\n", migration_count()))
+        (0, format!("the schema is up to date: ran {} migrations\n", migration_count()))
     );
     assert_eq!(run(&["migrate"], &database.url()), (0, "the schema was up to date\n".to_owned()));
     Service::with_database(&database).record(DEPLOYED);
