@@ -5,8 +5,8 @@ import io.deploylog.StagePath
 @Field final Recorders recorders = new Recorders()
 
 Object call(Map arguments = [:], Closure body) {
-    // Steps called in the body that it does not define itself come to this script first: so to stage and parallel below.
-    // The owner goes first, or the body could no longer set the variables of its own Jenkinsfile.
+    // Steps that the Jenkinsfile does not define itself are called on this script, so stage and parallel below record them.
+    // The owner comes first: otherwise the body could not set variables of its Jenkinsfile.
     body.delegate = this
     body.resolveStrategy = Closure.OWNER_FIRST
     return recorders.deploy(this, arguments, body)

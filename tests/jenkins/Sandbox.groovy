@@ -14,9 +14,9 @@ import org.codehaus.groovy.control.Phases
 import org.codehaus.groovy.control.SourceUnit
 
 /**
- * Names every call of the library that Jenkins' sandbox might refuse: whatever is neither the library's own, nor a
- * step, nor listed here. Listed are members that the generic whitelist of script-security has for every type that
- * the library calls them on, and those of a build that Jenkins allows itself.
+ * Finds calls in the library that Jenkins' sandbox can reject: all calls except those of the library's own methods, of
+ * steps, and of the members listed here. The listed members are in the generic whitelist of script-security for every
+ * type on which the library uses them, or are members of a build that Jenkins allows.
  */
 class Sandbox extends ClassCodeVisitorSupport {
 
@@ -31,37 +31,37 @@ class Sandbox extends ClassCodeVisitorSupport {
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
         'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value']
-    /** Where refusal is reckoned with: only a trusted library may do these. Each has a test in which it may not. */
-    private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.talk', 'Recorder.interrupted']
+    /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
+    private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Recorder.interruptedStatus']
 
     private final SourceUnit unit
     private final Set<ClassNode> own
-    private final List<String> complaints
+    private final List<String> problems
     private String here
 
-    private Sandbox(SourceUnit unit, Set<ClassNode> own, List<String> complaints) {
+    private Sandbox(SourceUnit unit, Set<ClassNode> own, List<String> problems) {
         this.unit = unit
         this.own = own
-        this.complaints = complaints
+        this.problems = problems
     }
 
-    static List<String> complaints(File root, List<File> sources) {
-        List<String> complaints = []
+    static List<String> problems(File root, List<File> sources) {
+        List<String> problems = []
         CompilationUnit compilation = new CompilationUnit(new CompilerConfiguration(), null, new GroovyClassLoader(Sandbox.classLoader))
-        // Each variable is a class of its file's name, and two libraries have one of the same.
+        // Each variable is a class named after its file, and the two libraries can share a file name.
         compilation.addSources(sources.toUnique { it.name } as File[])
         compilation.compile(Phases.SEMANTIC_ANALYSIS)
         List<ClassNode> own = compilation.AST.classes
         compilation.iterator().each { SourceUnit unit ->
-            unit.AST.classes.each { new Sandbox(unit, own.toSet(), complaints).visitClass(it) }
+            unit.AST.classes.each { new Sandbox(unit, own.toSet(), problems).visitClass(it) }
         }
-        return complaints.sort()
+        return problems.sort()
     }
 
     @Override
     void visitMethod(MethodNode method) {
         here = method.declaringClass.nameWithoutPackage + '.' + method.name
-        // Groovy gives every script a main method.
+        // Groovy adds a main method to every script.
         if (!(here in TRUSTED_ONLY) && method.name != 'main') {
             super.visitMethod(method)
         }
@@ -95,7 +95,7 @@ class Sandbox extends ClassCodeVisitorSupport {
     @Override
     void visitPropertyExpression(PropertyExpression property) {
         String name = property.propertyAsString
-        boolean ofMap = property.objectExpression.text ==~ /.*(env|arguments|fields|record|verdict|answer|content|error|response|causes\[0\])/
+        boolean ofMap = property.objectExpression.text ==~ /.*(env|arguments|fields|record|result|content|error|response|reply|causes\[0\])/
         check(ofMap || name in PROPERTIES || own.any { it.getDeclaredField(name) }, '.' + name)
         super.visitPropertyExpression(property)
     }
@@ -123,7 +123,7 @@ class Sandbox extends ClassCodeVisitorSupport {
 
     private void check(boolean allowed, String what) {
         if (!allowed) {
-            complaints.add(here + ': ' + what)
+            problems.add(here + ': ' + what)
         }
     }
 

@@ -1,11 +1,11 @@
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 
-/** The real service, in a process of its own. */
+/** Runs the real service in a separate process. */
 class Service {
 
     private final String program
-    /** Beside this process's own. */
+    /** Variables added to the environment of this process. */
     private final Map<String, String> environment
     private Process process
     private int port = 0
@@ -19,7 +19,7 @@ class Service {
         return 'http://127.0.0.1:' + port
     }
 
-    /** Starts it, the second time at the same address. Returns when it is ready. */
+    /** Starts the service and waits until it is ready. A restart uses the same port. */
     void start() {
         process = launch('--listen', '127.0.0.1:' + port)
         BufferedReader out = process.inputStream.newReader()
@@ -34,12 +34,12 @@ class Service {
         Thread.startDaemon { out.eachLine { } }
     }
 
-    /** Makes a token, before the service starts or while it runs. */
+    /** Creates a token, before the service starts or while it runs. */
     String token(String name, String... flags) {
-        Process making = launch('token', 'create', name, *flags)
-        String token = making.inputStream.text.trim()
-        if (making.waitFor() != 0) {
-            throw new IllegalStateException('there is no token ' + name)
+        Process process = launch('token', 'create', name, *flags)
+        String token = process.inputStream.text.trim()
+        if (process.waitFor() != 0) {
+            throw new IllegalStateException('creating the token ' + name + ' failed')
         }
         return token
     }
@@ -59,7 +59,7 @@ class Service {
         return builder.start()
     }
 
-    /** The records of a run, oldest first. */
+    /** Returns the records of a run, oldest first. */
     List<Map> records(String run) {
         return get('limit=1000&run=' + URLEncoder.encode(run, 'UTF-8')).reverse()
     }
@@ -68,7 +68,7 @@ class Service {
         return new JsonSlurper().parse(new URL(url + '/api/?' + query)) as List<Map>
     }
 
-    /** Each record in a line: stage (or "deploy"), status and, where there is one, duration. */
+    /** Formats each record as one line: stage (or "deploy"), status, and the duration or why it is missing. */
     static List<String> lines(List<Map> records) {
         return records.collect { Map record ->
             [record.stage ?: 'deploy', record.status, record.duration_seconds?.toBigDecimal()?.stripTrailingZeros()?.toPlainString() ?:
@@ -76,7 +76,7 @@ class Service {
         }
     }
 
-    /** What the API returned, without what differs from run to run. */
+    /** Formats the fields of each record that are the same in every run. */
     static String compact(List<Map> records) {
         return records.collect { Map record ->
             JsonOutput.toJson(record.subMap(['stage', 'status', 'phase', 'duration_seconds', 'duration_missing'])

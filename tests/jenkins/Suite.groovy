@@ -12,13 +12,13 @@ class Suite {
     }
 
     void test(String name, Closure body) {
-        report(name, attempt(body))
+        report(name, execute(body))
     }
 
-    /** A test that waits for real time to pass, beside the others. */
-    void aside(String name, Closure body) {
+    /** Runs a test that waits in real time, in parallel with other tests. */
+    void background(String name, Closure body) {
         Map test = [name: name]
-        test.thread = Thread.startDaemon { test.outcome = attempt(body) }
+        test.thread = Thread.startDaemon { test.outcome = execute(body) }
         running.add(test)
     }
 
@@ -35,7 +35,7 @@ class Suite {
         return failed == 0 && passed > 0
     }
 
-    /** A build whose records go to the service, and whose log must not hold a secret. */
+    /** Creates a build that sends its records to the service. After the test, its log must not contain a secret. */
     Build build(Map settings = [:]) {
         Build build = new Build(settings)
         build.environment.DEPLOYLOG_URL = service.url
@@ -49,41 +49,42 @@ class Suite {
         return Service.lines(service.records(build.run))
     }
 
-    static void same(Object got, Object wanted, Build build = null) {
-        if (got != wanted) {
-            throw new AssertionError("\n  wanted: ${text(wanted)}\n  got:    ${text(got)}" + (build ? '\n  log: ' + build.text.take(2000) : ''))
+    static void expect(Object actual, Object expected, Build build = null) {
+        if (actual != expected) {
+            String log = build ? '\n  log: ' + build.text.take(2000) : ''
+            throw new AssertionError("\n  expected: ${text(expected)}\n  actual:   ${text(actual)}" + log)
         }
     }
 
-    /** For branches that run side by side: whose record comes first is up to them. */
-    static void sameInAnyOrder(List<String> got, List<String> wanted, Build build = null) {
-        same(got.toSorted(), wanted.toSorted(), build)
+    /** For parallel branches, whose records have no fixed order. */
+    static void expectInAnyOrder(List<String> actual, List<String> expected, Build build = null) {
+        expect(actual.toSorted(), expected.toSorted(), build)
     }
 
-    static void yes(boolean holds, Object what) {
-        if (!holds) {
-            throw new AssertionError(what)
+    static void check(boolean condition, Object message) {
+        if (!condition) {
+            throw new AssertionError(message)
         }
     }
 
     private static String text(Object it) {
-        return it instanceof List ? it.join('\n          ') : String.valueOf(it)
+        return it instanceof List ? it.join('\n            ') : String.valueOf(it)
     }
 
-    /** What holds for every build. */
-    private static void always(Build build) {
+    /** Checks the conditions that apply to every build. */
+    private static void checkInvariants(Build build) {
         if (build.unserialisable) {
-            throw new AssertionError('what the library keeps does not survive a restart', build.unserialisable[0])
+            throw new AssertionError('the state of the library does not survive a restart', build.unserialisable[0])
         }
-        build.secrets.values().each { yes(!build.text.contains(it.trim()), 'a secret in the log: ' + build.text) }
+        build.secrets.values().each { check(!build.text.contains(it.trim()), 'a secret in the log: ' + build.text) }
     }
 
-    private static Map attempt(Closure body) {
+    private static Map execute(Closure body) {
         long began = System.nanoTime()
         try {
             BUILDS.get().clear()
             body()
-            BUILDS.get().each { always(it) }
+            BUILDS.get().each { checkInvariants(it) }
             return [seconds: (System.nanoTime() - began) / 1000000000]
         } catch (Throwable e) {
             return [error: e]

@@ -1,24 +1,24 @@
-// Rules for the library and its tests. What is switched off or set stands with its reason.
+// Rules for the library and its tests. Each exclusion has its reason beside it.
 ruleset {
     ruleset('rulesets/basic.xml') {
         exclude 'ClassForName'                          // in tests
-        exclude 'EmptyClass'                            // in tests: stand-ins for what Jenkins has
+        exclude 'EmptyClass'                            // in tests: replacements for classes of Jenkins
     }
     ruleset('rulesets/braces.xml')
     ruleset('rulesets/concurrency.xml') {
-        exclude 'ThreadYield'                           // the tests wait until a thread stands in line
+        exclude 'ThreadYield'                           // the tests wait until a thread is queued
         exclude 'SynchronizedMethod'
     }
     ruleset('rulesets/design.xml') {
-        exclude 'Instanceof'                            // of what comes from outside nothing is known
-        exclude 'ReturnsNullInsteadOfEmptyCollection'   // null: there is none
-        exclude 'AbstractClassWithoutAbstractMethod'    // scripts are such
+        exclude 'Instanceof'                            // the type of external data is unknown
+        exclude 'ReturnsNullInsteadOfEmptyCollection'   // null means that there is no value
+        exclude 'AbstractClassWithoutAbstractMethod'    // scripts are abstract classes
         exclude 'AbstractClassWithPublicConstructor'
     }
     ruleset('rulesets/exceptions.xml') {
-        exclude 'CatchThrowable'                        // whatever goes wrong with a record, the build goes on
+        exclude 'CatchThrowable'                        // an error in recording must not stop the build
         exclude 'CatchException'
-        exclude 'ReturnNullFromCatchBlock'              // null: there is none
+        exclude 'ReturnNullFromCatchBlock'              // null means that there is no value
     }
     ruleset('rulesets/formatting.xml') {
         LineLength { length = 150 }
@@ -31,9 +31,9 @@ ruleset {
     }
     ruleset('rulesets/imports.xml')
     ruleset('rulesets/naming.xml') {
-        exclude 'FactoryMethodName'                     // Jenkins looks for the names it knows
+        exclude 'FactoryMethodName'                     // Jenkins defines the names
         exclude 'ConfusingMethodName'
-        exclude 'VariableName'                          // fields of a script read as constants to it
+        exclude 'VariableName'                          // it takes fields of a script for constants
     }
     ruleset('rulesets/security.xml') {
         exclude 'JavaIoPackageAccess'                   // in tests
@@ -42,12 +42,12 @@ ruleset {
     }
     ruleset('rulesets/serialization.xml')
     ruleset('rulesets/unnecessary.xml') {
-        exclude 'UnnecessaryReturnKeyword'              // a value that is meant is returned
-        exclude 'UnnecessarySubstring'                  // the sandbox knows substring
-        exclude 'UnnecessaryObjectReferences'           // calls of the suite, one after the other
+        exclude 'UnnecessaryReturnKeyword'              // the code style uses explicit returns
+        exclude 'UnnecessarySubstring'                  // the sandbox allows substring
+        exclude 'UnnecessaryObjectReferences'           // a series of calls on the suite
     }
     ruleset('rulesets/unused.xml') {
         exclude 'UnusedVariable'                        // fields of a script
-        exclude 'UnusedMethodParameter'                 // of steps that do nothing in a fake
+        exclude 'UnusedMethodParameter'                 // of fake steps that do nothing
     }
 }

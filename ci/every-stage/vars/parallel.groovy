@@ -1,6 +1,6 @@
 import io.deploylog.StagePath
 
-// Without the names of the branches, stages of equal names in two of them could not be told apart.
+// Adds branch names to stage paths: stages in two branches can have the same name.
 Object call(Map branches) {
     return steps.parallel(new StagePath(this).branches(branches))
 }

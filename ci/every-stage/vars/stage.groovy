@@ -3,7 +3,7 @@ import io.deploylog.Recorders
 
 @Field final Recorders recorders = new Recorders()
 
-// steps.stage throughout: a plain stage would be this variable again.
+// Always call steps.stage: a plain stage call would call this variable again.
 
 Object call(String name) {
     return steps.stage(name)

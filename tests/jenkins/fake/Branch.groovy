@@ -1,10 +1,10 @@
-/** What belongs to one thread of a fake build: its environment, what encloses it, and an interruption on its way. */
+/** The state of one branch of a fake build: its environment, its enclosing scopes and a pending interruption. */
 class Branch {
 
     private static final ThreadLocal<Branch> CURRENT = new ThreadLocal<Branch>()
 
     List<Map<String, String>> environment = []
-    /** timeout steps and parallel branches around it, outermost first. */
+    /** The enclosing timeout steps, outermost first. */
     List<Object> scopes = []
     Throwable pending
 

@@ -3,11 +3,11 @@ import java.util.concurrent.atomic.AtomicInteger
 import org.codehaus.groovy.control.CompilerConfiguration
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** One build of a fake Jenkins with the library loaded as Jenkins loads it. */
+/** One build of a fake Jenkins, which loads the library as Jenkins does. */
 class Build {
 
     private static final ThreadLocal<Build> CURRENT = new InheritableThreadLocal<Build>()
-    // A database used before holds the runs of then.
+    // Starts at a number derived from the time, because a reused database contains earlier runs.
     private static final AtomicInteger NUMBERS = new AtomicInteger(new Date().time.intdiv(100) % 1000000000 as int)
     private static final Map<String, Class> VARIABLES = [:].asSynchronized()
 
@@ -15,15 +15,15 @@ class Build {
     static long epoch
     private static GroovyClassLoader loader
 
-    /** httpRequest, curl, powershell or controller: the first transport that there is. */
+    /** The first available transport: httpRequest, curl, powershell or controller. */
     String transport = 'httpRequest'
     boolean everyStage = false
     boolean sandboxed = false
     boolean realTime = false
-    /** Newer versions of the httpRequest step throw where released ones answer 408. */
+    /** For an unreachable host, newer versions of the httpRequest step throw; released versions return 408. */
     boolean httpRequestThrows = false
     Map<String, String> secrets = [:]
-    /** The attempts at delivery, counted from 1, during which somebody presses abort. */
+    /** The delivery attempts, counted from 1, during which a user aborts the build. */
     Set<Integer> abortDuring = []
     List<Map> causes = [[_class: 'hudson.model.Cause$UserIdCause', userId: 'aoliveira', userName: 'Ana', shortDescription: 'Started by user Ana']]
     String rootUrl = 'https://jenkins.example/'
@@ -33,7 +33,7 @@ class Build {
     final Map<String, String> environment = [:].asSynchronized()
     final List<String> log = [].asSynchronized()
     final Map<String, String> archived = [:]
-    /** What a Jenkinsfile may do to its surroundings in a test, by name. */
+    /** Actions that a Jenkinsfile can call in a test, by name. */
     Map<String, Closure> hooks = [:]
     final List<Script> instances = []
     final Set<Branch> branches = [].toSet().asSynchronized()
@@ -52,7 +52,7 @@ class Build {
         return CURRENT.get()
     }
 
-    /** Builds have a clock of their own, and where the library is not trusted it may open no connection. */
+    /** Replaces the system clock with that of the build, and denies connections to untrusted libraries. */
     static void prepare() {
         System.metaClass.static.currentTimeMillis = { -> current() ? current().clock.now() : epoch }
         URL.metaClass.openConnection = { ->
@@ -67,7 +67,7 @@ class Build {
         return (job ?: 'shop/deploy') + '#' + number
     }
 
-    /** Runs a Jenkinsfile, or a closure given its script, and returns what it threw, or null. */
+    /** Runs a Jenkinsfile, or a closure that receives the script. Returns the exception thrown, or null. */
     Throwable run(Object jenkinsfile) {
         Throwable thrown = null
         Build outer = current()
@@ -98,7 +98,7 @@ class Build {
         return thrown
     }
 
-    /** A variable of a library: one instance for each script that names it. */
+    /** Returns a variable of the library. Each script that refers to it has its own instance. */
     Object globalVariable(Script referencing, String name) {
         Class type = variable(name)
         if (type == null) {
@@ -142,14 +142,14 @@ class Build {
         }
     }
 
-    /** Somebody presses abort. */
+    /** Acts as a user who aborts the build. */
     void abort() {
         clock.interrupt(branches.toList()) { new FlowInterruptedException(new Causes.UserInterruption()) }
     }
 
-    /** Jenkins restarts. */
+    /** Acts as a restart of Jenkins. */
     void restart() {
-        Survival.restart(this)
+        Serialization.restart(this)
     }
 
     String getText() {

@@ -1,4 +1,4 @@
-/** Why a build, a branch or a step was interrupted. */
+/** Causes of the interruption of a build, branch or step. */
 class Causes {
 
     static class ExceededTimeout implements Serializable { private static final long serialVersionUID = 1L }

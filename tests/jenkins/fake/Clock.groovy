@@ -3,24 +3,24 @@ import java.util.concurrent.locks.Condition
 import java.util.concurrent.locks.ReentrantLock
 
 /**
- * Time as a fake build sees it, and which of its branches runs. As in Jenkins one branch runs at a time and others get
- * their turn at steps. Sleeping takes no time: when all branches sleep, the clock is put forward to the first to wake.
+ * The clock and scheduler of a fake build. As in Jenkins, one branch runs at a time, and branches switch at steps.
+ * Sleeping takes no real time: when all branches sleep, the clock advances to the next wake-up time.
  */
 class Clock {
 
-    /** With real time, what a step really takes passes on this clock too. */
+    /** Whether the real duration of steps also advances this clock. */
     final boolean real
     private final long base = (System.nanoTime() / 1000000 as long)
     private final long began
-    /** How long some branch was outside, in real time. */
-    long outsideMillis = 0
-    private int absent = 0
-    private long left
-    private long ahead = 0
+    /** The real time during which at least one branch was blocked in I/O. */
+    long blockedMillis = 0
+    private int blocked = 0
+    private long blockedSince
+    private long advanced = 0
     private int awake = 0
     private long sequence = 0
     private final List<Map> sleepers = []
-    private final ReentrantLock baton = new ReentrantLock(true)
+    private final ReentrantLock lock = new ReentrantLock(true)
 
     Clock(long began, boolean real) {
         this.began = began
@@ -28,39 +28,39 @@ class Clock {
     }
 
     long now() {
-        return began + ahead + (real ? (System.nanoTime() / 1000000 as long) - base : 0)
+        return began + advanced + (real ? (System.nanoTime() / 1000000 as long) - base : 0)
     }
 
     void start() {
-        baton.lock()
+        lock.lock()
         awake++
     }
 
     void stop() {
         awake--
         wakeNext()
-        baton.unlock()
+        lock.unlock()
     }
 
-    /** A step that works outside of the build, while other branches may run. */
-    Object outside(Closure work) {
-        if (absent++ == 0) {
-            left = System.nanoTime()
+    /** Runs blocking I/O while other branches can run. */
+    Object blocking(Closure work) {
+        if (blocked++ == 0) {
+            blockedSince = System.nanoTime()
         }
-        baton.unlock()
+        lock.unlock()
         try {
             return work()
         } finally {
-            baton.lock()
-            if (--absent == 0) {
-                outsideMillis += (System.nanoTime() - left).intdiv(1000000)
+            lock.lock()
+            if (--blocked == 0) {
+                blockedMillis += (System.nanoTime() - blockedSince).intdiv(1000000)
             }
         }
     }
 
     void sleep(long millis, Branch branch) {
         branch.throwPending()
-        Map sleeper = [at: now() + millis, order: sequence++, condition: baton.newCondition(), branch: branch]
+        Map sleeper = [at: now() + millis, order: sequence++, condition: lock.newCondition(), branch: branch]
         sleepers.add(sleeper)
         awake--
         wakeNext()
@@ -76,7 +76,7 @@ class Clock {
         branch.throwPending()
     }
 
-    /** Runs the action at its time, if the build sleeps till then. Returns what cancels it. */
+    /** Schedules an action, which runs if the build sleeps until its time. Returns a timer for `cancel`. */
     Map at(long moment, Closure action) {
         Map timer = [at: moment, order: sequence++, action: action]
         sleepers.add(timer)
@@ -87,7 +87,7 @@ class Clock {
         sleepers.removeAll { it.is(timer) }
     }
 
-    /** Throws into the sleeping step of each branch that is meant, and into the next step of those that are awake. */
+    /** Throws into the sleeping step of each given branch, or into the next step of a branch that is awake. */
     void interrupt(Collection<Branch> branches, Closure<Throwable> exception) {
         for (Branch branch in branches) {
             branch.pending = exception()
@@ -98,14 +98,14 @@ class Clock {
         }
     }
 
-    /** Runs the bodies side by side and returns when all have ended. */
-    void together(List<Closure> bodies) {
+    /** Runs the bodies in parallel and returns when all have ended. */
+    void runParallel(List<Closure> bodies) {
         int left = bodies.size()
-        Condition done = baton.newCondition()
+        Condition done = lock.newCondition()
         awake += left
         List<Thread> threads = bodies.collect { Closure body ->
             Thread thread = new Thread({
-                baton.lock()
+                lock.lock()
                 try {
                     body()
                 } finally {
@@ -117,13 +117,13 @@ class Clock {
                     } else {
                         wakeNext()
                     }
-                    baton.unlock()
+                    lock.unlock()
                 }
             })
             thread.daemon = true
             thread.start()
-            // In the order of the branches, on every run.
-            while (!baton.hasQueuedThread(thread)) {
+            // Queues the branches in the same order in every run.
+            while (!lock.hasQueuedThread(thread)) {
                 Thread.yield()
             }
             return thread
@@ -138,7 +138,7 @@ class Clock {
     private void wakeNext() {
         while (awake == 0 && sleepers) {
             Map next = sleepers.min { a, b -> a.at <=> b.at ?: a.order <=> b.order }
-            ahead += Math.max(0L, next.at - now())
+            advanced += Math.max(0L, next.at - now())
             if (next.action) {
                 cancel(next)
                 next.action.call()

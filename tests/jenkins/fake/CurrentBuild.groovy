@@ -1,4 +1,4 @@
-/** What a pipeline may know of its own build. */
+/** The `currentBuild` variable of a pipeline. */
 class CurrentBuild {
 
     Build build

@@ -1,8 +1,9 @@
 /**
- * Runs a tree of stages by the calls that Declarative makes of a Jenkinsfile's script, its synthetic stages included.
+ * Runs a tree of stages with the calls that Declarative makes on the script of a Jenkinsfile, including its synthetic
+ * stages.
  *
- * A stage is a map: name, and steps (a closure), stages or parallel (lists), when, input, agent, retry, timeout,
- * failFast, post. After a failure the later stages are entered, skipped, and throw the very same exception again.
+ * A stage is a map with name; steps (a closure), stages or parallel (lists); and optionally when, input, agent, retry,
+ * timeout, failFast and post. After a failure, later stages are entered, skipped, and rethrow the same exception.
  */
 class Declarative {
 
@@ -54,7 +55,7 @@ class Declarative {
                     skip(stage, null, 'when')
                 } else {
                     options(stage) {
-                        asked(stage.input) {
+                        approve(stage.input) {
                             agent(stage.agent) {
                                 environment(stage.environment) { inside(stage) }
                             }
@@ -113,7 +114,7 @@ class Declarative {
         }
     }
 
-    private void asked(String question, Closure body) {
+    private void approve(String question, Closure body) {
         if (question) {
             script.steps.input(message: question)
         }

@@ -1,4 +1,4 @@
-/** The steps object: a name that is no step is an Error, as in Jenkins. */
+/** The `steps` object. As in Jenkins, an unknown step throws an Error. */
 class Dsl extends GroovyObjectSupport {
 
     private final Build build
@@ -9,7 +9,7 @@ class Dsl extends GroovyObjectSupport {
 
     @Override
     Object invokeMethod(String name, Object args) {
-        return build.steps.take(name, args as Object[])
+        return build.steps.invoke(name, args as Object[])
     }
 
 }

@@ -1,4 +1,4 @@
-/** Variables of the build, and of what encloses the branch that asks. */
+/** The environment of the current branch, then that of the build. */
 class Env extends GroovyObjectSupport {
 
     Build build

@@ -1,10 +1,10 @@
 /**
- * What a Jenkinsfile and the variables of a library are: a name that is not their own is a variable of the binding,
- * then a variable of a library, then a step.
+ * The base class of Jenkinsfiles and library variables. It resolves an unknown name as a variable of the binding, then
+ * as a variable of a library, then as a step.
  */
 abstract class PipelineScript extends Script {
 
-    /** The thread's build, as Jenkins knows it when it makes a library's variable. */
+    /** The build of the thread that creates the script. */
     final Build build = Build.current()
 
     PipelineScript() {

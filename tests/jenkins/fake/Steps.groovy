@@ -1,34 +1,34 @@
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.jenkinsci.plugins.workflow.steps.MissingContextVariableException
 
-/** Steps that behave like Jenkins' own, their errors included. */
+/** Fake steps that behave like those of Jenkins, including their errors. */
 class Steps {
 
-    private static final Set<String> AT_NODE = ['sh', 'powershell', 'isUnix', 'writeFile', 'archiveArtifacts']
+    private static final Set<String> NODE_STEPS = ['sh', 'powershell', 'isUnix', 'writeFile', 'archiveArtifacts']
 
-    /** The steps that only some builds have. A script that is no delivery (a text, not a map) runs anywhere. */
+    /** The transports for which each step is available. A script given as text, not as a map, always runs. */
     private static final Map<String, List<String>> TRANSPORTS = [
         httpRequest: ['httpRequest'], sh: ['httpRequest', 'curl'], powershell: ['powershell'],
     ]
 
     final Build build
-    private final Web web
+    private final TransportSteps transports
 
     Steps(Build build) {
         this.build = build
-        this.web = new Web(build)
+        this.transports = new TransportSteps(build)
     }
 
-    Object take(String name, Object[] args) {
-        boolean there = metaClass.respondsTo(this, name, args) && name != 'take'
-        if (!there || name in TRANSPORTS.keySet() && !(build.transport in TRANSPORTS[name]) && args[0] instanceof Map) {
+    Object invoke(String name, Object[] args) {
+        boolean known = metaClass.respondsTo(this, name, args) && name != 'invoke'
+        if (!known || name in TRANSPORTS.keySet() && !(build.transport in TRANSPORTS[name]) && args[0] instanceof Map) {
             throw new NoSuchMethodError("No such DSL method '" + name + "' found among steps [echo, node, stage] or symbols [] or globals []")
         }
-        if (name in AT_NODE && !(Branch.current().get('NODE_NAME') && !Branch.current().get('NODE_LOST'))) {
+        if (name in NODE_STEPS && !(Branch.current().get('NODE_NAME') && !Branch.current().get('NODE_LOST'))) {
             throw new MissingContextVariableException(name)
         }
         build.calls[name] = (build.calls[name] ?: 0) + 1
-        Survival.check(build)
+        Serialization.check(build)
         return metaClass.invokeMethod(this, name, args)
     }
 
@@ -40,7 +40,7 @@ class Steps {
         throw new IOException(message)
     }
 
-    /** A downstream build, whose job's name says how it ends. */
+    /** Fakes a downstream build. The job's name is its result. */
     Object build(Map args) {
         if (args.job != 'SUCCESS') {
             throw new FlowInterruptedException(new Causes.DownstreamFailure(), args.job)
@@ -77,14 +77,14 @@ class Steps {
         return node(body)
     }
 
-    /** Replaces variables in the values, as the real step does. */
+    /** Expands variables in values. */
     Object withEnv(List<String> settings, Closure body) {
         Map<String, String> more = settings.collectEntries { String setting ->
-            int is = setting.indexOf('=')
-            String value = setting.substring(is + 1).replaceAll(/\$(\$|\w+|\{[\w.]+\})/) { List<String> found ->
+            int equals = setting.indexOf('=')
+            String value = setting.substring(equals + 1).replaceAll(/\$(\$|\w+|\{[\w.]+\})/) { List<String> found ->
                 found[1] == '$' ? '$' : build.env.getProperty(found[1].replaceAll(/[{}]/, '')) ?: found[0]
             }
-            [(setting.substring(0, is)): value]
+            [(setting.substring(0, equals)): value]
         }
         return Branch.current().with(more, body)
     }
@@ -135,7 +135,7 @@ class Steps {
         }
     }
 
-    /** Answered after 20 seconds by whom the message names: "Go on?" is, "Go on, Nobody?" is rejected. */
+    /** Returns after 20 seconds. A message that contains "Nobody" is rejected, any other is approved. */
     Object input(Map args) {
         build.clock.sleep(20000, Branch.current())
         if (args.message.contains('Nobody')) {
@@ -172,7 +172,7 @@ class Steps {
         build.worsen('UNSTABLE')
     }
 
-    /** Throws what failed first, when all branches have ended. */
+    /** Throws the first failure after all branches have ended. */
     Object parallel(Map given) {
         boolean failFast = given.failFast == true
         Throwable first = null
@@ -199,7 +199,7 @@ class Steps {
                 }
             }
         }
-        build.clock.together(bodies)
+        build.clock.runParallel(bodies)
         if (first != null) {
             throw first
         }
@@ -214,21 +214,21 @@ class Steps {
         return sh(script: script)
     }
 
-    /** A script that is only "sleep N" takes N seconds of the build's own time. */
+    /** The script "sleep N" takes N seconds on the build's clock. */
     Object sh(Map args) {
         if (args.script ==~ /sleep \d+/) {
             build.clock.sleep(args.script.substring(6).toInteger() * 1000L, Branch.current())
             return null
         }
-        return web.sh(args)
+        return transports.sh(args)
     }
 
     Object powershell(Map args) {
-        return web.powershell(args)
+        return transports.powershell(args)
     }
 
     Object httpRequest(Map args) {
-        return web.httpRequest(args)
+        return transports.httpRequest(args)
     }
 
     void writeFile(Map args) {

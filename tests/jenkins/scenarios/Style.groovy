@@ -4,43 +4,43 @@ import org.codenarc.results.DirectoryResults
 import org.codenarc.results.FileResults
 import org.codenarc.results.Results
 
-/** What is asked of the sources themselves. */
+/** Checks of the source files. */
 class Style {
 
     static void define(Suite suite, File root) {
         List<File> library = groovy(new File(root, 'ci'))
         List<File> tests = groovy(new File(root, 'tests/jenkins'))
-        suite.test('style: no Groovy file is longer than 300 lines') {
-            Suite.same((library + tests).findAll { it.readLines().size() > 300 }*.name, [])
+        suite.test('style: no Groovy file exceeds 300 lines') {
+            Suite.expect((library + tests).findAll { it.readLines().size() > 300 }*.name, [])
         }
-        suite.test('style: the library has no static state and writes no JSON by hand') {
+        suite.test('style: the library has no static state and no hand-written JSON') {
             List<String> lines = library*.readLines().flatten()
-            Suite.same(lines.findAll { it =~ /static (?!final)/ && !it.contains('(') }, [])
-            Suite.same(lines.findAll { it.contains('{"') || it.contains('":') }, [])
+            Suite.expect(lines.findAll { it =~ /static (?!final)/ && !it.contains('(') }, [])
+            Suite.expect(lines.findAll { it.contains('{"') || it.contains('":') }, [])
         }
-        suite.test('style: each step has its help, with an example that runs') {
+        suite.test('style: each step has a help text with an example that runs') {
             for (name in ['recordDeploy', 'recordStage', 'recordStatus']) {
                 String help = new File(root, "ci/vars/${name}.txt").text
                 String example = help.substring(help.indexOf('<pre>') + 5, help.indexOf('</pre>'))
                 Build build = suite.build()
-                Suite.same(build.run("node {\n${example}\n}"), null, build)
-                Suite.yes(!suite.service.records(build.run).empty, build.text)
-                Suite.yes(!build.text.contains('unknown argument'), build.text)
+                Suite.expect(build.run("node {\n${example}\n}"), null, build)
+                Suite.check(!suite.service.records(build.run).empty, build.text)
+                Suite.check(!build.text.contains('unknown argument'), build.text)
             }
         }
-        suite.test('style: the scripted examples of the README run and leave the records it names') {
+        suite.test('style: the scripted examples of the README run and send the records it lists') {
             List<String> examples = (new File(root, 'ci/README.md').text =~ /(?s)```groovy\n@Library\('deploylog'\) _\n\n(node .*?)```/)*.get(1)
-            Suite.same(examples.size(), 2)
-            Suite.same(suite.lines(suite.build(), examples[0])*.replaceAll(/ \d+$/, '').toSorted(), ['Migrate started', 'Migrate succeeded',
+            Suite.expect(examples.size(), 2)
+            Suite.expect(suite.lines(suite.build(), examples[0])*.replaceAll(/ \d+$/, '').toSorted(), ['Migrate started', 'Migrate succeeded',
                 'Switch / eu / Copy started', 'Switch / eu / Copy succeeded', 'Switch / us / Copy started', 'Switch / us / Copy succeeded',
                 'Switch started', 'Switch succeeded', 'deploy deployed', 'deploy started'])
-            Suite.same(suite.lines(suite.build(), examples[1]), ['deploy started', 'deploy health_check_passed', 'deploy deployed 0',
+            Suite.expect(suite.lines(suite.build(), examples[1]), ['deploy started', 'deploy health_check_passed', 'deploy deployed 0',
                 'deploy rolled_back'])
         }
-        suite.test('style: the library calls nothing that the sandbox refuses') {
-            Suite.same(Sandbox.complaints(root, library), [])
+        suite.test('style: the library makes no call that the sandbox rejects') {
+            Suite.expect(Sandbox.problems(root, library), [])
         }
-        suite.test('style: the sandbox check finds what it is for') {
+        suite.test('style: the sandbox check finds forbidden calls') {
             File source = File.createTempFile('Wrong', '.groovy')
             source.text = '''class Wrong {
                 void wrong(Object script) {
@@ -53,27 +53,27 @@ class Style {
                     error.is(error)
                 }
             }'''
-            Suite.same(Sandbox.complaints(root, [source])*.replaceAll(/.*: /, ''), ['System.getenv', 'JsonOutput.toJson(List)',
+            Suite.expect(Sandbox.problems(root, [source])*.replaceAll(/.*: /, ''), ['System.getenv', 'JsonOutput.toJson(List)',
                 'execute', '.rawBuild', 'new java.io.File', 'step load', 'is', '.error', '.error'].toSorted())
             source.delete()
         }
-        suite.test('style: CodeNarc finds nothing') {
+        suite.test('style: CodeNarc finds no violation') {
             List<String> found = ['ci', 'tests/jenkins'].collectMany { folder ->
                 CodeNarcRunner runner = new CodeNarcRunner(
                     ruleSetFiles: 'file:' + new File(root, 'tests/jenkins/codenarc.groovy').path, reportWriters: [],
                     sourceAnalyzer: new FilesystemSourceAnalyzer(baseDirectory: new File(root, folder).path, includes: '**/*.groovy'))
                 DirectoryResults results = runner.execute()
-                Suite.yes(results.totalNumberOfFiles > 10, results.totalNumberOfFiles + ' files')
-                complaints(results)
+                Suite.check(results.totalNumberOfFiles > 10, results.totalNumberOfFiles + ' files')
+                problems(results)
             }
-            Suite.same(found, [])
+            Suite.expect(found, [])
         }
     }
 
-    private static List<String> complaints(Results results) {
+    private static List<String> problems(Results results) {
         List<String> own = results instanceof FileResults ?
             results.violations.collect { "${results.path} line ${it.lineNumber}: ${it.rule.name}: ${it.sourceLine?.trim()}".toString() } : []
-        return own + results.children.collectMany { complaints(it) }
+        return own + results.children.collectMany { problems(it) }
     }
 
     private static List<File> groovy(File folder) {

@@ -2,17 +2,20 @@ package io.deploylog
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** The service's limits on what a record may hold, and how a value is brought below them. */
+/** The service's length limits for record fields. */
 class Limits {
 
     static final int NAME = 200
     static final int PATH = 1000
-    static final int LINK = 2000
+    static final int URL = 2000
     static final int COMMIT = 64
 
-    /** A value without control characters, cut to the limit; what was cut ends in a hash of the whole, so that it stays apart. */
+    /**
+     * Replaces control characters with spaces and truncates the value to the limit. A truncated value ends in a hash of
+     * the full value, which keeps it distinct. Returns null for a blank value.
+     */
     @NonCPS
-    static String fit(Object value, int limit) {
+    static String normalize(Object value, int limit) {
         String text = value == null ? '' : value.toString().replaceAll('\\p{Cntrl}', ' ')
         if (text.trim().isEmpty()) {
             return null
@@ -21,7 +24,7 @@ class Limits {
             return text
         }
         String hash = '~' + Integer.toString(text.hashCode() & 0x7fffffff, 16)
-        // Half a surrogate pair would be no text.
+        // Do not end in half a surrogate pair.
         return text.substring(0, limit - hash.length()).replaceAll('[\\ud800-\\udbff]$', '') + hash
     }
 

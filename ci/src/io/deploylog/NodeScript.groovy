@@ -3,12 +3,12 @@ package io.deploylog
 import com.cloudbees.groovy.cps.NonCPS
 
 /**
- * The scripts that send lines from a node. Each prints the answer's body, or what went wrong, and then a line of
- * its own: the HTTP status, the seconds it took and 0, or 000, the seconds and the error's number; "missing" where the
- * tool is.
+ * Scripts that send lines from a node. Each prints the response body or an error message, followed by a result line:
+ * HTTP status, duration in seconds and exit code (0 on success; after an error the status is 000). Without curl the
+ * script prints "missing" instead.
  *
- * The lines stand in the script between quotes that expand nothing. The token does not: it is read from the
- * environment there, and never stands in a command line.
+ * The script contains the lines between quotes that expand nothing. It reads the token from the environment, so the
+ * token never appears in the script or on a command line.
  */
 class NodeScript {
 
@@ -19,13 +19,13 @@ class NodeScript {
 header = "Authorization: Bearer $(printf %s "$DEPLOYLOG_TOKEN" | tr -d '[:space:]')"
 DEPLOYLOG_CONFIG
 ''' : '\n'
-        // The first line keeps Jenkins from tracing the script into the log.
+        // With an interpreter line, Jenkins does not run the script with -x, which would trace it into the log.
         return '''#!/bin/sh
 command -v curl >/dev/null 2>&1 || { echo missing; exit 0; }
 send() {
   curl --disable --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
     --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code} %{time_total}' \\
-    ''' + quoted(url) + ''' 2>&1''' + header + '''}
+    ''' + quote(url) + ''' 2>&1''' + header + '''}
 send <<'DEPLOYLOG_LINES'
 ''' + lines + '''DEPLOYLOG_LINES
 echo " $?"
@@ -63,29 +63,29 @@ try {
 '''
     }
 
-    /** Reads what either script printed. */
+    /** Parses the output of either script. */
     @NonCPS
-    static Map answer(Object printed) {
+    static Map parse(Object printed) {
         String output = printed == null ? '' : printed.toString().trim()
         if (output == 'missing') {
             return [missing: 'no curl on the node']
         }
         int end = output.lastIndexOf('\n')
         List<String> result = output.substring(end + 1).trim().tokenize(' ')
-        // PowerShell may break long lines; JSON means the same without.
+        // PowerShell can wrap long lines. JSON has the same meaning without line breaks.
         String text = end < 0 ? '' : output.substring(0, end).replaceAll('[\\r\\n]+', '').trim()
         if (result.size() != 3 || !result[0].isInteger()) {
-            return [error: 'the node printed no result: ' + output]
+            return [error: 'the script on the node printed no result: ' + output]
         }
         if (result[2] != '0') {
             return [error: text ?: 'curl failed: ' + result[2]]
         }
-        // What the step takes beside, the service is not to be blamed for.
+        // Measured by the script, so the step's own overhead does not count as waiting for the service.
         return [status: result[0].toInteger(), text: text, slow: !(result[1] ==~ '0([.,]\\d+)?')]
     }
 
     @NonCPS
-    private static String quoted(String text) {
+    private static String quote(String text) {
         return "'" + text.replace("'", "'\\''") + "'"
     }
 

@@ -4,32 +4,32 @@ import com.cloudbees.groovy.cps.NonCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
- * Lines on their way to the service, oldest first. A line leaves when the service has stored or refused it; until
- * then it is kept, sent ahead of what comes later, and stands in the log.
+ * A queue of records as JSON lines, oldest first. A line leaves the queue when the service has stored or rejected it.
+ * A line that cannot be sent at once is printed to the build log.
  */
 class Outbox implements Serializable {
 
     private static final long serialVersionUID = 1L
-    private static final int ATTEMPTS = 10
-    private static final int BODY_LINES = 1000
-    private static final int BODY_CHARACTERS = 1000000
+    private static final int MAX_ATTEMPTS = 10
+    private static final int MAX_BODY_LINES = 1000
+    private static final int MAX_BODY_CHARACTERS = 1000000
 
     final Object script
     final Transport transport
-    final Patience patience
+    final RetryBudget budget
     List<String> lines = []
-    // So many of them, from the front, stand in the log.
+    // The number of lines, counted from the front, that the log already contains.
     int printed = 0
-    int bodyLines = BODY_LINES
+    int bodyLines = MAX_BODY_LINES
     boolean sending = false
 
     Outbox(Object script, String url, String credentialsId) {
         this.script = script
         this.transport = new Transport(script, url, credentialsId)
-        this.patience = new Patience(script)
+        this.budget = new RetryBudget(script)
     }
 
-    /** The branch that is sending already takes along what other branches add, so none of them waits for another. */
+    /** Queues the lines and sends the queue, unless another branch is already sending it. */
     void send(List<String> more) {
         lines.addAll(more)
         deliver(false)
@@ -42,10 +42,10 @@ class Outbox implements Serializable {
         sending = true
         String reason = null
         try {
-            // Other branches may add faster than this one sends; its own body must not wait for all of theirs.
-            for (int i = 0; (last || i < ATTEMPTS) && reason == null && !lines.isEmpty(); i++) {
-                int seconds = patience.seconds(last)
-                reason = seconds > 0 ? attempt(seconds) : 'the service is left alone for a while'
+            // Bounded, because other branches can add lines faster than this branch sends them.
+            for (int i = 0; (last || i < MAX_ATTEMPTS) && reason == null && !lines.isEmpty(); i++) {
+                int seconds = budget.timeoutSeconds(last)
+                reason = seconds > 0 ? attempt(seconds) : 'delivery is paused'
             }
         } catch (FlowInterruptedException e) {
             reason = 'interrupted'
@@ -54,49 +54,49 @@ class Outbox implements Serializable {
             reason = e.toString()
         } finally {
             sending = false
-            printKept(reason ?: 'goes out with the next record')
+            printQueued(reason ?: 'to be sent with the next record')
         }
     }
 
-    /** Tries once more, even in a pause; what then is left goes to the log and, with a node at hand, to the archive. */
+    /** Makes a last attempt, even during a pause. Prints lines that are left and archives them if a node is available. */
     void close(List<String> more) {
         try {
             lines.addAll(more)
             deliver(true)
         } finally {
             if (!lines.isEmpty()) {
-                leave()
+                giveUp()
             }
         }
     }
 
-    /** Returns null when it got on, else why not. */
+    /** Returns null on progress, otherwise the reason for the failure. */
     private String attempt(int seconds) {
-        int count = fitting(lines, bodyLines)
-        long began = System.currentTimeMillis()
-        Map answer = transport.post(joined(lines, count), seconds)
-        Map verdict = Answer.judge(answer, count)
-        switch (verdict.outcome) {
+        int count = batchSize(lines, bodyLines)
+        long startedAt = System.currentTimeMillis()
+        Map response = transport.post(join(lines, count), seconds)
+        Map result = Response.classify(response, count)
+        switch (result.outcome) {
             case 'delivered':
-                patience.answered(began, Patience.slow(answer, began))
+                budget.responded(startedAt, RetryBudget.isSlow(response, startedAt))
                 remove(count)
                 return null
-            case 'refused':
-                patience.answered(began, true)
-                refuse(verdict.refused)
+            case 'rejected':
+                budget.responded(startedAt, true)
+                dropRejected(result.rejected)
                 return null
-            case 'divide':
-                patience.answered(began, true)
+            case 'split':
+                budget.responded(startedAt, true)
                 bodyLines = count > 3 ? (int) (count / 4) : 1
                 return null
             case 'no transport':
-                return verdict.reason
+                return result.reason
             default:
-                int pause = patience.failed(began)
-                if (verdict.credentials && patience.tellsOfCredentials()) {
-                    say(verdict.reason + ': see to DEPLOYLOG_CREDENTIALS_ID (credentialsId:), a secret text with a valid token')
+                int pause = budget.failed(startedAt)
+                if (result.credentials && budget.firstCredentialsError()) {
+                    echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text with a valid token')
                 }
-                return verdict.reason + '; next try in ' + pause + ' s or at the end of the deploy'
+                return result.reason + '; next attempt in ' + pause + ' s or at the end of the deploy'
         }
     }
 
@@ -105,13 +105,13 @@ class Outbox implements Serializable {
         printed = Math.max(0, printed - count)
     }
 
-    private void refuse(Map refused) {
+    private void dropRejected(Map rejected) {
         List<String> left = []
-        List<String> complaints = []
+        List<String> messages = []
         int printedLeft = 0
         for (int i = 0; i < lines.size(); i++) {
-            if (refused.containsKey(i + 1)) {
-                complaints.add('refused and left out: ' + refused[i + 1] + '\n' + lines[i])
+            if (rejected.containsKey(i + 1)) {
+                messages.add('rejected and dropped: ' + rejected[i + 1] + '\n' + lines[i])
             } else {
                 left.add(lines[i])
                 printedLeft += i < printed ? 1 : 0
@@ -119,25 +119,25 @@ class Outbox implements Serializable {
         }
         lines = left
         printed = printedLeft
-        say(complaints.join('\ndeploylog: '))
+        echo(messages.join('\ndeploylog: '))
     }
 
-    private void printKept(String reason) {
+    private void printQueued(String reason) {
         if (printed < lines.size()) {
-            String kept = lines.drop(printed).join('\n')
+            String queued = lines.drop(printed).join('\n')
             printed = lines.size()
-            say('kept (' + reason + '):\n' + kept)
+            echo('queued (' + reason + '):\n' + queued)
         }
     }
 
-    private void leave() {
-        String text = joined(lines, lines.size())
+    private void giveUp() {
+        String text = join(lines, lines.size())
         String file = 'deploylog-undelivered-' + UUID.randomUUID() + '.ndjson'
-        say(lines.size() + ' records were not delivered. Put them in a file and send it, as often as it takes: curl ' +
+        echo(lines.size() + ' records were not delivered. Save them to a file and send it; repeats are harmless: curl ' +
             "--header 'Content-Type: application/x-ndjson' --data-binary @" + file + ' ' + transport.url + '\n' + text.trim())
         lines = []
         printed = 0
-        if (!transport.atNode()) {
+        if (!transport.hasNode()) {
             return
         }
         try {
@@ -146,22 +146,22 @@ class Outbox implements Serializable {
         } catch (FlowInterruptedException e) {
             throw e
         } catch (Throwable e) {
-            say('not archived: ' + e)
+            echo('the undelivered records were not archived: ' + e)
         }
     }
 
-    private void say(String text) {
+    private void echo(String text) {
         script.steps.echo('deploylog: ' + text)
     }
 
-    /** How many lines make a body below the service's limits. */
+    /** The number of lines that fit into one request body. */
     @NonCPS
-    private static int fitting(List<String> lines, int most) {
+    private static int batchSize(List<String> lines, int limit) {
         int count = 0
         int size = 0
-        while (count < lines.size() && count < most) {
+        while (count < lines.size() && count < limit) {
             size += lines[count].length() + 1
-            if (count > 0 && size > BODY_CHARACTERS) {
+            if (count > 0 && size > MAX_BODY_CHARACTERS) {
                 break
             }
             count++
@@ -170,7 +170,7 @@ class Outbox implements Serializable {
     }
 
     @NonCPS
-    private static String joined(List<String> lines, int count) {
+    private static String join(List<String> lines, int count) {
         return lines.take(count).join('\n') + '\n'
     }
 

@@ -3,17 +3,17 @@ package io.deploylog
 import com.cloudbees.groovy.cps.NonCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** Runs a body between its two records. Whatever becomes of the records, the body's value or exception comes out as it is. */
+/** Records the start and finish of a body. The body's value or exception always passes through unchanged. */
 class Recorder implements Serializable {
 
     private static final long serialVersionUID = 1L
     private static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
-    private static final int FAILURES = 100
+    private static final int MAX_FAILURES = 100
 
     final Object script
     final Outbox outbox
     final Map fields
-    // The exceptions that left a recorded stage, to know one that comes by again.
+    // Exceptions thrown by recorded stages, to recognise one that a skipped stage rethrows.
     final List<Throwable> failures
 
     Recorder(Object script, Outbox outbox, Map fields, List<Throwable> failures) {
@@ -23,44 +23,44 @@ class Recorder implements Serializable {
         this.failures = failures
     }
 
-    /** The whole deploy; its settings hold for all steps of all libraries inside. */
+    /** Records a deploy. Its settings apply to all steps of all libraries in the body. */
     Object deploy(String id, Closure body) {
-        return around(null, 'deployed', settings(id, outbox.transport.url, outbox.transport.credentialsId, fields), body)
+        return record(null, 'deployed', settings(id, outbox.transport.url, outbox.transport.credentialsId, fields), body)
     }
 
     Object stage(String name, Closure body) {
         String path = new StagePath(script).of(name)
-        return around(path, 'succeeded', StagePath.inside(path, ''), body)
+        return record(path, 'succeeded', StagePath.variables(path, ''), body)
     }
 
-    /** A record by hand. */
-    void status(String stage, String word) {
-        record(stage, [word], [System.currentTimeMillis()], false)
+    /** Sends a single record. */
+    void status(String stage, String status) {
+        send(stage, [status], [System.currentTimeMillis()], false)
     }
 
-    private Object around(String stage, String done, List<String> environment, Closure body) {
+    private Object record(String stage, String successStatus, List<String> environment, Closure body) {
         List<Throwable> before = new ArrayList<Throwable>(failures)
-        // After a failure Declarative enters every later stage only to skip it: whether this one runs shows at its end.
+        // After a failure Declarative enters later stages only to skip them. Whether this stage ran is known at its end.
         boolean late = stage != null && !before.isEmpty()
-        String result = currentResult()
-        long began = System.currentTimeMillis()
+        String resultBefore = currentResult()
+        long startedAt = System.currentTimeMillis()
         Object value = null
         Throwable thrown = null
         try {
             if (!late) {
-                record(stage, ['started'], [began], false)
+                send(stage, ['started'], [startedAt], false)
             }
-            value = new StagePath(script).within(environment, body)
+            value = new StagePath(script).runWith(environment, body)
         } catch (Throwable e) {
             thrown = e
         }
-        long ended = System.currentTimeMillis()
+        long finishedAt = System.currentTimeMillis()
         try {
             if (late && before.contains(thrown)) {
-                record(stage, ['skipped'], [ended], false)
+                send(stage, ['skipped'], [finishedAt], false)
             } else {
-                String word = word(thrown, result, currentResult(), done)
-                record(stage, late ? ['started', word] : [word], late ? [began, ended] : [ended], stage == null)
+                String status = finishStatus(thrown, resultBefore, currentResult(), successStatus)
+                send(stage, late ? ['started', status] : [status], late ? [startedAt, finishedAt] : [finishedAt], stage == null)
             }
         } catch (FlowInterruptedException e) {
             thrown = thrown ?: e
@@ -80,11 +80,11 @@ class Recorder implements Serializable {
         }
     }
 
-    /** Only an interruption comes out of here: whatever else goes wrong with a record is no business of the build. */
-    private void record(String stage, List<String> words, List<Long> moments, boolean closing) {
+    /** Throws only an interruption. Any other error is printed, so that recording cannot fail the build. */
+    private void send(String stage, List<String> statuses, List<Long> moments, boolean last) {
         try {
-            List<String> lines = Records.lines(fields, stage, words, moments)
-            if (closing) {
+            List<String> lines = Records.lines(fields, stage, statuses, moments)
+            if (last) {
                 outbox.close(lines)
             } else {
                 outbox.send(lines)
@@ -99,30 +99,30 @@ class Recorder implements Serializable {
     private void remember(Throwable thrown) {
         if (!failures.contains(thrown)) {
             failures.add(thrown)
-            if (failures.size() > FAILURES) {
+            if (failures.size() > MAX_FAILURES) {
                 failures.remove(0)
             }
         }
     }
 
-    /** A result that was bad before says nothing of this body. */
+    /** The result counts only if it got worse: a bad result from before the body does not describe the body. */
     @NonCPS
-    private static String word(Throwable thrown, String before, String after, String done) {
+    private static String finishStatus(Throwable thrown, String before, String after, String successStatus) {
         if (thrown instanceof FlowInterruptedException) {
-            return interrupted(thrown)
+            return interruptedStatus(thrown)
         }
         if (thrown != null) {
             return 'failed'
         }
         if (RESULTS.indexOf(after) <= RESULTS.indexOf(before)) {
-            return done
+            return successStatus
         }
         return after == 'UNSTABLE' ? 'unstable' : after == 'FAILURE' ? 'failed' : 'aborted'
     }
 
-    /** A downstream build that failed comes as an interruption, too. The sandbox keeps causes and result to itself. */
+    /** A failed downstream build also throws an interruption. The sandbox denies access to causes and result. */
     @NonCPS
-    private static String interrupted(FlowInterruptedException interruption) {
+    private static String interruptedStatus(FlowInterruptedException interruption) {
         try {
             if (interruption.causes.any { it.class.simpleName == 'ExceededTimeout' }) {
                 return 'timeout'

@@ -2,7 +2,7 @@ package io.deploylog
 
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** What a step of the library keeps between its calls in one build. */
+/** Holds the outboxes and running deploys of one library variable between its calls. */
 class Recorders implements Serializable {
 
     private static final long serialVersionUID = 1L
@@ -10,12 +10,12 @@ class Recorders implements Serializable {
     final Map<String, Outbox> outboxes = [:]
     final Map<String, Recorder> deploys = [:]
     final List<Throwable> failures = []
-    boolean told = false
+    boolean missingUrlReported = false
 
-    /** recordDeploy. Its records have an outbox of their own, closed when the body has ended. */
+    /** Implements recordDeploy. Each deploy has its own outbox, which is closed after the body. */
     Object deploy(Object script, Map arguments, Closure body) {
         String id = UUID.randomUUID()
-        Recorder recorder = open(script, arguments, Settings.KNOWN, id)
+        Recorder recorder = createRecorder(script, arguments, Settings.KNOWN, id)
         if (recorder == null) {
             return body()
         }
@@ -28,35 +28,35 @@ class Recorders implements Serializable {
         }
     }
 
-    /** A stage called in the body of recordDeploy. */
+    /** Records a stage that the body of recordDeploy calls. */
     Object stageOfDeploy(Object script, String name, Closure body) {
         Recorder recorder = deploys[script.env.DEPLOYLOG_DEPLOY]
         return recorder == null ? body() : recorder.stage(name, body)
     }
 
-    /** recordStage, and every stage. */
+    /** Implements recordStage and the library for every stage. */
     Object stage(Object script, Map arguments, String name, Closure body) {
-        Recorder recorder = open(script, arguments, Settings.KNOWN, null)
+        Recorder recorder = createRecorder(script, arguments, Settings.KNOWN, null)
         return recorder == null ? body() : recorder.stage(name, body)
     }
 
-    /** recordStatus. */
+    /** Implements recordStatus. */
     void status(Object script, Map arguments) {
-        Recorder recorder = open(script, arguments, ['status', 'stage'] + Settings.KNOWN, null)
-        String word = Limits.fit(arguments.status, Limits.NAME)
-        if (word == null) {
-            script.steps.echo('deploylog: recordStatus without status: nothing is recorded')
+        Recorder recorder = createRecorder(script, arguments, ['status', 'stage'] + Settings.KNOWN, null)
+        String status = Limits.normalize(arguments.status, Limits.NAME)
+        if (status == null) {
+            script.steps.echo('deploylog: nothing is recorded: recordStatus needs a status')
         } else if (recorder != null) {
-            recorder.status(Limits.fit(arguments.stage, Limits.PATH), word)
+            recorder.status(Limits.normalize(arguments.stage, Limits.PATH), status)
         }
     }
 
-    /** Null when nothing is to be recorded. */
-    private Recorder open(Object script, Map arguments, List<String> known, String id) {
+    /** Returns null if nothing can be recorded. */
+    private Recorder createRecorder(Object script, Map arguments, List<String> known, String id) {
         try {
-            String complaint = Settings.complaint(arguments, known)
-            if (complaint != null) {
-                script.steps.echo('deploylog: ' + complaint)
+            String problem = Settings.unknownArguments(arguments, known)
+            if (problem != null) {
+                script.steps.echo('deploylog: ' + problem)
             }
             Settings settings = new Settings(script, arguments)
             String url = settings.url()
@@ -64,9 +64,9 @@ class Recorders implements Serializable {
                 return new Recorder(script, outbox(script, id, url, settings.credentialsId()), settings.fields(),
                     id == null ? failures : [])
             }
-            if (!told) {
-                told = true
-                script.steps.echo('deploylog: no DEPLOYLOG_URL is set (nor url: given), so nothing is recorded')
+            if (!missingUrlReported) {
+                missingUrlReported = true
+                script.steps.echo('deploylog: nothing is recorded: set DEPLOYLOG_URL or pass url:')
             }
         } catch (FlowInterruptedException e) {
             throw e

@@ -5,24 +5,24 @@ import groovy.json.JsonOutput
 
 import java.time.Instant
 
-/** Records as the service reads them, one JSON object a line, each with a key that makes a repeat harmless. */
+/** Builds records as JSON lines. Each has an idempotency key, so sending it again is harmless. */
 class Records {
 
-    private static final List<String> STARTING = ['start', 'started', 'starting', 'begin', 'begun', 'running', 'inprogress',
+    private static final List<String> START_STATUSES = ['start', 'started', 'starting', 'begin', 'begun', 'running', 'inprogress',
                                                   'executing', 'deploying', 'rollingout']
 
     @NonCPS
-    static List<String> lines(Map fields, String stage, List<String> words, List<Long> moments) {
+    static List<String> lines(Map fields, String stage, List<String> statuses, List<Long> moments) {
         List<String> lines = []
-        for (int i = 0; i < words.size(); i++) {
-            lines.add(line(fields, stage, words[i], moments[i]))
+        for (int i = 0; i < statuses.size(); i++) {
+            lines.add(line(fields, stage, statuses[i], moments[i]))
         }
         return lines
     }
 
     /**
-     * The record of one status word. Only its own moment is sent: with both times a finish would be complete in itself
-     * and never close its start.
+     * Sends only one time: a finish with both times would be complete by itself, and the service would not pair it with
+     * its start.
      */
     @NonCPS
     private static String line(Map fields, String stage, String status, long moment) {
@@ -33,22 +33,22 @@ class Records {
             }
         }
         record.status = status
-        String path = Limits.fit(stage, Limits.PATH)
+        String path = Limits.normalize(stage, Limits.PATH)
         if (path != null) {
             record.stage = path
         }
-        record[starts(status) ? 'started_at' : 'finished_at'] = time(moment)
+        record[startsClock(status) ? 'started_at' : 'finished_at'] = time(moment)
         record.idempotency_key = UUID.randomUUID().toString()
         return JsonOutput.toJson(record)
     }
 
-    /** A finish time beside a word that starts the clock is an error, so the service's starting words are known here. */
+    /** Must match the service's list: it rejects `finished_at` in a record whose status startsClock the clock. */
     @NonCPS
-    private static boolean starts(String status) {
-        return STARTING.contains(status.toLowerCase().replaceAll('[-_ ]', ''))
+    private static boolean startsClock(String status) {
+        return START_STATUSES.contains(status.toLowerCase().replaceAll('[-_ ]', ''))
     }
 
-    /** Not Date.format: it writes the digits and the calendar of the controller's language. */
+    /** Date.format would use the digits and calendar of the controller's locale. */
     @NonCPS
     private static String time(long moment) {
         return Instant.parse('1970-01-01T00:00:00Z').plusMillis(moment).toString()

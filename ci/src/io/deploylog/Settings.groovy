@@ -2,7 +2,7 @@ package io.deploylog
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** What a step is told by its arguments, the environment and the build, in this order. */
+/** The settings of a step: from its arguments, else the environment, else the build. */
 class Settings implements Serializable {
 
     static final List<String> KNOWN = ['component', 'version', 'environment', 'owner', 'url', 'credentialsId',
@@ -18,36 +18,36 @@ class Settings implements Serializable {
         this.arguments = arguments
     }
 
-    /** Names the arguments that mean nothing, or returns null. */
+    /** Returns a message that names the unknown arguments, or null. */
     @NonCPS
-    static String complaint(Map arguments, List<String> known) {
+    static String unknownArguments(Map arguments, List<String> known) {
         List<String> unknown = arguments.keySet().findAll { !known.contains(it.toString()) }*.toString()
-        return unknown ? 'unknown argument ' + unknown.join(', ') + '; known: ' + known.join(', ') : null
+        return unknown ? 'unknown argument ' + unknown.join(', ') + '; known arguments: ' + known.join(', ') : null
     }
 
-    /** Where the service is, without a slash at the end, or null. */
+    /** The service's base URL without `/api` and trailing slashes, or null. */
     String url() {
-        String given = Limits.fit(arguments.url ?: script.env.DEPLOYLOG_URL, Limits.LINK)
+        String given = Limits.normalize(arguments.url ?: script.env.DEPLOYLOG_URL, Limits.URL)
         return given == null ? null : given.trim().replaceAll('(/api)?/*$', '')
     }
 
     String credentialsId() {
-        return Limits.fit(arguments.credentialsId ?: script.env.DEPLOYLOG_CREDENTIALS_ID, Limits.NAME)
+        return Limits.normalize(arguments.credentialsId ?: script.env.DEPLOYLOG_CREDENTIALS_ID, Limits.NAME)
     }
 
-    /** The fields that all records of the deploy share. */
+    /** The fields common to all records of a deploy. */
     Map fields() {
         String commit = arguments.commit ?: script.env.DEPLOYLOG_COMMIT ?: script.env.GIT_COMMIT
         Object unplanned = arguments.unplanned == null ? script.env.DEPLOYLOG_UNPLANNED : arguments.unplanned
         Map fields = [
-            component: Limits.fit(arguments.component ?: script.env.DEPLOYLOG_COMPONENT, Limits.NAME) ?: job(),
-            version: Limits.fit(arguments.version ?: script.env.DEPLOYLOG_VERSION, Limits.NAME) ?: build(commit),
-            environment: Limits.fit(arguments.environment ?: script.env.DEPLOYLOG_ENVIRONMENT, Limits.NAME),
-            owner: Limits.fit(arguments.owner ?: script.env.DEPLOYLOG_OWNER, Limits.NAME) ?: starter(),
-            run: Limits.fit(script.currentBuild.externalizableId, Limits.PATH),
-            url: link(),
-            commit: commit != null && commit.length() <= Limits.COMMIT ? Limits.fit(commit, Limits.COMMIT) : null,
-            committed_at: Limits.fit(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT, Limits.NAME),
+            component: Limits.normalize(arguments.component ?: script.env.DEPLOYLOG_COMPONENT, Limits.NAME) ?: componentFromJob(),
+            version: Limits.normalize(arguments.version ?: script.env.DEPLOYLOG_VERSION, Limits.NAME) ?: versionFromBuild(commit),
+            environment: Limits.normalize(arguments.environment ?: script.env.DEPLOYLOG_ENVIRONMENT, Limits.NAME),
+            owner: Limits.normalize(arguments.owner ?: script.env.DEPLOYLOG_OWNER, Limits.NAME) ?: ownerFromBuild(),
+            run: Limits.normalize(script.currentBuild.externalizableId, Limits.PATH),
+            url: buildUrl(),
+            commit: commit != null && commit.length() <= Limits.COMMIT ? Limits.normalize(commit, Limits.COMMIT) : null,
+            committed_at: Limits.normalize(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT, Limits.NAME),
         ]
         if (unplanned != null) {
             fields.unplanned = unplanned.toString() == 'true'
@@ -55,13 +55,13 @@ class Settings implements Serializable {
         return fields
     }
 
-    private String job() {
-        return Limits.fit(withoutBranch(script.currentBuild.fullProjectName, script.env.BRANCH_NAME), Limits.NAME)
+    private String componentFromJob() {
+        return Limits.normalize(withoutBranch(script.currentBuild.fullProjectName, script.env.BRANCH_NAME), Limits.NAME)
     }
 
-    private String build(String commit) {
-        return commit ? Limits.fit(commit.length() > 12 ? commit.substring(0, 12) : commit, 12) :
-            Limits.fit(script.currentBuild.number, Limits.NAME)
+    private String versionFromBuild(String commit) {
+        return commit ? Limits.normalize(commit.length() > 12 ? commit.substring(0, 12) : commit, 12) :
+            Limits.normalize(script.currentBuild.number, Limits.NAME)
     }
 
     /** A multibranch project names its jobs after the branch, percent-encoded. */
@@ -71,12 +71,12 @@ class Settings implements Serializable {
         if (slash < 0 || !branch) {
             return job
         }
-        return branch in names(job.substring(slash + 1)) ? job.substring(0, slash) : job
+        return branch in decodings(job.substring(slash + 1)) ? job.substring(0, slash) : job
     }
 
-    /** As it stands, and decoded where it is encoded. */
+    /** The name, and its decoded form if it is validly encoded. */
     @NonCPS
-    private static List<String> names(String name) {
+    private static List<String> decodings(String name) {
         try {
             return [name, URLDecoder.decode(name.replace('+', '%2B'), 'UTF-8')]
         } catch (IllegalArgumentException ignored) {
@@ -84,17 +84,17 @@ class Settings implements Serializable {
         }
     }
 
-    private String starter() {
+    private String ownerFromBuild() {
         try {
-            String starter = starterIn(script.currentBuild.getBuildCauses('hudson.model.Cause$UserIdCause'))
-            return starter ?: causeIn(script.currentBuild.buildCauses) ?: 'jenkins'
+            String user = userIn(script.currentBuild.getBuildCauses('hudson.model.Cause$UserIdCause'))
+            return user ?: causeIn(script.currentBuild.buildCauses) ?: 'jenkins'
         } catch (Exception ignored) {
             return 'jenkins'
         }
     }
 
     @NonCPS
-    private static String starterIn(List causes) {
+    private static String userIn(List causes) {
         return causes ? text(causes[0].userId) ?: text(causes[0].userName) : null
     }
 
@@ -103,18 +103,18 @@ class Settings implements Serializable {
         return causes ? text(causes[0].shortDescription) : null
     }
 
-    /** Causes are JSON, where an unset value reads "null". */
+    /** Build causes are JSON, in which the text of an unset value is "null". */
     @NonCPS
     private static String text(Object value) {
-        return value?.toString() == 'null' ? null : Limits.fit(value, Limits.NAME)
+        return value?.toString() == 'null' ? null : Limits.normalize(value, Limits.NAME)
     }
 
-    private String link() {
+    private String buildUrl() {
         try {
-            String link = script.currentBuild.absoluteUrl
-            return link && link.length() <= Limits.LINK && link.startsWith('http') ? link : null
+            String url = script.currentBuild.absoluteUrl
+            return url && url.length() <= Limits.URL && url.startsWith('http') ? url : null
         } catch (Exception ignored) {
-            // Jenkins throws when it has not been told its own address.
+            // Jenkins throws if its root URL is not configured.
             return null
         }
     }

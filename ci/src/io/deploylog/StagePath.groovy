@@ -4,8 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
- * Where in the pipeline a stage stands. The path is handed down in the environment of the body, which parallel
- * branches do not share and which all steps of all libraries see.
+ * The path of a stage through its enclosing stages and branches. The environment of the body passes it on: all steps of
+ * all libraries can read it there, and parallel branches do not share it.
  */
 class StagePath implements Serializable {
 
@@ -17,13 +17,13 @@ class StagePath implements Serializable {
         this.script = script
     }
 
-    /** The path of a stage entered here. A branch whose stage bears its name (so it is in Declarative) is named once. */
+    /** The path of a stage entered here. In Declarative a branch contains a stage of the same name; the name is used once. */
     String of(String name) {
         String outer = script.env.DEPLOYLOG_STAGE
-        return outer && name == script.env.DEPLOYLOG_BRANCH ? outer : below(outer, name)
+        return outer && name == script.env.DEPLOYLOG_BRANCH ? outer : join(outer, name)
     }
 
-    /** The branches, each handing its name down; what else stands in the map (failFast) as it is. */
+    /** Wraps each branch so that it passes on its name. Other entries, such as failFast, stay as they are. */
     Map branches(Map given) {
         Map named = [:]
         List names = new ArrayList(given.keySet())
@@ -35,11 +35,11 @@ class StagePath implements Serializable {
     }
 
     Closure branch(String name, Closure body) {
-        return { within(inside(below(script.env.DEPLOYLOG_STAGE, name), name), body) }
+        return { runWith(variables(join(script.env.DEPLOYLOG_STAGE, name), name), body) }
     }
 
-    /** Runs the body in this environment, or where none can be made, without. */
-    Object within(List<String> environment, Closure body) {
+    /** Runs the body with the given variables. If they cannot be set, the body runs without them. */
+    Object runWith(List<String> environment, Closure body) {
         Object value = null
         boolean entered = false
         try {
@@ -51,27 +51,27 @@ class StagePath implements Serializable {
             if (entered || e instanceof FlowInterruptedException) {
                 throw e
             }
-            script.steps.echo('deploylog: the names of stages may lack those around them: ' + e)
+            script.steps.echo('deploylog: stage paths can be incomplete: ' + e)
             value = body()
         }
         return value
     }
 
     @NonCPS
-    static List<String> inside(String path, String branch) {
+    static List<String> variables(String path, String branch) {
         return [variable('DEPLOYLOG_STAGE', path), variable('DEPLOYLOG_BRANCH', branch)]
     }
 
-    /** withEnv replaces $NAME in a value, and $$ by $. */
+    /** Escapes `$`, in case withEnv expands variables in values. */
     @NonCPS
     static String variable(String name, String value) {
         return name + '=' + value.replace('$', '$$')
     }
 
-    /** Bounded, since the environment reaches every process of the build. */
+    /** Truncated, because the environment is passed to every process of the build. */
     @NonCPS
-    private static String below(String outer, String name) {
-        return Limits.fit(outer ? outer + ' / ' + name : name, Limits.PATH) ?: '(no name)'
+    private static String join(String outer, String name) {
+        return Limits.normalize(outer ? outer + ' / ' + name : name, Limits.PATH) ?: '(no name)'
     }
 
 }

@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
 
 /**
- * One POST to the service by the first way there is: the httpRequest step, a script on the node, the controller
- * itself. Returns `status` and `text`, or `error`, or `missing` when there is no way at all.
+ * Sends a POST by the first available transport: the httpRequest step, a script on the node, or the controller.
+ * Returns `status` and `text`, or `error`, or `missing` with the reason if no transport is available.
  */
 class Transport implements Serializable {
 
@@ -29,50 +29,50 @@ class Transport implements Serializable {
 
     Map post(String lines, int seconds) {
         if (credentialsId == null) {
-            return firstThere(lines, seconds)
+            return postByFirstAvailable(lines, seconds)
         }
-        Map answer = null
+        Map response = null
         try {
             script.steps.withCredentials([script.steps.string(credentialsId: credentialsId, variable: 'DEPLOYLOG_TOKEN')]) {
-                answer = masked(firstThere(lines, seconds), token())
+                response = mask(postByFirstAvailable(lines, seconds), token())
             }
         } catch (FlowInterruptedException e) {
             throw e
         } catch (Throwable e) {
-            return answer ?: [error: 'the credentials of DEPLOYLOG_CREDENTIALS_ID cannot be read: ' + e.message]
+            return response ?: [error: 'the credentials of DEPLOYLOG_CREDENTIALS_ID cannot be read: ' + e.message]
         }
-        return answer
+        return response
     }
 
-    Map firstThere(String lines, int seconds) {
-        Map answer = httpRequestMissing ? [missing: 'no httpRequest step'] : byHttpRequest(lines, seconds)
-        if (answer.missing && atNode()) {
-            answer = byNode(lines, seconds)
+    Map postByFirstAvailable(String lines, int seconds) {
+        Map response = httpRequestMissing ? [missing: 'no httpRequest step'] : byHttpRequest(lines, seconds)
+        if (response.missing && hasNode()) {
+            response = byNode(lines, seconds)
         }
-        if (answer.missing) {
-            answer = byController(url, lines, credentialsId == null ? null : token(), seconds)
+        if (response.missing) {
+            response = byController(url, lines, credentialsId == null ? null : token(), seconds)
         }
-        return answer
+        return response
     }
 
-    /** A secret text is easily stored with the end of its line. */
+    /** Trimmed, because secret texts are often stored with a trailing newline. */
     String token() {
         return script.env.DEPLOYLOG_TOKEN?.trim()
     }
 
-    /** An answer may repeat the token, and a complaint about a header does; both go to the log when Jenkins masks no more. */
+    /** Responses and errors can repeat the token. They are printed outside withCredentials, where Jenkins does not mask it. */
     @NonCPS
-    static Map masked(Map answer, String token) {
-        Map safe = answer + [:]
+    static Map mask(Map response, String token) {
+        Map safe = response + [:]
         for (String name in ['error', 'text']) {
-            if (token && answer[name] != null) {
-                safe[name] = answer[name].toString().replace(token, '****')
+            if (token && response[name] != null) {
+                safe[name] = response[name].toString().replace(token, '****')
             }
         }
         return safe
     }
 
-    boolean atNode() {
+    boolean hasNode() {
         return script.env.NODE_NAME || script.env.WORKSPACE
     }
 
@@ -82,13 +82,13 @@ class Transport implements Serializable {
             headers.add([name: 'Authorization', value: 'Bearer ' + token(), maskValue: true])
         }
         try {
-            Object response = script.steps.httpRequest(url: url, httpMode: 'POST', customHeaders: headers, requestBody: lines,
+            Object reply = script.steps.httpRequest(url: url, httpMode: 'POST', customHeaders: headers, requestBody: lines,
                 timeout: seconds, validResponseCodes: '100:599', quiet: true)
-            return [status: response.status, text: response.content]
+            return [status: reply.status, text: reply.content]
         } catch (FlowInterruptedException e) {
             throw e
         } catch (Throwable e) {
-            if (absent(e, 'httpRequest')) {
+            if (isMissingStep(e, 'httpRequest')) {
                 httpRequestMissing = true
                 return [missing: 'no httpRequest step']
             }
@@ -101,45 +101,45 @@ class Transport implements Serializable {
         String step = 'sh'
         try {
             if (script.steps.isUnix()) {
-                return NodeScript.answer(script.steps.sh(label: 'deploylog', returnStdout: true, encoding: 'UTF-8',
+                return NodeScript.parse(script.steps.sh(label: 'deploylog', returnStdout: true, encoding: 'UTF-8',
                     script: NodeScript.curl(url, lines, seconds, token)))
             }
             step = 'powershell'
-            return NodeScript.answer(script.steps.powershell(label: 'deploylog', returnStdout: true, encoding: 'UTF-8',
+            return NodeScript.parse(script.steps.powershell(label: 'deploylog', returnStdout: true, encoding: 'UTF-8',
                 script: NodeScript.powershell(url, lines, seconds, token)))
         } catch (FlowInterruptedException e) {
             throw e
         } catch (Throwable e) {
-            // A node may be named in the environment without being at hand.
-            return absent(e, step) || absent(e, 'isUnix') || e.class.simpleName == 'MissingContextVariableException' ?
+            // The environment can name a node that is no longer available.
+            return isMissingStep(e, step) || isMissingStep(e, 'isUnix') || e.class.simpleName == 'MissingContextVariableException' ?
                 [missing: 'no ' + step + ' step'] : [error: e.toString()]
         }
     }
 
-    /** An unknown step is an Error in Jenkins. */
+    /** Jenkins throws an Error, not an Exception, for an unknown step. */
     @NonCPS
-    static boolean absent(Throwable e, String step) {
+    static boolean isMissingStep(Throwable e, String step) {
         return (e instanceof NoSuchMethodError || e instanceof MissingMethodException) && e.message?.contains("'" + step + "'")
     }
 
     /**
-     * Holds up all branches of the build, so its time is bounded as a whole, name look-up included. A library that is
-     * not trusted is refused here.
+     * Blocks all branches of the build, so the timeout covers the whole exchange, including name resolution. In an
+     * untrusted library Jenkins denies the connection.
      */
     @NonCPS
     static Map byController(String url, String lines, String token, int seconds) {
         HttpURLConnection connection = null
         try {
             connection = (HttpURLConnection) new URL(url).openConnection()
-            FutureTask<Map> exchange = new FutureTask<Map>({ -> talk(connection, lines, token, seconds) })
-            Thread thread = new Thread(exchange, 'deploylog')
+            FutureTask<Map> task = new FutureTask<Map>({ -> exchange(connection, lines, token, seconds) })
+            Thread thread = new Thread(task, 'deploylog')
             thread.daemon = true
             thread.start()
-            return exchange.get(seconds, TimeUnit.SECONDS)
+            return task.get(seconds, TimeUnit.SECONDS)
         } catch (SecurityException ignored) {
-            return [missing: 'no httpRequest step, no node at hand, and a library that is not trusted may open no connection']
+            return [missing: 'no httpRequest step, no node, and an untrusted library cannot open connections']
         } catch (TimeoutException ignored) {
-            return [error: 'no answer within ' + seconds + ' s']
+            return [error: 'no response within ' + seconds + ' s']
         } catch (Exception e) {
             return [error: (e.cause ?: e).toString()]
         } finally {
@@ -148,7 +148,7 @@ class Transport implements Serializable {
     }
 
     @NonCPS
-    static Map talk(HttpURLConnection connection, String lines, String token, int seconds) {
+    static Map exchange(HttpURLConnection connection, String lines, String token, int seconds) {
         connection.requestMethod = 'POST'
         connection.doOutput = true
         connection.connectTimeout = Math.min(CONNECT_MILLIS, seconds * 1000)

@@ -1,4 +1,4 @@
 package com.cloudbees.groovy.cps
 
-/** Stands in for Jenkins' mark of a method that runs as plain Groovy. */
+/** Replaces the annotation of Jenkins for methods that run as plain Groovy. */
 @interface NonCPS { }

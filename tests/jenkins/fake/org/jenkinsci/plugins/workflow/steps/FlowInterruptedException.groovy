@@ -1,11 +1,11 @@
 package org.jenkinsci.plugins.workflow.steps
 
-/** Stands in for what Jenkins throws into a step that is aborted or timed out. */
+/** Replaces the exception that Jenkins throws into an aborted or timed-out step. */
 class FlowInterruptedException extends InterruptedException {
 
     private static final long serialVersionUID = 1L
 
-    /** In the sandbox neither causes nor result may be read. */
+    /** The sandbox denies access to causes and result. */
     private static final ThreadLocal<Boolean> SANDBOXED = new InheritableThreadLocal<Boolean>()
 
     private final List<Serializable> why

@@ -1,6 +1,6 @@
 package org.jenkinsci.plugins.workflow.steps
 
-/** Stands in for what Jenkins throws from a step that needs a node and has none. */
+/** Replaces the exception that Jenkins throws from a step that needs a node and has none. */
 class MissingContextVariableException extends Exception {
 
     private static final long serialVersionUID = 1L

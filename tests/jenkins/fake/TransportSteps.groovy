@@ -5,8 +5,8 @@ import java.time.Duration
 
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** The steps by which a record can leave a fake build. */
-class Web {
+/** The fake steps that can deliver records. */
+class TransportSteps {
 
     private static final Set<String> HTTP_ARGUMENTS = ['url', 'httpMode', 'customHeaders', 'requestBody', 'timeout',
                                                        'validResponseCodes', 'quiet', 'contentType', 'consoleLogResponseBody']
@@ -14,7 +14,7 @@ class Web {
     private final Build build
     private int attempts = 0
 
-    Web(Build build) {
+    TransportSteps(Build build) {
         this.build = build
     }
 
@@ -23,8 +23,8 @@ class Web {
         if (unknown) {
             throw new IllegalArgumentException('WARNING: Unknown parameter(s) found for class type HttpRequestStep: ' + unknown)
         }
-        interruptible()
-        Map answer = build.clock.outside {
+        countAttempt()
+        Map response = build.clock.blocking {
             try {
                 post(args.url, args.requestBody, args.timeout, args.customHeaders.collectEntries { [it.name, it.value] })
             } catch (IOException e) {
@@ -35,15 +35,15 @@ class Web {
             }
         }
         List<Integer> valid = (args.validResponseCodes ?: '100:399').split(':')*.toInteger()
-        if (answer.status < valid[0] || answer.status > valid[1]) {
-            throw new IOException('Fail: Status code ' + answer.status + ' is not in the accepted range: ' + args.validResponseCodes)
+        if (response.status < valid[0] || response.status > valid[1]) {
+            throw new IOException('Fail: Status code ' + response.status + ' is not in the accepted range: ' + args.validResponseCodes)
         }
-        return answer
+        return response
     }
 
-    /** Runs the script as a real agent does: traced, unless its first line names an interpreter. */
+    /** Runs the script as a real agent does: with tracing, unless its first line names an interpreter. */
     Object sh(Map args) {
-        interruptible()
+        countAttempt()
         File script = File.createTempFile('script', '.sh')
         try {
             script.setText(args.script, 'UTF-8')
@@ -51,13 +51,13 @@ class Web {
             List<String> command = args.script.startsWith('#!') ? [script.path] : ['sh', '-xe', script.path]
             ProcessBuilder builder = new ProcessBuilder(command).directory(build.workspace)
             builder.environment().putAll(environment())
-            return build.clock.outside { finished(builder.start(), args) }
+            return build.clock.blocking { outputOf(builder.start(), args) }
         } finally {
             script.delete()
         }
     }
 
-    private Object finished(Process process, Map args) {
+    private Object outputOf(Process process, Map args) {
         process.outputStream.close()
         StringBuilder out = new StringBuilder()
         StringBuilder err = new StringBuilder()
@@ -74,9 +74,9 @@ class Web {
         return args.returnStdout ? out.toString() : null
     }
 
-    /** There is no Windows here: does what the script says, if it reads as expected. */
+    /** Performs the request of a PowerShell script without PowerShell, by parsing the expected script. */
     Object powershell(Map args) {
-        interruptible()
+        countAttempt()
         String script = args.script
         String url = (script =~ /PostAsync\('([^']*)',/)[0][1]
         String lines = (script =~ /(?s)@'\n(.*)\n'@/)[0][1]
@@ -85,11 +85,11 @@ class Web {
         if (script.contains("\$client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN.Trim())")) {
             headers.Authorization = 'Bearer ' + environment().DEPLOYLOG_TOKEN.trim()
         }
-        return build.clock.outside {
+        return build.clock.blocking {
             try {
-                Map answer = post(url, lines, seconds, headers)
-                // Long lines come back broken.
-                answer.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + answer.status + ' 0 0\r\n'
+                Map response = post(url, lines, seconds, headers)
+                // PowerShell wraps long lines.
+                response.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + response.status + ' 0 0\r\n'
             } catch (IOException e) {
                 'Unable to connect to the remote server: ' + e.message + '\r\n000 0 1\r\n'
             }
@@ -100,7 +100,7 @@ class Web {
         return Branch.current().environment.inject(new HashMap(build.environment)) { all, more -> all + more }
     }
 
-    private void interruptible() {
+    private void countAttempt() {
         attempts++
         if (attempts in build.abortDuring) {
             throw new FlowInterruptedException(new Causes.UserInterruption())

@@ -2,20 +2,23 @@ import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse
 
-/** Answers as a test wants it to: wrongly, or by passing a request on to the real service. */
-class WrongServer {
+/** An HTTP server whose responses a test defines, for example errors or forwarded responses of the real service. */
+class FakeServer {
 
-    /** Given a request (headers, body), returns the answer: status and body; null never answers; text is sent raw; a closure writes it. */
-    volatile Closure answer
+    /**
+     * Receives a request (a map of headers and body). Returns a map of status and body, text to send unchanged, a closure
+     * that writes to the stream until it returns false, or null to never respond.
+     */
+    volatile Closure handler
     final List<Map> requests = [].asSynchronized()
-    /** For how long each connection was held, by the time the client was done with it. */
+    /** How long each connection was open, in milliseconds. */
     final List<Long> heldMillis = [].asSynchronized()
     private final ServerSocket socket = new ServerSocket(0, 50, InetAddress.loopbackAddress)
     private final List<Socket> open = [].asSynchronized()
     private final List<Thread> serving = [].asSynchronized()
 
-    WrongServer(Closure answer) {
-        this.answer = answer
+    FakeServer(Closure handler) {
+        this.handler = handler
         Thread.startDaemon {
             while (!socket.closed) {
                 try {
@@ -43,7 +46,7 @@ class WrongServer {
         serving*.join()
     }
 
-    static Map passOn(Service service, Map request) {
+    static Map forward(Service service, Map request) {
         HttpRequest.Builder builder = HttpRequest.newBuilder(new URI(service.url + '/api/'))
             .POST(HttpRequest.BodyPublishers.ofString(request.body)).header('Content-Type', request.headers['content-type'])
         HttpResponse<String> response = HttpClient.newHttpClient().send(builder.build(), HttpResponse.BodyHandlers.ofString())
@@ -56,14 +59,14 @@ class WrongServer {
             return
         }
         requests.add(request)
-        Object given = answer.call(request)
-        if (given == null) {
+        Object response = handler.call(request)
+        if (response == null) {
             untilClosed { client.inputStream.read() >= 0 }
-        } else if (given instanceof Closure) {
-            untilClosed { given.call(client.outputStream) }
+        } else if (response instanceof Closure) {
+            untilClosed { response.call(client.outputStream) }
         } else {
-            String raw = given instanceof Map ? "HTTP/1.1 ${given.status} X\r\nContent-Type: application/json\r\nConnection: close\r\n" +
-                "Content-Length: ${given.body.bytes.length}\r\n\r\n${given.body}" : given.toString()
+            String raw = response instanceof Map ? "HTTP/1.1 ${response.status} X\r\nContent-Type: application/json\r\nConnection: close\r\n" +
+                "Content-Length: ${response.body.bytes.length}\r\n\r\n${response.body}" : response.toString()
             client.outputStream.write(raw.bytes)
             client.close()
         }

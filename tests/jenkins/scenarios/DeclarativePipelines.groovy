@@ -1,10 +1,10 @@
-/** Declarative pipelines, recorded unchanged by the every-stage library. */
-class DeclarativeShaped {
+/** Unmodified Declarative pipelines that the every-stage library records. */
+class DeclarativePipelines {
 
     static void define(Suite suite) {
-        suite.test('declarative: stages in a row, nested, parallel and in a matrix; the synthetic ones are left out') {
+        suite.test('declarative: sequential, nested, parallel and matrix stages are recorded, synthetic stages are not') {
             Build build = build(suite)
-            Suite.sameInAnyOrder(lines(suite, build, [agent: 'any', post: { }, stages: [
+            Suite.expectInAnyOrder(lines(suite, build, [agent: 'any', post: { }, stages: [
                 [name: 'Build', steps: { sh 'sleep 30' }],
                 [name: 'Test', parallel: [
                     [name: 'unit', steps: { sh 'sleep 5' }],
@@ -23,9 +23,9 @@ class DeclarativeShaped {
                   "Matrix / Matrix - OS = 'mac' / Check succeeded 3", "Matrix / Matrix - OS = 'mac' succeeded 3",
                   'Matrix succeeded 3'], build)
         }
-        suite.test('declarative: after a failure later stages are skipped, their parents failed, no start is invented') {
+        suite.test('declarative: after a failure later stages are skipped without a start, and parents fail') {
             Build build = build(suite)
-            Suite.sameInAnyOrder(lines(suite, build, [agent: 'any', post: { }, stages: [
+            Suite.expectInAnyOrder(lines(suite, build, [agent: 'any', post: { }, stages: [
                 [name: 'Outer', stages: [
                     [name: 'Good', steps: { sh 'sleep 1' }],
                     [name: 'Bad', steps: { sh 'sleep 2'; error 'x' }],
@@ -35,10 +35,10 @@ class DeclarativeShaped {
                 [name: 'Last', steps: { }],
             ]]), ['Outer started', 'Outer / Good started', 'Outer / Good succeeded 1', 'Outer / Bad started', 'Outer / Bad failed 2',
                   'Outer / Rest skipped', 'Outer failed 3', 'Later / a skipped', 'Later / b skipped', 'Later skipped', 'Last skipped'])
-            Suite.same(suite.service.records(build.run).count { it.phase == 'skipped' }, 5)
+            Suite.expect(suite.service.records(build.run).count { it.phase == 'skipped' }, 5)
         }
-        suite.test('declarative: failures in two branches, and stages that still run after them') {
-            Suite.sameInAnyOrder(lines(suite, build(suite), [agent: 'any', stages: [
+        suite.test('declarative: after failures in two branches other stages still run') {
+            Suite.expectInAnyOrder(lines(suite, build(suite), [agent: 'any', stages: [
                 [name: 'Both', parallel: [
                     [name: 'x', stages: [[name: 'fails', steps: { sh 'sleep 1'; error '1' }], [name: 'rest', steps: { }]]],
                     [name: 'y', stages: [[name: 'fails', steps: { sh 'sleep 2'; error '2' }], [name: 'rest', steps: { }]]],
@@ -50,10 +50,10 @@ class DeclarativeShaped {
                   'Both / z / slow succeeded 3', 'Both / z / more started', 'Both / z / more succeeded 4', 'Both / z succeeded 7',
                   'Both failed 7'])
         }
-        suite.test('declarative: failFast, retry, timeout and input') {
+        suite.test('declarative: failFast, retry, timeout and input are recorded') {
             Build build = build(suite)
             int attempt = 0
-            Suite.sameInAnyOrder(lines(suite, build, [agent: 'none', stages: [
+            Suite.expectInAnyOrder(lines(suite, build, [agent: 'none', stages: [
                 [name: 'Flaky', agent: 'any', retry: 2, steps: { sh 'sleep 4'; if (attempt++ == 0) { error 'once' } }],
                 [name: 'Approve', input: 'Go on?', agent: 'any', steps: { sh 'sleep 1' }],
                 [name: 'Both', failFast: true, parallel: [
@@ -64,15 +64,15 @@ class DeclarativeShaped {
             ]]), ['Flaky started', 'Flaky succeeded 8', 'Approve started', 'Approve succeeded 21', 'Both started', 'Both / x started',
                   'Both / y started', 'Both / x timeout 5', 'Both / y aborted 5', 'Both timeout 5', 'Never skipped'], build)
         }
-        suite.test('declarative: an abort') {
+        suite.test('declarative: an abort is recorded') {
             Build build = build(suite)
-            Suite.same(lines(suite, build, [agent: 'any', stages: [
+            Suite.expect(lines(suite, build, [agent: 'any', stages: [
                 [name: 'Deploy', steps: { build.clock.at(build.clock.now() + 3000) { build.abort() }; sh 'sleep 60' }],
                 [name: 'Later', steps: { }],
             ]]), ['Deploy started', 'Deploy aborted 3', 'Later skipped'])
         }
-        suite.test('declarative: unstable, catchError and warnError inside steps') {
-            Suite.same(lines(suite, build(suite), [agent: 'any', stages: [
+        suite.test('declarative: unstable, catchError and warnError in steps set the status') {
+            Suite.expect(lines(suite, build(suite), [agent: 'any', stages: [
                 [name: 'Unstable', steps: { unstable 'hm' }],
                 [name: 'Warned', steps: { warnError('careful') { error 'x' } }],
                 [name: 'Caught', steps: { catchError { error 'x' } }],
@@ -80,29 +80,29 @@ class DeclarativeShaped {
             ]]), ['Unstable started', 'Unstable unstable 0', 'Warned started', 'Warned succeeded 0', 'Caught started', 'Caught failed 0',
                   'Fine started', 'Fine succeeded 1'])
         }
-        suite.test('declarative: a stage that its "when" leaves out looks like one that ran: as documented') {
-            Suite.same(lines(suite, build(suite), [agent: 'any', stages: [[name: 'Optional', when: false, steps: { sh 'sleep 9' }]]]),
+        suite.test('declarative: a stage skipped by "when" is recorded as succeeded, as documented') {
+            Suite.expect(lines(suite, build(suite), [agent: 'any', stages: [[name: 'Optional', when: false, steps: { sh 'sleep 9' }]]]),
                 ['Optional started', 'Optional succeeded 0'])
         }
-        suite.test('declarative: recordDeploy in the steps of a recorded stage, settings from the environment block') {
+        suite.test('declarative: recordDeploy works in the steps of a recorded stage, with settings from the environment block') {
             Build build = build(suite)
-            Suite.same(lines(suite, build, [agent: 'any', environment: [DEPLOYLOG_COMPONENT: 'shop', DEPLOYLOG_OWNER: 'mreyes'], stages: [
+            Suite.expect(lines(suite, build, [agent: 'any', environment: [DEPLOYLOG_COMPONENT: 'shop', DEPLOYLOG_OWNER: 'mreyes'], stages: [
                 [name: 'Deploy', steps: { recordDeploy(environment: 'production') { stage('eu') { sh 'sleep 4' } } }],
             ]]), ['Deploy started', 'deploy started', 'Deploy / eu started', 'Deploy / eu succeeded 4', 'deploy deployed 4',
                   'Deploy succeeded 4'], build)
             List<Map> records = suite.service.records(build.run)
-            Suite.same(records*.owner.unique(), ['mreyes'])
-            Suite.same(records*.component.unique(), ['shop'])
-            Suite.same(records*.environment, [null] + ['production'] * 4 + [null])
+            Suite.expect(records*.owner.unique(), ['mreyes'])
+            Suite.expect(records*.component.unique(), ['shop'])
+            Suite.expect(records*.environment, [null] + ['production'] * 4 + [null])
         }
-        suite.test('declarative: recordStage in steps, without the every-stage library') {
+        suite.test('declarative: recordStage works in steps without the every-stage library') {
             Build build = suite.build()
-            Suite.same(lines(suite, build, [agent: 'any', stages: [
+            Suite.expect(lines(suite, build, [agent: 'any', stages: [
                 [name: 'Deploy', steps: { recordStage('Copy') { sh 'sleep 4' } }],
             ]]), ['Copy started', 'Copy succeeded 4'])
         }
-        suite.test('every stage of a scripted pipeline, methods and closures included') {
-            Suite.sameInAnyOrder(suite.lines(build(suite), '''
+        suite.test('the every-stage library records stages of a scripted pipeline, including those in methods and closures') {
+            Suite.expectInAnyOrder(suite.lines(build(suite), '''
                 def body = { stage('In a closure') { sleep time: 1 } }
                 def method() { stage('In a method') { sleep time: 2 } }
                 node {
@@ -114,8 +114,8 @@ class DeclarativeShaped {
                         'Outer / In a method succeeded 2', 'Outer succeeded 3', 'a / Test started', 'b / Test started',
                         'a / Test succeeded 3', 'b / Test succeeded 4', 'Map started', 'Map succeeded 0'])
         }
-        suite.test('every stage and recordDeploy together record each stage once') {
-            Suite.same(suite.lines(build(suite), '''
+        suite.test('recordDeploy and the every-stage library together record each stage once') {
+            Suite.expect(suite.lines(build(suite), '''
                 def method() { stage('In a method') { sleep time: 2 } }
                 recordDeploy(component: 'shop') { stage('Direct') { method() } }'''),
                 ['deploy started', 'Direct started', 'Direct / In a method started', 'Direct / In a method succeeded 2',

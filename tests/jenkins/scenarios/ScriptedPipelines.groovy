@@ -1,23 +1,25 @@
-/** Scripted pipelines: which records a build leaves, in which order, with which words and durations. */
-class Scripted {
+/** Scripted pipelines: the records of a build, with their order, statuses and durations. */
+class ScriptedPipelines {
 
     static void define(Suite suite) {
-        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
-            suite.test('scripted: a downstream build that fails, where that can be told') {
-            String jenkinsfile = """
-                recordDeploy(component: 'shop') {
-                    for (end in ['SUCCESS', 'UNSTABLE', 'FAILURE', 'ABORTED']) {
-                        try { recordStage(end) { build(job: end) } } catch (ignored) { }
-                    }
-                }"""
-            List<String> trusted = suite.lines(suite.build(), jenkinsfile).findAll { !it.contains('started') && !it.contains('deploy') }
-            Suite.same(trusted*.replaceAll(/ \d+$/, ''), ['SUCCESS succeeded', 'UNSTABLE unstable', 'FAILURE failed', 'ABORTED aborted'])
-            List<String> sandboxed = suite.lines(suite.build(sandboxed: true), jenkinsfile).findAll { it.contains('aborted') }
-            Suite.same(sandboxed*.replaceAll(/ \d+$/, ''), ['UNSTABLE aborted', 'FAILURE aborted', 'ABORTED aborted'])
+        [SUCCESS: ['succeeded', 'succeeded'], UNSTABLE: ['unstable', 'aborted'], FAILURE: ['failed', 'aborted'],
+         ABORTED: ['aborted', 'aborted']].each { result, statuses ->
+            suite.test("scripted: the result ${result} of a downstream build sets the status if the sandbox does not hide it") {
+                [false, true].eachWithIndex { sandboxed, i ->
+                    List<String> lines = suite.lines(suite.build(sandboxed: sandboxed), """
+                        node {
+                            recordDeploy(component: 'shop') {
+                                try { recordStage('Downstream') { build(job: '${result}') } } catch (ignored) { }
+                            }
+                        }""")
+                    Suite.expect(lines, ['deploy started', 'Downstream started', "Downstream ${statuses[i]} 0".toString(), 'deploy deployed 0'])
+                }
+            }
         }
-        suite.test("scripted: stages in a row and nested, by ${transport}") {
+        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
+            suite.test("scripted: sequential and nested stages are recorded, by ${transport}") {
                 Build build = suite.build(transport: transport)
-                Suite.same(suite.lines(build, '''
+                Suite.expect(suite.lines(build, '''
                     node {
                         recordDeploy(component: 'shop', version: '2.1', environment: 'production') {
                             stage('Build') { sh 'sleep 30' }
@@ -28,12 +30,12 @@ class Scripted {
                         }
                     }'''), ['deploy started', 'Build started', 'Build succeeded 30', 'Deploy started', 'Deploy / eu-west started',
                             'Deploy / eu-west succeeded 5', 'Deploy succeeded 6', 'deploy deployed 36'], build)
-                Suite.same(build.calls.httpRequest, transport == 'httpRequest' ? 8 : null)
-                Suite.same(build.calls.powershell, transport == 'powershell' ? 8 : null)
+                Suite.expect(build.calls.httpRequest, transport == 'httpRequest' ? 8 : null)
+                Suite.expect(build.calls.powershell, transport == 'powershell' ? 8 : null)
             }
         }
-        suite.test('scripted: equal names in parallel branches stay apart') {
-            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+        suite.test('scripted: equal stage names in parallel branches stay distinct') {
+            Suite.expectInAnyOrder(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     stage('Deploy') {
                         parallel(
@@ -45,8 +47,8 @@ class Scripted {
                         'Deploy / asia started', 'Deploy / asia succeeded 5', 'Deploy / eu / Test succeeded 10',
                         'Deploy / us / Test succeeded 20', 'Deploy succeeded 20', 'deploy deployed 20'])
         }
-        suite.test('scripted: loops and a matrix made of them') {
-            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+        suite.test('scripted: stages in loops and in a matrix of branches are recorded') {
+            Suite.expectInAnyOrder(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     ['a', 'b'].each { name -> stage(name) { sleep time: 1 } }
                     for (int i = 0; i < 2; i++) { stage("round ${i}") { sleep time: 2 } }
@@ -64,8 +66,8 @@ class Scripted {
                         'linux pg15 / Test succeeded 3', 'linux pg17 / Test succeeded 3', 'mac pg15 / Test succeeded 3',
                         'mac pg17 / Test succeeded 3', 'deploy deployed 9'])
         }
-        suite.test('scripted: each attempt of a retried stage is measured from its own start') {
-            Suite.same(suite.lines(suite.build(), '''
+        suite.test('scripted: each attempt of a retried stage has its own duration') {
+            Suite.expect(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     int attempt = 0
                     retry(3) {
@@ -78,31 +80,31 @@ class Scripted {
                 }'''), ['deploy started', 'Flaky started', 'Flaky failed 10', 'Flaky started', 'Flaky failed 20', 'Flaky started',
                         'Flaky succeeded 30', 'deploy deployed 60'])
         }
-        suite.test('scripted: a timeout is told from an abort') {
+        suite.test('scripted: a timeout is distinguished from an abort') {
             Build build = suite.build()
-            Suite.same(suite.lines(build, '''
+            Suite.expect(suite.lines(build, '''
                 recordDeploy(component: 'shop') {
                     catchError { stage('Inside') { timeout(time: 10) { sleep time: 60 } } }
                     timeout(time: 5) { stage('Around') { sleep time: 60 } }
                 }'''), ['deploy started', 'Inside started', 'Inside timeout 10', 'Around started', 'Around timeout 5', 'deploy timeout 15'])
-            Suite.same(suite.service.records(build.run).phase, ['started', 'started', 'failed', 'started', 'failed', 'failed'])
+            Suite.expect(suite.service.records(build.run).phase, ['started', 'started', 'failed', 'started', 'failed', 'failed'])
         }
-        suite.test('scripted: where the sandbox hides the cause, a timeout is an abort') {
-            Suite.same(suite.lines(suite.build(sandboxed: true), '''
+        suite.test('scripted: in the sandbox, a timeout is recorded as an abort') {
+            Suite.expect(suite.lines(suite.build(sandboxed: true), '''
                 recordDeploy(component: 'shop') { timeout(time: 5) { stage('Slow') { sleep time: 60 } } }'''),
                 ['deploy started', 'Slow started', 'Slow aborted 5', 'deploy aborted 5'])
         }
-        suite.test('scripted: input, given and rejected') {
-            Suite.same(suite.lines(suite.build(), '''
+        suite.test('scripted: approved and rejected input is recorded') {
+            Suite.expect(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     stage('Approve') { input(message: 'Go on?') }
                     stage('Approve again') { input(message: 'Go on, Nobody?') }
                 }'''), ['deploy started', 'Approve started', 'Approve succeeded 20', 'Approve again started',
                         'Approve again aborted 20', 'deploy aborted 40'])
         }
-        suite.test('scripted: catchError, warnError, unstable, error') {
+        suite.test('scripted: catchError, warnError, unstable and error set the status') {
             Build build = suite.build()
-            Suite.same(suite.lines(build, '''
+            Suite.expect(suite.lines(build, '''
                 recordDeploy(component: 'shop') {
                     stage('Unstable') { unstable('hm') }
                     stage('Fine') { sleep time: 1 }
@@ -113,17 +115,17 @@ class Scripted {
                 }'''), ['deploy started', 'Unstable started', 'Unstable unstable 0', 'Fine started', 'Fine succeeded 1',
                         'Caught started', 'Caught failed 0', 'Warned started', 'Warned failed 0', 'Failed started', 'Failed failed 2',
                         'After started', 'After succeeded 3', 'deploy failed 6'], build)
-            Suite.same(build.result, 'FAILURE')
+            Suite.expect(build.result, 'FAILURE')
         }
-        suite.test('scripted: warnError around the deploy and an unstable deploy') {
-            Suite.same(suite.lines(suite.build(), '''
+        suite.test('scripted: warnError in a stage makes it unstable, warnError around a deploy does not') {
+            Suite.expect(suite.lines(suite.build(), '''
                 recordDeploy(component: 'a') { stage('Warned') { warnError('careful') { error 'x' } } }
                 warnError('careful') { recordDeploy(component: 'b') { error 'x' } }'''),
                 ['deploy started', 'Warned started', 'Warned unstable 0', 'deploy unstable 0', 'deploy started', 'deploy failed 0'])
         }
-        suite.test('scripted: an abort reaches every stage that is open') {
+        suite.test('scripted: an abort is recorded for every open stage') {
             Build build = suite.build()
-            Suite.sameInAnyOrder(suite.lines(build, '''
+            Suite.expectInAnyOrder(suite.lines(build, '''
                 build.clock.at(build.clock.now() + 7000) { build.abort() }
                 recordDeploy(component: 'shop') {
                     stage('Deploy') { parallel(eu: { stage('Copy') { sleep time: 60 } }, us: { stage('Copy') { sleep time: 70 } }) }
@@ -131,7 +133,7 @@ class Scripted {
                         'Deploy / eu / Copy aborted 7', 'Deploy / us / Copy aborted 7', 'Deploy aborted 7', 'deploy aborted 7'], build)
         }
         suite.test('scripted: failFast aborts the other branches') {
-            Suite.sameInAnyOrder(suite.lines(suite.build(), '''
+            Suite.expectInAnyOrder(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     parallel(
                         bad: { stage('Bad') { sleep time: 3; error 'x' } },
@@ -140,9 +142,9 @@ class Scripted {
                 }'''), ['deploy started', 'bad / Bad started', 'good / Good started', 'bad / Bad failed 3', 'good / Good aborted 3',
                         'deploy failed 3'])
         }
-        suite.test('scripted: stages with and without a node, and a node that is lost') {
+        suite.test('scripted: stages are recorded with a node, without one and after it is lost') {
             Build build = suite.build(transport: 'curl')
-            Suite.same(suite.lines(build, '''
+            Suite.expect(suite.lines(build, '''
                 recordDeploy(component: 'shop') {
                     stage('Outside') { sleep time: 1 }
                     node { stage('At a node') { sh 'sleep 2' } }
@@ -150,9 +152,9 @@ class Scripted {
                 }'''), ['deploy started', 'Outside started', 'Outside succeeded 1', 'At a node started', 'At a node succeeded 2',
                         'Lost started', 'Lost succeeded 3', 'deploy deployed 6'])
         }
-        suite.test('scripted: the value and the very exception of a body come out, and its variables stay its own') {
+        suite.test('scripted: a body returns its value, throws its own exception and can set its variables') {
             Build build = suite.build()
-            Suite.same(build.run('''
+            Suite.expect(build.run('''
                 count = 1
                 helper = { it * 2 }
                 def thrown = new IllegalStateException('mine')
@@ -166,15 +168,15 @@ class Scripted {
                     assert e.is(thrown)
                 }'''), null)
         }
-        suite.test('scripted: recordStage works in methods and beside recordDeploy, and takes settings of its own') {
-            Suite.same(suite.lines(suite.build(), '''
+        suite.test('scripted: recordStage works in methods and outside recordDeploy, and accepts its own settings') {
+            Suite.expect(suite.lines(suite.build(), '''
                 def copy(where) { recordStage("Copy ${where}", owner: 'mreyes') { sleep time: 2 } }
                 recordStage('Before', component: 'shop') { sleep time: 1 }
                 recordDeploy(component: 'shop') { stage('Deploy') { copy('eu') } }'''),
                 ['Before started', 'Before succeeded 1', 'deploy started', 'Deploy started', 'Deploy / Copy eu started',
                  'Deploy / Copy eu succeeded 2', 'Deploy succeeded 2', 'deploy deployed 2'])
         }
-        suite.test('scripted: recordStatus says one thing of the deploy, with the time that its word takes') {
+        suite.test('scripted: recordStatus sends one record, with the start or finish time that its status needs') {
             Build build = suite.build()
             build.run('''
                 recordDeploy(component: 'shop', version: '3', environment: 'production') {
@@ -186,25 +188,25 @@ class Scripted {
                 recordStatus(status: 'pending', component: 'shop', stage: 'Approval')
                 recordStatus(component: 'shop')''')
             List<Map> records = suite.service.records(build.run)
-            Suite.same(Service.lines(records), ['deploy started', 'deploy rolled_back', 'deploy deployed 0', 'deploy Rolling-Out',
+            Suite.expect(Service.lines(records), ['deploy started', 'deploy rolled_back', 'deploy deployed 0', 'deploy Rolling-Out',
                                                 'deploy live 9', 'Approval pending'], build)
-            Suite.same(records[1].subMap(['component', 'version', 'environment', 'phase']).values().toList(),
+            Suite.expect(records[1].subMap(['component', 'version', 'environment', 'phase']).values().toList(),
                 ['shop', '3', 'production', 'noted'])
-            Suite.yes(build.text.contains('recordStatus without status'), build.text)
+            Suite.check(build.text.contains('recordStatus needs a status'), build.text)
         }
-        suite.test('scripted: parallel deploys are told apart') {
+        suite.test('scripted: parallel deploys have separate records') {
             Build build = suite.build()
             build.run('''
                 parallel(['eu', 'us'].collectEntries { where -> [where, {
                     recordDeploy(component: 'shop', environment: where) { stage('Copy') { sleep time: where == 'eu' ? 5 : 9 } }
                 }] })''')
             List<Map> records = suite.service.records(build.run)
-            Suite.same(Service.lines(records.findAll { it.environment == 'eu' }),
+            Suite.expect(Service.lines(records.findAll { it.environment == 'eu' }),
                 ['deploy started', 'Copy started', 'Copy succeeded 5', 'deploy deployed 5'])
-            Suite.same(Service.lines(records.findAll { it.environment == 'us' }),
+            Suite.expect(Service.lines(records.findAll { it.environment == 'us' }),
                 ['deploy started', 'Copy started', 'Copy succeeded 9', 'deploy deployed 9'])
         }
-        suite.test('scripted: a deploy inside a deploy has records of its own') {
+        suite.test('scripted: a deploy inside a deploy has its own records') {
             Build build = suite.build()
             build.run('''
                 recordDeploy(component: 'all', environment: 'production') {
@@ -214,14 +216,14 @@ class Scripted {
                     }
                 }''')
             List<Map> records = suite.service.records(build.run)
-            Suite.same(Service.lines(records.findAll { it.component == 'part' }),
+            Suite.expect(Service.lines(records.findAll { it.component == 'part' }),
                 ['deploy started', 'Parts / Copy started', 'Parts / Copy succeeded 3', 'deploy deployed 3'], build)
-            Suite.same(Service.lines(records.findAll { it.component == 'all' }), ['deploy started', 'Parts started', 'Parts / Check started',
+            Suite.expect(Service.lines(records.findAll { it.component == 'all' }), ['deploy started', 'Parts started', 'Parts / Check started',
                 'Parts / Check succeeded 1', 'Parts succeeded 4', 'deploy deployed 4'], build)
-            Suite.same(records*.environment.unique(), ['production'])
+            Suite.expect(records*.environment.unique(), ['production'])
         }
-        suite.test('scripted: an old stage without a body and the map form') {
-            Suite.same(suite.lines(suite.build(), '''
+        suite.test('scripted: a stage without a body is ignored, and the map form is recorded') {
+            Suite.expect(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {
                     stage 'old'
                     stage(name: 'New', concurrency: 1) { sleep time: 1 }

@@ -1,17 +1,17 @@
 import java.lang.reflect.Modifier
 
-/** What the library's variables keep must survive a restart of Jenkins at every step. */
-class Survival {
+/** Checks that the state of the library's variables survives a restart of Jenkins at every step. */
+class Serialization {
 
-    /** Notes in the build what does not come back as it went. */
+    /** Adds an error to the build for each state that changes in a round trip through serialization. */
     static void check(Build build) {
         for (Script instance in new ArrayList(build.instances)) {
-            Map<String, Object> kept = fields(instance)
+            Map<String, Object> state = fields(instance)
             try {
-                String before = told(kept)
-                String after = told(back(bytes(kept)))
+                String before = describe(state)
+                String after = describe(deserialize(serialize(state)))
                 if (before != after) {
-                    throw new IllegalStateException(before + ' came back as ' + after)
+                    throw new IllegalStateException(before + ' was restored as ' + after)
                 }
             } catch (Throwable e) {
                 build.unserialisable.add(e)
@@ -19,10 +19,10 @@ class Survival {
         }
     }
 
-    /** A restart between two steps: every variable of the library goes on with what was written down. */
+    /** Replaces the state of every library variable with its deserialized copy. */
     static void restart(Build build) {
         for (Script instance in build.instances) {
-            Map<String, Object> restored = back(bytes(fields(instance)), build)
+            Map<String, Object> restored = deserialize(serialize(fields(instance)), build)
             own(instance).each { field ->
                 field.accessible = true
                 field.set(instance, restored[field.name])
@@ -30,28 +30,28 @@ class Survival {
         }
     }
 
-    /** The state in words, which are the same for what is the same. */
-    private static String told(Object it, List<Object> above = []) {
+    /** Describes the state as text; equal states have equal descriptions. */
+    private static String describe(Object it, List<Object> parents = []) {
         if (it == null || it instanceof CharSequence || it instanceof Number || it instanceof Boolean) {
             return it
         }
-        if (above.any { other -> other.is(it) }) {
-            return 'again'
+        if (parents.any { other -> other.is(it) }) {
+            return 'cycle'
         }
-        List<Object> all = above + [it]
+        List<Object> all = parents + [it]
         if (it instanceof Collection) {
-            return it.collect { part -> told(part, all) }
+            return it.collect { part -> describe(part, all) }
         }
         if (it instanceof Map) {
-            return it.collect { name, part -> name + ': ' + told(part, all) }
+            return it.collect { name, part -> name + ': ' + describe(part, all) }
         }
-        if (it instanceof Throwable || it instanceof Script || it instanceof Place) {
+        if (it instanceof Throwable || it instanceof Script || it instanceof ScriptReference) {
             return it instanceof Throwable ? it.toString() : 'script'
         }
         return it.class.name + it.class.declaredFields.findAll { !Modifier.isStatic(it.modifiers) && !it.synthetic && it.name != 'metaClass' }
             .collect { field ->
                 field.accessible = true
-                field.name + ': ' + told(field.get(it), all)
+                field.name + ': ' + describe(field.get(it), all)
             }
     }
 
@@ -66,18 +66,18 @@ class Survival {
         return instance.class.declaredFields.findAll { !Modifier.isStatic(it.modifiers) && !it.synthetic }
     }
 
-    private static byte[] bytes(Object state) {
+    private static byte[] serialize(Object state) {
         ByteArrayOutputStream out = new ByteArrayOutputStream()
         new Writer(out).writeObject(state)
         return out.toByteArray()
     }
 
-    private static Object back(byte[] written, Build build = null) {
+    private static Object deserialize(byte[] written, Build build = null) {
         return new Reader(new ByteArrayInputStream(written), build).readObject()
     }
 
-    /** Stands for a script, which Jenkins knows how to write itself. */
-    static class Place implements Serializable {
+    /** Replaces a script, which Jenkins serializes itself. */
+    static class ScriptReference implements Serializable {
 
         private static final long serialVersionUID = 1L
         int script
@@ -93,7 +93,7 @@ class Survival {
 
         @Override
         protected Object replaceObject(Object it) {
-            return it instanceof Script ? new Place(script: System.identityHashCode(it)) : it
+            return it instanceof Script ? new ScriptReference(script: System.identityHashCode(it)) : it
         }
 
     }
@@ -115,7 +115,7 @@ class Survival {
 
         @Override
         protected Object resolveObject(Object it) {
-            return it instanceof Place ? build.instances.find { script -> System.identityHashCode(script) == it.script } : it
+            return it instanceof ScriptReference ? build.instances.find { script -> System.identityHashCode(script) == it.script } : it
         }
 
     }

@@ -1,82 +1,82 @@
-/** Where the fields of a record come from. */
-class SettingsOfSteps {
+/** The sources of the fields of a record. */
+class StepSettings {
 
     static void define(Suite suite) {
-        suite.test('settings: without any, Jenkins itself says component, version, owner, run and url') {
+        suite.test('settings: component, version, owner, run and url default to those of the build') {
             Build build = suite.build()
-            Suite.same(fields(suite, build, 'recordDeploy { }'), [component: 'shop/deploy', version: build.number.toString(), owner: 'aoliveira',
+            Suite.expect(fields(suite, build, 'recordDeploy { }'), [component: 'shop/deploy', version: build.number.toString(), owner: 'aoliveira',
                 run: build.run, url: "https://jenkins.example/job/shop/job/deploy/${build.number}/".toString()])
         }
-        suite.test('settings: the environment, and arguments before it') {
+        suite.test('settings: arguments override the environment') {
             Build build = suite.build()
             build.environment.putAll([DEPLOYLOG_COMPONENT: 'from env', DEPLOYLOG_VERSION: '1', DEPLOYLOG_ENVIRONMENT: 'staging',
                                       DEPLOYLOG_OWNER: 'mreyes', GIT_COMMIT: '0123456789abcdef0123456789abcdef01234567'])
             Map from = fields(suite, build, 'recordDeploy { }')
-            Suite.same(from.subMap(['component', 'version', 'environment', 'owner', 'commit']), [component: 'from env', version: '1',
+            Suite.expect(from.subMap(['component', 'version', 'environment', 'owner', 'commit']), [component: 'from env', version: '1',
                 environment: 'staging', owner: 'mreyes', commit: '0123456789abcdef0123456789abcdef01234567'])
             build = suite.build()
             build.environment.putAll([DEPLOYLOG_COMPONENT: 'from env', DEPLOYLOG_URL: 'http://127.0.0.1:9'])
             from = fields(suite, build, "recordDeploy(url: '${suite.service.url}/api/', component: 'mine', version: 7, " +
                 "environment: \"pro\${'duction'}\", owner: 'x', unplanned: true, commit: 'abc', committed_at: '2026-11-24T07:00:00+01:00') { }")
-            Suite.same(from.subMap(['component', 'version', 'environment', 'owner', 'unplanned', 'commit', 'committed_at']),
+            Suite.expect(from.subMap(['component', 'version', 'environment', 'owner', 'unplanned', 'commit', 'committed_at']),
                 [component: 'mine', version: '7', environment: 'production', owner: 'x', unplanned: true, commit: 'abc',
                  committed_at: '2026-11-24T06:00:00.000000Z'])
         }
-        suite.test('settings: all of a deploy hold for the steps inside') {
+        suite.test('settings: those of a deploy apply to the steps inside') {
             Build build = suite.build()
             build.run("""recordDeploy(component: 'shop', commit: 'abc', committed_at: '2026-11-24T07:00:00Z', unplanned: true) {
                 recordStage('x') { }
                 recordStatus(status: 'rolled_back')
             }""")
             List<Map> records = suite.service.records(build.run)
-            Suite.same(records.size(), 5)
-            Suite.same(records*.subMap(['commit', 'committed_at', 'unplanned']).toSet(),
+            Suite.expect(records.size(), 5)
+            Suite.expect(records*.subMap(['commit', 'committed_at', 'unplanned']).toSet(),
                 [[commit: 'abc', committed_at: '2026-11-24T07:00:00.000000Z', unplanned: true]].toSet())
         }
-        suite.test('settings: a job whose name is encoded wrongly is a name all the same') {
+        suite.test('settings: a job name with an invalid encoding is used unchanged') {
             Build build = suite.build(job: 'team/x%zz')
             build.environment.BRANCH_NAME = 'main'
-            Suite.same(fields(suite, build, 'recordDeploy { }').component, 'team/x%zz')
+            Suite.expect(fields(suite, build, 'recordDeploy { }').component, 'team/x%zz')
         }
-        suite.test('settings: a multibranch project is named without its branch, its version is the commit') {
+        suite.test('settings: a multibranch project has its name without the branch as component and the commit as version') {
             for (branch in [['main', 'main'], ['feature/x+y', 'feature%2Fx+y'], ['PR-7', 'PR-7']]) {
                 Build build = suite.build(job: 'team/shop/' + branch[1])
                 build.environment.putAll([BRANCH_NAME: branch[0], GIT_COMMIT: '0123456789abcdef'])
-                Suite.same(fields(suite, build, 'recordDeploy { }').subMap(['component', 'version']),
+                Suite.expect(fields(suite, build, 'recordDeploy { }').subMap(['component', 'version']),
                     [component: 'team/shop', version: '0123456789ab'])
             }
             Build other = suite.build(job: 'team/shop')
             other.environment.BRANCH_NAME = 'main'
-            Suite.same(fields(suite, other, 'recordDeploy { }').component, 'team/shop')
+            Suite.expect(fields(suite, other, 'recordDeploy { }').component, 'team/shop')
         }
-        suite.test('settings: the owner is who started the build, else the cause, else jenkins') {
+        suite.test('settings: the owner is the user who started the build, else the cause, else jenkins') {
             Map timer = [_class: 'hudson.triggers.TimerTrigger$TimerTriggerCause', shortDescription: 'Started by timer']
-            Suite.same(fields(suite, suite.build(causes: [timer]), 'recordDeploy { }').owner, 'Started by timer')
-            Suite.same(fields(suite, suite.build(causes: []), 'recordDeploy { }').owner, 'jenkins')
+            Suite.expect(fields(suite, suite.build(causes: [timer]), 'recordDeploy { }').owner, 'Started by timer')
+            Suite.expect(fields(suite, suite.build(causes: []), 'recordDeploy { }').owner, 'jenkins')
             Map nobody = [_class: 'hudson.model.Cause$UserIdCause', userId: null, userName: 'anonymous']
-            Suite.same(fields(suite, suite.build(causes: [nobody]), 'recordDeploy { }').owner, 'anonymous')
+            Suite.expect(fields(suite, suite.build(causes: [nobody]), 'recordDeploy { }').owner, 'anonymous')
         }
-        suite.test('settings: a Jenkins that does not know its own address sends no link') {
-            Suite.same(fields(suite, suite.build(rootUrl: null), 'recordDeploy { }').url, null)
+        suite.test('settings: without a root URL in Jenkins, the record has no url') {
+            Suite.expect(fields(suite, suite.build(rootUrl: null), 'recordDeploy { }').url, null)
         }
-        suite.test('settings: an unknown argument is reported with those that are known, and the build goes on') {
+        suite.test('settings: an unknown argument is reported with the known ones, and the build continues') {
             Build build = suite.build()
-            Suite.same(suite.lines(build, "recordDeploy(componnet: 'shop', version: '1') { stage('x') { } }"),
+            Suite.expect(suite.lines(build, "recordDeploy(componnet: 'shop', version: '1') { stage('x') { } }"),
                 ['deploy started', 'x started', 'x succeeded 0', 'deploy deployed 0'])
-            Suite.yes(build.text.contains('unknown argument componnet; known: component, version, environment, owner,'), build.text)
+            Suite.check(build.text.contains('unknown argument componnet; known arguments: component, version, environment, owner,'), build.text)
         }
-        suite.test('settings: without an address one line says so, and the bodies run') {
+        suite.test('settings: without a URL one line is printed and the bodies run') {
             Build build = suite.build(everyStage: true)
             build.environment.remove('DEPLOYLOG_URL')
-            Suite.same(build.run('''
+            Suite.expect(build.run('''
                 def got = recordDeploy(component: 'shop') { stage('x') { } ; 'value' }
                 assert got == 'value'
                 stage('y') { }
                 stage('z') { }'''), null)
-            Suite.same(build.log.count { it.contains('no DEPLOYLOG_URL is set') }, 2)
-            Suite.same(build.calls.httpRequest, null)
+            Suite.expect(build.log.count { it.contains('set DEPLOYLOG_URL') }, 2)
+            Suite.expect(build.calls.httpRequest, null)
         }
-        suite.test('settings: long names are cut and stay apart, odd characters come through') {
+        suite.test('settings: long names are truncated and stay distinct, special characters are preserved') {
             Build build = suite.build()
             build.run('''
                 recordDeploy(component: 'k' * 300, version: 'v\\u0007\\n1', owner: '😀' * 150, environment: '  ') {
@@ -85,21 +85,21 @@ class SettingsOfSteps {
                     stage('Preis $5 / $HOME "ü" \\\\ 100%') { stage('x') { } }
                 }''')
             List<Map> records = suite.service.records(build.run)
-            Suite.same(records.size(), 12, build)
-            Suite.yes(records[0].component ==~ /k{190,}~[0-9a-z]+/ && records[0].component.length() == 200, records[0])
-            Suite.same(records[0].version, 'v  1')
-            Suite.yes(records[0].owner.startsWith('😀😀') && records[0].owner.length() <= 200, records[0])
-            Suite.same(records[0].environment, null)
-            Suite.same(records.findAll { it.status == 'started' }*.stage.findAll()*.length().max(), 1000)
-            Suite.same(records*.stage.toSet().size(), 6)
-            Suite.yes('Preis $5 / $HOME "ü" \\ 100% / x' in records*.stage, records*.stage)
+            Suite.expect(records.size(), 12, build)
+            Suite.check(records[0].component ==~ /k{190,}~[0-9a-z]+/ && records[0].component.length() == 200, records[0])
+            Suite.expect(records[0].version, 'v  1')
+            Suite.check(records[0].owner.startsWith('😀😀') && records[0].owner.length() <= 200, records[0])
+            Suite.expect(records[0].environment, null)
+            Suite.expect(records.findAll { it.status == 'started' }*.stage.findAll()*.length().max(), 1000)
+            Suite.expect(records*.stage.toSet().size(), 6)
+            Suite.check('Preis $5 / $HOME "ü" \\ 100% / x' in records*.stage, records*.stage)
         }
     }
 
     private static Map fields(Suite suite, Build build, String jenkinsfile) {
-        Suite.same(build.run(jenkinsfile), null, build)
+        Suite.expect(build.run(jenkinsfile), null, build)
         List<Map> records = suite.service.records(build.run)
-        Suite.same(records.size(), 2, build)
+        Suite.expect(records.size(), 2, build)
         return records[0].subMap(['component', 'version', 'environment', 'owner', 'run', 'url', 'commit', 'committed_at', 'unplanned'])
             .findAll { it.value != null }
     }
