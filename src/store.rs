@@ -22,7 +22,6 @@ use deadpool_postgres::Status;
 
 use crate::{
     database::{Endpoint, Plans, Pool, PoolLimits, migrate},
-    domain::record::Phase,
     error::Error,
 };
 use counts::Counts;
@@ -49,27 +48,13 @@ pub struct Store {
     pub events: Arc<Events>,
     pub retention: Arc<Retention>,
     pub heartbeat: Arc<Heartbeat>,
+    pub counts: Arc<Counts>,
     /// For look-ups by key.
     keys: Arc<Pool>,
     /// For lists and reports.
     lists: Arc<Pool>,
     /// For work beside requests.
     maintenance: Arc<Pool>,
-    counts: Arc<Counts>,
-}
-
-/// The store's current work, for metrics.
-pub struct Gauges {
-    /// Requests that wait for a record to be written.
-    pub writing: usize,
-    /// Requests that wait for a record to be read by its id.
-    pub reading: usize,
-    /// The connections by their use.
-    pub pools: Vec<(&'static str, Status)>,
-    /// New records since the start, in the order of [`Phase::ALL`].
-    pub recorded: [u64; Phase::ALL.len()],
-    /// Records that retention has deleted since the start.
-    pub deleted: u64,
 }
 
 impl Store {
@@ -109,23 +94,16 @@ impl Store {
         if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is not this program's".into())) }
     }
 
-    /// The current work. Does not access the database.
+    /// The connections by their use. The names are public labels of metrics: `upkeep` is maintenance.
     #[must_use]
-    pub fn gauges(&self) -> Gauges {
+    pub fn pools(&self) -> Vec<(&'static str, Status)> {
         let mut pools = self.writes.pools().to_vec();
-        // The labels are public: `upkeep` is maintenance.
         pools.extend([
             ("keys", self.keys.status()),
             ("lists", self.lists.status()),
             ("upkeep", self.maintenance.status()),
         ]);
-        Gauges {
-            writing: self.counts.writing.count(),
-            reading: self.counts.reading.count(),
-            pools,
-            recorded: self.counts.recorded(),
-            deleted: self.counts.deleted(),
-        }
+        pools
     }
 
     /// Deletes the heartbeat and closes all connections.

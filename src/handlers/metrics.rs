@@ -31,29 +31,29 @@ pub async fn read(
 }
 
 fn write_store(store: &Store, out: &mut Exposition) {
-    let gauges = store.gauges();
+    let (pools, counts) = (store.pools(), &store.counts);
     out.family("deploylog_queue_requests", "gauge", "Requests to write or read one record that wait for the database.");
-    out.sample("", &[("queue", "write")], gauges.writing);
-    out.sample("", &[("queue", "read")], gauges.reading);
+    out.sample("", &[("queue", "write")], counts.writing.value());
+    out.sample("", &[("queue", "read")], counts.reading.value());
     out.family("deploylog_pool_connections", "gauge", "Open database connections by pool and state.");
-    for (pool, status) in &gauges.pools {
+    for (pool, status) in &pools {
         out.sample("", &[("pool", pool), ("state", "used")], status.size.saturating_sub(status.available));
         out.sample("", &[("pool", pool), ("state", "idle")], status.available);
     }
     out.family("deploylog_pool_connections_max", "gauge", "Maximum number of database connections by pool.");
-    for (pool, status) in &gauges.pools {
+    for (pool, status) in &pools {
         out.sample("", &[("pool", pool)], status.max_size);
     }
     out.family("deploylog_pool_waiting", "gauge", "Queries that wait for a database connection, by pool.");
-    for (pool, status) in &gauges.pools {
+    for (pool, status) in &pools {
         out.sample("", &[("pool", pool)], status.waiting);
     }
     out.family("deploylog_records_total", "counter", "Records written by this process since its start, by phase.");
-    for (phase, count) in Phase::ALL.into_iter().zip(gauges.recorded) {
-        out.sample("", &[("phase", phase.name())], count);
+    for (phase, count) in Phase::ALL.into_iter().zip(&counts.recorded) {
+        out.sample("", &[("phase", phase.name())], count.value());
     }
     let help = "Old records deleted by this process since its start.";
-    out.single("deploylog_records_forgotten_total", "counter", help, gauges.deleted);
+    out.single("deploylog_records_forgotten_total", "counter", help, counts.deleted.value());
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {

@@ -7,41 +7,33 @@ use crate::domain::record::Phase;
 #[derive(Default)]
 pub struct Counts {
     /// Requests that wait for a record to be written.
-    pub writing: Waiting,
+    pub writing: Gauge,
     /// Requests that wait for a record to be read by its id.
-    pub reading: Waiting,
-    recorded: [AtomicU64; Phase::ALL.len()],
-    deleted: AtomicU64,
-}
-
-impl Counts {
-    /// Counts a new record.
-    pub fn add_recorded(&self, phase: Phase) {
-        self.recorded[phase as usize].fetch_add(1, Relaxed);
-    }
-
+    pub reading: Gauge,
     /// New records since the start, in the order of [`Phase::ALL`].
-    pub fn recorded(&self) -> [u64; Phase::ALL.len()] {
-        self.recorded.each_ref().map(|count| count.load(Relaxed))
-    }
-
-    /// Counts records that retention deleted.
-    pub fn add_deleted(&self, count: u64) {
-        self.deleted.fetch_add(count, Relaxed);
-    }
-
+    pub recorded: [Counter; Phase::ALL.len()],
     /// Records that retention has deleted since the start.
-    pub fn deleted(&self) -> u64 {
-        self.deleted.load(Relaxed)
+    pub deleted: Counter,
+}
+
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
     }
 }
 
-/// A number of waiting requests.
 #[derive(Default)]
-pub struct Waiting(AtomicUsize);
+pub struct Gauge(AtomicUsize);
 
-impl Waiting {
-    /// Counts a request until the returned guard is dropped.
+impl Gauge {
+    /// Counts one until the returned guard is dropped.
     pub fn enter(&self) -> impl Drop + '_ {
         struct Entered<'a>(&'a AtomicUsize);
         impl Drop for Entered<'_> {
@@ -53,7 +45,7 @@ impl Waiting {
         Entered(&self.0)
     }
 
-    pub fn count(&self) -> usize {
+    pub fn value(&self) -> usize {
         self.0.load(Relaxed)
     }
 }

@@ -114,10 +114,6 @@ impl Events {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_ended(&self) -> bool {
-        self.sender().is_none()
-    }
-
     /// Whether there are no subscribers; then also resets `published`. Both under the lock: a subscriber that comes next
     /// waits for a new start.
     fn is_idle(&self) -> bool {
@@ -144,7 +140,7 @@ impl Events {
     }
 
     async fn run(self: Arc<Self>) {
-        while !self.has_ended() {
+        while self.sender().is_some() {
             self.subscribed.notified().await;
             let (mut published, mut is_well) = (None, true);
             while !self.is_idle() {

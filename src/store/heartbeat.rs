@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::rows::sql;
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     error::Error,
 };
 
-/// How often sessions are checked.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// The pause between two checks of sessions.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How often the row is written. `restore` takes a process whose row is older than a minute as ended.
-const INTERVALS_PER_WRITE: u32 = 7;
+const PAUSES_PER_WRITE: u32 = 7;
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// This process' row in `heartbeats`.
@@ -36,14 +36,12 @@ impl Heartbeat {
 
     /// Keeps the row current and ends abandoned sessions, forever.
     pub async fn run(self: Arc<Self>) {
-        let mut interval = interval(INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for count in 0_u32.. {
-            interval.tick().await;
-            let written = if count % INTERVALS_PER_WRITE == 0 { self.write().await } else { Ok(()) };
+            let written = if count % PAUSES_PER_WRITE == 0 { self.write().await } else { Ok(()) };
             if let Err(error) = written.and(self.end_sessions().await) {
                 tracing::debug!(error = %error.to_error(), "the heartbeat is late");
             }
+            sleep(PAUSE).await;
         }
     }
 

@@ -3,7 +3,6 @@
 mod deploys;
 mod records;
 mod reports;
-mod typical;
 
 pub use deploys::{Deploys, LastDeploy, MAX_LAST_DEPLOYS};
 pub use records::Records;

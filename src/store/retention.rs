@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
 use super::{
     counts::Counts,
@@ -18,8 +18,8 @@ use crate::database::{Parameters, Pool, QueryError};
 const RECORDS_PAUSE: Duration = Duration::from_secs(3600);
 /// The same after an error.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
-/// The interval between two searches for old events.
-const EVENTS_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause between two searches for old events.
+const EVENTS_PAUSE: Duration = Duration::from_secs(60);
 /// For one unit.
 const UNIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Each deletion is followed by a pause of this many times its length, for the writers.
@@ -51,7 +51,7 @@ impl Retention {
             let deleted = async {
                 // Again for the next part of a large unit.
                 while self.delete_units(days).await? > 0 {}
-                self.delete_histories(days).await
+                self.repeat(sql!("history_delete_old"), &[&days], HISTORIES).await
             };
             match deleted.await {
                 Ok(()) => sleep(RECORDS_PAUSE).await,
@@ -65,34 +65,24 @@ impl Retention {
 
     /// Deletes events from which no subscriber can continue any more, forever.
     pub async fn delete_old_events(self: Arc<Self>) {
-        let mut tick = interval(EVENTS_INTERVAL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
-            let deleted = async {
-                while self.count(sql!("events_delete_old"), &[]).await? == EVENTS {}
-                Ok::<_, QueryError>(())
-            };
-            if let Err(error) = deleted.await {
+            if let Err(error) = self.repeat(sql!("events_delete_old"), &[], EVENTS).await {
                 tracing::debug!(error = %error.to_error(), "old events cannot be deleted; retrying");
             }
+            sleep(EVENTS_PAUSE).await;
         }
     }
 
-    async fn delete_histories(&self, days: i32) -> Result<(), QueryError> {
+    /// Runs a query until it deletes less than its limit.
+    async fn repeat(&self, sql: &str, parameters: Parameters<'_>, limit: i64) -> Result<(), QueryError> {
         loop {
             let began = Instant::now();
-            if self.count(sql!("history_delete_old"), &[&days]).await? < HISTORIES {
+            let rows = self.maintenance.query(sql, parameters).await?;
+            if rows::value::<i64>(&rows)? < Some(limit) {
                 return Ok(());
             }
             sleep(began.elapsed() * PAUSE).await;
         }
-    }
-
-    /// Runs a query that deletes and returns a number.
-    async fn count(&self, sql: &str, parameters: Parameters<'_>) -> Result<i64, QueryError> {
-        let rows = self.maintenance.query(sql, parameters).await?;
-        Ok(rows::first(&rows, |row| Ok(row.try_get(0)?))?.unwrap_or_default())
     }
 
     /// Goes through all old records once. Returns how many were deleted.
@@ -120,9 +110,8 @@ impl Retention {
                     }
                     Err(error) => return Err(error),
                 };
-                let count: i32 = rows::first(&rows, |row| Ok(row.try_get(0)?))?.unwrap_or_default();
-                let count = count.unsigned_abs();
-                self.counts.add_deleted(count.into());
+                let count = rows::value::<i32>(&rows)?.unwrap_or_default().unsigned_abs();
+                self.counts.deleted.add(count.into());
                 all += u64::from(count);
                 sleep((began.elapsed() * PAUSE).max(PAUSE_PER_RECORD * count)).await;
             }

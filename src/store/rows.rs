@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::{Row, types::FromSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, FromSqlOwned, ToSql},
+};
 
 use crate::{
     database::{Pool, QueryError},
-    domain::record::{NewRecord, Phase, Record},
+    domain::{
+        filter::Filter,
+        record::{NewRecord, Phase, Record},
+    },
     error::Cause,
 };
 
@@ -90,6 +96,28 @@ pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
     })
 }
 
+/// The parameters of a filtered list: ten of the filter, and then others. A status word has one phase, and there is an
+/// index of rare phases.
+pub fn filtered<'p>(
+    filter: &'p Filter,
+    phase: &'p (dyn ToSql + Sync),
+    others: &[&'p (dyn ToSql + Sync)],
+) -> Vec<&'p (dyn ToSql + Sync)> {
+    let filter: [&'p (dyn ToSql + Sync); 10] = [
+        &filter.component,
+        &filter.version,
+        &filter.owner,
+        &filter.status,
+        phase,
+        &filter.environment,
+        &filter.run,
+        &filter.stage,
+        &filter.since,
+        &filter.until,
+    ];
+    [&filter[..], others].concat()
+}
+
 /// Decodes all rows.
 pub fn all<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<Vec<T>, QueryError> {
     rows.iter().map(decode).collect::<Result<_, _>>().map_err(QueryError::Failed)
@@ -98,6 +126,16 @@ pub fn all<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result
 /// Decodes the first row.
 pub fn first<T>(rows: &[Row], decode: impl Fn(&Row) -> Result<T, Cause>) -> Result<Option<T>, QueryError> {
     rows.first().map(decode).transpose().map_err(QueryError::Failed)
+}
+
+/// The first value of the first row.
+pub fn value<T: FromSqlOwned>(rows: &[Row]) -> Result<Option<T>, QueryError> {
+    first(rows, |row| Ok(row.try_get(0)?))
+}
+
+/// An array that is null if it would be empty.
+pub fn array<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Result<Vec<T>, tokio_postgres::Error> {
+    Ok(row.try_get::<_, Option<_>>(column)?.unwrap_or_default())
 }
 
 /// The records with these ids, without those that do not exist.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
 use super::rows::{self, sql};
@@ -16,10 +16,10 @@ use crate::{
     error::{Cause, Error},
 };
 
-/// How often the tokens are read.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The pause between two reads of the tokens.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often the use of tokens is stored.
-const INTERVALS_PER_USE: u32 = 3;
+const PAUSES_PER_USE: u32 = 3;
 /// For each step of a query. A revocation must hold everywhere within five seconds, also if a connection dies: it is
 /// given up after this time and another one is opened.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -57,23 +57,21 @@ impl Tokens {
     /// Revokes a token. Returns false if it was revoked before, and `None` if it does not exist.
     pub async fn revoke(&self, name: &str) -> Result<Option<bool>, Error> {
         let rows = self.0.query(sql!("token_revoke"), &[&name]).await?;
-        Ok(rows::first(&rows, |row| Ok(row.try_get(0)?))?)
+        Ok(rows::value(&rows)?)
     }
 
     /// Keeps the guard's tokens and their last uses in the database current, forever. While the database is unavailable,
     /// the tokens known before stay valid.
     pub async fn watch(self, guard: Arc<Guard>) {
-        let mut interval = interval(INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for count in 1_u32.. {
-            interval.tick().await;
             match self.all().await {
                 Ok(all) => guard.update(all),
                 Err(error) => tracing::debug!(%error, "tokens cannot be read; using those known before"),
             }
-            if count % INTERVALS_PER_USE == 0 {
+            if count % PAUSES_PER_USE == 0 {
                 self.store_uses(&guard).await;
             }
+            sleep(PAUSE).await;
         }
     }
 

@@ -8,12 +8,7 @@
 mod group;
 mod insert;
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use deadpool_postgres::Status;
 use tokio::{
@@ -34,7 +29,7 @@ use crate::{
 pub use group::{Delivered, DeliveryResult};
 use group::{WRITE_TIMEOUT, WriteJob};
 pub use insert::{Delivery, Reused};
-use insert::{Insert, Inserted, Way, Written};
+use insert::{Insert, Inserted, Way};
 
 /// For an import, including the wait for earlier imports.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -98,10 +93,9 @@ impl Writes {
     pub async fn record(&self, delivery: Delivery) -> DeliveryResult {
         let _waiting = self.counts.writing.enter();
         let deadline = Instant::now() + WRITE_TIMEOUT;
-        let mut hasher = DefaultHasher::new();
-        delivery.record.component.hash(&mut hasher);
-        #[allow(clippy::cast_possible_truncation, reason = "any bits of a hash do")]
-        let batcher = &self.batchers[hasher.finish() as usize % self.batchers.len()];
+        let component = delivery.record.component.bytes();
+        let hash = component.fold(0, |hash: usize, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let batcher = &self.batchers[hash % self.batchers.len()];
         let (result, completed) = oneshot::channel();
         batcher.push(WriteJob { delivery, deadline, result })?;
         match timeout_at(deadline, completed).await {
@@ -122,8 +116,8 @@ impl Writes {
             }
             match insert.run(Way::Import(&writes.imports), deadline, &writes.counts).await? {
                 Inserted::Written(written) => Ok(Ok(Imported {
-                    replayed: written.iter().filter(|written| matches!(written, Written::Replay(_))).count(),
-                    ids: written.into_iter().map(Written::id).collect(),
+                    replayed: written.iter().filter(|written| written.new.is_none()).count(),
+                    ids: written.iter().map(|written| written.id).collect(),
                 })),
                 Inserted::Reused(reused) => Ok(Err(insert::differences(&writes.keys, &deliveries, reused).await?)),
             }

@@ -25,23 +25,19 @@ impl EventLog {
     /// The position after the last event. Events up to there can still be uncommitted.
     pub async fn end(&self) -> Result<Position, QueryError> {
         let rows = self.0.read(sql!("event_last"), &[]).await?;
-        let last = rows::first(&rows, |row| Ok(row.try_get("last_value")?))?;
-        Ok(Position::after(last.unwrap_or_default()))
+        Ok(Position::after(rows::value(&rows)?.unwrap_or_default()))
     }
 
     /// Waits until all events are committed whose numbers were drawn before this call.
     pub async fn settle(&self) -> Result<(), QueryError> {
         let rows = self.0.read(sql!("event_barrier"), &[]).await?;
-        let barrier: Option<String> = rows::first(&rows, |row| Ok(row.try_get(0)?))?;
+        let barrier: Option<String> = rows::value(&rows)?;
         let [mut pause, longest] = PAUSES;
-        loop {
-            let rows = self.0.read(sql!("events_are_settled"), &[&barrier]).await?;
-            if rows::first(&rows, |row| Ok(row.try_get(0)?))? == Some(true) {
-                return Ok(());
-            }
+        while rows::value(&self.0.read(sql!("events_are_settled"), &[&barrier]).await?)? != Some(true) {
             sleep(pause).await;
             pause = (pause * 2).min(longest);
         }
+        Ok(())
     }
 
     /// At most `most` events after one position up to another, and the position reached. All events up to there must be
@@ -62,10 +58,11 @@ impl EventLog {
     /// Whether all events after a position are still stored. False for a position in the future.
     pub async fn is_retained(&self, position: Position) -> Result<bool, QueryError> {
         let rows = self.0.read(sql!("events_retained"), &[]).await?;
-        let first: Option<Option<i64>> = rows::first(&rows, |row| Ok(row.try_get("first")?))?;
-        let last: Option<i64> = rows::first(&rows, |row| Ok(row.try_get("last")?))?;
-        Ok(first.flatten().is_some_and(|first| first <= position.number)
-            && last.is_some_and(|last| position <= Position::after(last)))
+        let range: Option<(Option<i64>, _)> =
+            rows::first(&rows, |row| Ok((row.try_get("first")?, row.try_get("last")?)))?;
+        Ok(range.is_some_and(|(first, last)| {
+            first.is_some_and(|first| first <= position.number) && position <= Position::after(last)
+        }))
     }
 }
 

@@ -1,18 +1,21 @@
 //! Deploys: their list with the stages of their runs, current versions, and the last deploys for metrics.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
-use super::typical::TypicalDurations;
 use crate::{
-    database::{Parameters, Pool},
+    database::{Parameters, Pool, QueryError},
     domain::{
         cursor::{CurrentCursor, DeployCursor},
         deploy::{Attempt, Current, Deploy, MIN_STALE_AFTER, State, stale_after},
         filter::Filter,
-        record::Phase,
+        record::{NewRecord, Phase},
     },
     error::{Cause, Error},
     store::rows::{self, sql},
@@ -22,6 +25,8 @@ use crate::{
 const RUNNING: u32 = 1000;
 /// The most queries for one page.
 const ROUNDS: usize = 20;
+/// How long a typical duration is reused: reading it takes long for a component with many deploys, and it hardly changes.
+const TYPICAL_MAX_AGE: Duration = Duration::from_secs(60);
 /// The most components and environments with metrics, the first by name.
 pub const MAX_LAST_DEPLOYS: usize = 500;
 
@@ -88,25 +93,12 @@ impl Deploys {
             let is_phase = |phase: Phase| phase.is_clock() && phase.stops() == (states == [State::Finished]);
             state.is_none_or(|state| states.contains(&state)) && phase.is_none_or(is_phase)
         };
-        let parameters: Parameters = &[
-            &filter.component,
-            &filter.version,
-            &filter.owner,
-            &filter.status,
-            &phase.map(Phase::name),
-            &filter.environment,
-            &filter.run,
-            &filter.stage,
-            &filter.since,
-            &filter.until,
-            &after.map(|cursor| cursor.moment),
-            &after.map(|cursor| cursor.id),
-            &i64::from(count),
-            &wants(&[State::Finished]),
-            &wants(&[State::Superseded]),
-            &wants(&[State::Running, State::Stale]),
-        ];
-        let rows = self.lists.read(sql!("deploys_page"), parameters).await?;
+        let (finished, superseded) = (wants(&[State::Finished]), wants(&[State::Superseded]));
+        let (running, count) = (wants(&[State::Running, State::Stale]), i64::from(count));
+        let (moment, id) = after.map(|cursor| (cursor.moment, cursor.id)).unzip();
+        let phase = phase.map(Phase::name);
+        let parameters = rows::filtered(filter, &phase, &[&moment, &id, &count, &finished, &superseded, &running]);
+        let rows = self.lists.read(sql!("deploys_page"), &parameters).await?;
         let mut attempts = rows::all(&rows, |row| attempt(row, row.try_get("is_superseded")?))?;
         if let Some(now) = rows::first(&rows, |row| Ok(row.try_get("now")?))? {
             self.mark_stale(&mut attempts, now).await?;
@@ -133,25 +125,22 @@ impl Deploys {
 
     /// Adds to every deploy the attempts at the stages of its run, ordered by their starts.
     pub async fn add_stages(&self, deploys: &mut [Deploy]) -> Result<(), Error> {
-        let (mut components, mut environments, mut runs, mut indexes) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (index, deploy) in deploys.iter_mut().enumerate() {
-            deploy.stages = Some(Vec::new());
-            let fields = &deploy.attempt.record.fields;
-            if let Some(run) = &fields.run {
-                components.push(fields.component.clone());
-                environments.push(fields.environment.clone());
-                runs.push(run.clone());
-                indexes.push(index);
-            }
+        fn texts<'d>(deploys: &'d [Deploy], field: fn(&'d NewRecord) -> Option<&'d String>) -> Vec<Option<&'d String>> {
+            deploys.iter().map(|deploy| field(&deploy.attempt.record.fields)).collect()
         }
+        let components = texts(deploys, |fields| Some(&fields.component));
+        let environments = texts(deploys, |fields| fields.environment.as_ref());
+        let runs = texts(deploys, |fields| fields.run.as_ref());
         let rows = self.lists.read(sql!("stages_of_runs"), &[&components, &environments, &runs]).await?;
         let stages = rows::all(&rows, |row| {
-            Ok((row.try_get::<_, i64>("line")?, Attempt::new(rows::record(row)?, row.try_get("is_superseded")?)))
+            let attempt = Attempt::new(rows::record(row)?, row.try_get("is_superseded")?);
+            Ok((usize::try_from(row.try_get::<_, i64>("line")? - 1)?, attempt))
         })?;
-        for (line, stage) in stages {
-            let index = usize::try_from(line - 1).ok().and_then(|line| indexes.get(line));
-            if let Some(stages) = index.and_then(|index| deploys[*index].stages.as_mut()) {
+        for deploy in deploys.iter_mut() {
+            deploy.stages = Some(Vec::new());
+        }
+        for (index, stage) in stages {
+            if let Some(stages) = deploys.get_mut(index).and_then(|deploy| deploy.stages.as_mut()) {
                 stages.push(stage);
             }
         }
@@ -183,7 +172,7 @@ impl Deploys {
     /// The number of deploys that started within the last day and have not finished.
     pub async fn running(&self) -> Result<i64, Error> {
         let rows = self.keys.read(sql!("deploys_running"), &[]).await?;
-        Ok(rows::first(&rows, |row| Ok(row.try_get("count")?))?.unwrap_or_default())
+        Ok(rows::value(&rows)?.unwrap_or_default())
     }
 
     /// The last finished deploy of each component and environment, by name; one more than [`MAX_LAST_DEPLOYS`] if there
@@ -200,6 +189,46 @@ impl Deploys {
                 is_success: row.try_get("is_success")?,
             })
         })?)
+    }
+}
+
+/// The typical durations of components, in seconds, each with the time at which it was read. From them it follows when a
+/// running deploy is stale.
+#[derive(Default)]
+pub struct TypicalDurations(Mutex<HashMap<String, (Instant, Option<f64>)>>);
+
+impl TypicalDurations {
+    /// The typical durations of these components, `None` for a component without durations.
+    pub async fn of(
+        &self,
+        lists: &Pool,
+        components: HashSet<String>,
+    ) -> Result<HashMap<String, Option<f64>>, QueryError> {
+        let (mut durations, mut unknown) = (HashMap::new(), Vec::new());
+        for component in components {
+            match self.cached().get(&component) {
+                Some((read_at, seconds)) if read_at.elapsed() < TYPICAL_MAX_AGE => {
+                    durations.insert(component, *seconds);
+                }
+                _ => unknown.push(component),
+            }
+        }
+        if !unknown.is_empty() {
+            let read_at = Instant::now();
+            let rows = lists.read(sql!("durations_typical"), &[&unknown]).await?;
+            let read = rows::all(&rows, |row| Ok((row.try_get("component")?, row.try_get("seconds")?)))?;
+            let mut cached = self.cached();
+            cached.retain(|_, (read_at, _)| read_at.elapsed() < TYPICAL_MAX_AGE);
+            for (component, seconds) in read {
+                cached.insert(String::clone(&component), (read_at, seconds));
+                durations.insert(component, seconds);
+            }
+        }
+        Ok(durations)
+    }
+
+    fn cached(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<f64>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

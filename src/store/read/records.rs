@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
 use crate::{
-    database::{Parameters, Pool, QueryError},
+    database::{Pool, QueryError},
     domain::{
         cursor::RecordCursor,
         event::Kind,
@@ -59,22 +59,10 @@ impl Records {
 
     /// Records that match the filter, newest first.
     pub async fn list(&self, filter: &Filter, after: Option<RecordCursor>, count: i64) -> Result<Vec<Record>, Error> {
-        let parameters: Parameters = &[
-            &filter.component,
-            &filter.version,
-            &filter.owner,
-            &filter.status,
-            &filter.implied_phase().map(Phase::name),
-            &filter.environment,
-            &filter.run,
-            &filter.stage,
-            &filter.since,
-            &filter.until,
-            &after.map(|cursor| cursor.recorded_at),
-            &after.map(|cursor| cursor.id),
-            &count,
-        ];
-        Ok(rows::all(&self.lists.read(sql!("records_page"), parameters).await?, rows::record)?)
+        let phase = filter.implied_phase().map(Phase::name);
+        let (recorded_at, id) = after.map(|cursor| (cursor.recorded_at, cursor.id)).unzip();
+        let parameters = rows::filtered(filter, &phase, &[&recorded_at, &id, &count]);
+        Ok(rows::all(&self.lists.read(sql!("records_page"), &parameters).await?, rows::record)?)
     }
 
     /// Entries of a record's history before a time, newest first. Deleted records have one, too. Fails with `NotFound`

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use tokio::{
     sync::{OnceCell, Semaphore, SemaphorePermit},
     time::timeout,
@@ -17,7 +16,7 @@ use crate::{
         window::{Bounds, Window},
     },
     error::{Cause, Error},
-    store::rows::{self, sql},
+    store::rows::{self, array, sql},
 };
 
 /// The most unrecovered failures that a report names.
@@ -114,12 +113,8 @@ fn duration_figures(row: &Row, suffix: &str) -> Result<DurationFigures, Cause> {
 }
 
 fn deploy_figures(row: &Row) -> Result<DeployFigures, Cause> {
-    let ids: Option<Vec<i64>> = row.try_get("unrecovered_ids")?;
-    let versions: Option<Vec<String>> = row.try_get("unrecovered_versions")?;
-    let moments: Option<Vec<DateTime<Utc>>> = row.try_get("unrecovered_since")?;
-    let ages: Option<Vec<f64>> = row.try_get("unrecovered_ages")?;
-    let each = ids.into_iter().flatten().zip(versions.into_iter().flatten());
-    let each = each.zip(moments.into_iter().flatten()).zip(ages.into_iter().flatten());
+    let unrecovered = array(row, "unrecovered_ids")?.into_iter().zip(array(row, "unrecovered_versions")?);
+    let times = array(row, "unrecovered_since")?.into_iter().zip(array(row, "unrecovered_ages")?);
     Ok(DeployFigures {
         component: row.try_get("component")?,
         succeeded: row.try_get("succeeded")?,
@@ -135,6 +130,9 @@ fn deploy_figures(row: &Row) -> Result<DeployFigures, Cause> {
         undone: row.try_get("undone")?,
         recovered: row.try_get("recovered")?,
         recovery_median: row.try_get("recovery_median")?,
-        unrecovered: each.map(|(((id, version), since), age)| Unrecovered::new(id, version, since, age)).collect(),
+        unrecovered: unrecovered
+            .zip(times)
+            .map(|((id, version), (finished_at, age))| Unrecovered::new(id, version, finished_at, age))
+            .collect(),
     })
 }

@@ -109,15 +109,12 @@ async fn write_together(pipeline: &Pipeline, keys: &Pool, counts: &Counts, mut j
 async fn complete(keys: &Pool, jobs: Vec<WriteJob>, written: &[Written]) -> Vec<WriteJob> {
     let (mut replays, mut ids) = (Vec::new(), Vec::new());
     for (job, written) in jobs.into_iter().zip(written) {
-        match written {
-            Written::New(addition) => {
-                let record = addition.to(job.delivery.record);
-                let _ = job.result.send(Ok(Ok(Delivered { record, is_replay: false })));
-            }
-            Written::Replay(id) => {
-                replays.push(job);
-                ids.push(*id);
-            }
+        if let Some(addition) = written.new {
+            let record = addition.to(written.id, job.delivery.record);
+            let _ = job.result.send(Ok(Ok(Delivered { record, is_replay: false })));
+        } else {
+            replays.push(job);
+            ids.push(written.id);
         }
     }
     if ids.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use tokio_postgres::{Row, types::FromSql};
+use tokio_postgres::Row;
 
 use crate::{
     database::{DeployDigest, Parameters, Pipeline, Pool, QueryError},
@@ -12,7 +12,7 @@ use crate::{
     error::Cause,
     store::{
         counts::Counts,
-        rows::{self, sql},
+        rows::{self, array, sql},
     },
 };
 
@@ -45,16 +45,15 @@ struct Line<'a> {
 
 /// The result of one delivery.
 #[derive(Clone, Copy, Debug)]
-pub enum Written {
-    New(Addition),
-    /// The record with this id already has the key.
-    Replay(i64),
+pub struct Written {
+    pub id: i64,
+    /// `None` if the record existed before.
+    pub new: Option<Addition>,
 }
 
 /// What the database adds to a new record.
 #[derive(Clone, Copy, Debug)]
 pub struct Addition {
-    id: i64,
     start_id: Option<i64>,
     paired_start: Option<DateTime<Utc>>,
     stamp: DateTime<Utc>,
@@ -143,7 +142,7 @@ impl<'a> Insert<'a> {
         let known = array(row, "first_ids")?.into_iter().zip(array::<Option<bool>>(row, "are_same")?);
         for ((line, written), known) in self.lines.iter().zip(&mut written).zip(known) {
             let (Some(id), Some(is_same)) = known else { continue };
-            *written = Some(Written::Replay(id));
+            *written = Some(Written { id, new: None });
             if !is_same {
                 reused.push((line.delivery, id));
             }
@@ -155,22 +154,15 @@ impl<'a> Insert<'a> {
         let new = array::<i64>(row, "lines")?.into_iter().zip(array(row, "ids")?).zip(starts);
         for ((line, id), (start_id, paired_start)) in new {
             let line = usize::try_from(line - 1)?;
-            counts.add_recorded(self.lines.get(line).ok_or("no such line")?.record.phase);
-            written[line] = Some(Written::New(Addition { id, start_id, paired_start, stamp }));
+            counts.recorded[self.lines.get(line).ok_or("no such line")?.record.phase as usize].add(1);
+            written[line] = Some(Written { id, new: Some(Addition { start_id, paired_start, stamp }) });
         }
         let deliveries = self.line_of.iter().enumerate().map(|(delivery, &line)| {
-            Some(match written[line]? {
-                Written::New(addition) if self.lines[line].delivery != delivery => Written::Replay(addition.id),
-                written => written,
-            })
+            let Written { id, new } = written[line]?;
+            Some(Written { id, new: new.filter(|_| self.lines[line].delivery == delivery) })
         });
         Ok(Inserted::Written(deliveries.collect::<Option<_>>().ok_or("a write returned no id for a record")?))
     }
-}
-
-/// An array that is null if it would be empty.
-fn array<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Result<Vec<T>, tokio_postgres::Error> {
-    Ok(row.try_get::<_, Option<_>>(column)?.unwrap_or_default())
 }
 
 /// The fields in which deliveries differ from the records that have their keys.
@@ -189,24 +181,16 @@ pub async fn differences(
     Ok(differences.collect())
 }
 
-impl Written {
-    pub fn id(self) -> i64 {
-        match self {
-            Self::New(Addition { id, .. }) | Self::Replay(id) => id,
-        }
-    }
-}
-
 impl Addition {
     /// The whole record. The stamp is the moment of a clock record that was sent without one.
-    pub fn to(self, fields: NewRecord) -> Record {
+    pub fn to(self, id: i64, fields: NewRecord) -> Record {
         let started_at = match fields.phase {
             Phase::Started => fields.started_at.or(Some(self.stamp)),
             _ => fields.started_at.or(self.paired_start),
         };
         let finished_at = fields.finished_at.or(fields.phase.stops().then_some(self.stamp));
         Record {
-            id: self.id,
+            id,
             fields: NewRecord { started_at, finished_at, ..fields },
             start_id: self.start_id,
             recorded_at: self.stamp,
