@@ -69,7 +69,7 @@ export async function copyCommand(button) {
 	try {
 		await navigator.clipboard.writeText(command.textContent);
 	} catch {
-		// The clipboard API requires HTTPS.
+		// The clipboard API requires HTTPS or a loopback address.
 		getSelection().selectAllChildren(command);
 		document.execCommand("copy");
 	}

@@ -1,4 +1,4 @@
-// Formats times in the browser's timed zone, durations and numbers.
+// Formats times in the time zone of the browser, durations and numbers.
 
 import { el } from "./dom.js";
 

@@ -1,5 +1,5 @@
-// The typical duration of a component: the median of its succeeded deploys of the last 30 days, in the
-// environment that is selected.
+// The typical duration of a component: the median of its succeeded deploys of the last 30 days, in the selected environment
+// if there is one.
 
 import { getPages } from "./api.js";
 
