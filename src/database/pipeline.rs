@@ -16,10 +16,10 @@ use super::{
 /// Opens its connection at the first query, and a new one after the connection broke.
 pub struct Pipeline {
     pool: Pool,
-    connection: Mutex<Option<Arc<Connection>>>,
+    connection: Mutex<Option<Arc<PipelinedConnection>>>,
 }
 
-struct Connection {
+struct PipelinedConnection {
     client: ClientWrapper,
     /// Set when a query missed its deadline. The queries in flight on the connection then fail, too.
     is_abandoned: watch::Sender<bool>,
@@ -61,8 +61,8 @@ impl Pipeline {
         result
     }
 
-    async fn connection(&self, deadline: Instant) -> Result<Arc<Connection>, QueryError> {
-        let usable = |connection: &Option<Arc<Connection>>| {
+    async fn connection(&self, deadline: Instant) -> Result<Arc<PipelinedConnection>, QueryError> {
+        let usable = |connection: &Option<Arc<PipelinedConnection>>| {
             connection.clone().filter(|connection| !connection.client.is_closed())
         };
         if let Some(connection) = usable(&self.current()) {
@@ -74,10 +74,10 @@ impl Pipeline {
         if let Some(connection) = usable(&current) {
             return Ok(connection);
         }
-        Ok(current.insert(Arc::new(Connection { client, is_abandoned: watch::Sender::new(false) })).clone())
+        Ok(current.insert(Arc::new(PipelinedConnection { client, is_abandoned: watch::Sender::new(false) })).clone())
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
+    fn current(&self) -> MutexGuard<'_, Option<Arc<PipelinedConnection>>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
