@@ -34,7 +34,7 @@ pub use self::options::{HELP, Options};
 use self::{
     connection::{HttpConnection, RequestError},
     options::Mix,
-    report::{LoadReport, Progress},
+    report::{LoadReport, progress},
     schedule::Schedule,
     sender::{Run, Sender},
     stats::Stats,
@@ -61,10 +61,7 @@ pub async fn run(options: &Options, print: impl Fn(&str)) -> Result<(), String> 
     let mut acknowledged = if options.mix == Mix::Read { load.record_first().await? } else { Vec::new() };
     let ids = acknowledged.iter().map(|known| known.id).collect();
     let connections = load.connect().await?;
-    let schedule = match options.rate {
-        Some(rate) => Schedule::open(options.duration, rate, options.connections),
-        None => Schedule::closed(options.duration, u64::MAX),
-    };
+    let schedule = Schedule::start(options.duration, options.rate, u64::MAX, options.connections);
     let (mut stats, took) = load.drive(options.mix, ids, connections, schedule).await?;
     acknowledged.append(&mut stats.acknowledged);
     let verdict = if options.is_verifying { Some(load.verify(acknowledged).await) } else { None };
@@ -101,13 +98,13 @@ impl Load<'_> {
     /// Records what the mix `read` reads.
     async fn record_first(&mut self) -> Result<Vec<Acknowledged>, String> {
         let connections = self.connect().await?;
-        let schedule = Schedule::closed(TIME_TO_RECORD, RECORDS_TO_READ);
+        let schedule = Schedule::start(TIME_TO_RECORD, None, RECORDS_TO_READ, self.options.connections);
         let (stats, _) = self.drive(Mix::Record, Vec::new(), connections, schedule).await?;
         if stats.acknowledged.len() as u64 == RECORDS_TO_READ {
             return Ok(stats.acknowledged);
         }
-        let error = || stats.errors.keys().next().map(|error| error.sentence().to_owned());
-        let reason = stats.refusal.clone().or_else(error).unwrap_or_else(|| "the service is too slow".to_owned());
+        let reason =
+            stats.refusal.clone().or_else(|| failure(&stats)).unwrap_or_else(|| "the service is too slow".to_owned());
         Err(format!("the records for the mix read cannot be recorded: {reason}"))
     }
 
@@ -142,8 +139,8 @@ impl Load<'_> {
         for (number, connection) in (0..).zip(connections) {
             senders.spawn(Sender::new(run.clone(), connection, number).send_all());
         }
-        let start = run.schedule.start();
-        let mut progress = Progress { start, duration: options.duration, before: (0, start) };
+        let start = run.schedule.start;
+        let mut before = (start, 0);
         let mut ticks = interval_at(start + PROGRESS_PERIOD, PROGRESS_PERIOD);
         loop {
             tokio::select! {
@@ -157,8 +154,11 @@ impl Load<'_> {
                     }
                     run.schedule.stop();
                 }
-                // A closed standard error does not end the run.
-                _ = ticks.tick(), if !options.is_json => drop(writeln!(stderr(), "{}", progress.line(&run.stats()))),
+                _ = ticks.tick(), if !options.is_json => {
+                    let line = progress(&run.stats(), start, options.duration, &mut before);
+                    // A closed standard error does not end the run.
+                    let _ = writeln!(stderr(), "{line}");
+                }
             }
         }
         let took = start.elapsed();

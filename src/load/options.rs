@@ -109,10 +109,8 @@ impl Options {
         let mut has_url = false;
         let mut options = Self {
             target: Target::default(),
-            token: parse_token(token).unwrap_or_else(|mistake| {
-                mistakes.push(mistake);
-                None
-            }),
+            // An empty variable counts as unset.
+            token: token.filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned()),
             connections: 64,
             rate: None,
             duration: Duration::from_secs(10),
@@ -139,6 +137,10 @@ impl Options {
         }
         if !has_url {
             mistakes.push("--url is missing: add the URL of the service".to_owned());
+        }
+        if options.token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            // The message does not repeat the value, because it can be a secret.
+            mistakes.push("DEPLOYLOG_TOKEN is not a token: use visible ASCII characters only".to_owned());
         }
         if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
     }
@@ -168,13 +170,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// An empty variable counts as unset. The message never contains the value.
-fn parse_token(variable: Option<OsString>) -> Result<Option<String>, String> {
-    let Some(variable) = variable.filter(|value| !value.is_empty()) else { return Ok(None) };
-    let token = variable.into_string().ok().filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
-    token.map(Some).ok_or_else(|| "DEPLOYLOG_TOKEN is not a token: use visible ASCII characters only".to_owned())
 }
 
 fn value(parser: &mut Parser) -> Result<String, String> {

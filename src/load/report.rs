@@ -9,29 +9,19 @@ use super::{options::Options, stats::Stats, thresholds, verify::Verdict};
 
 const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
-/// The lines on standard error while a run is going on.
-pub struct Progress {
-    pub start: Instant,
-    pub duration: Duration,
-    /// The number of requests in the line before, and its time.
-    pub before: (u64, Instant),
-}
-
-impl Progress {
-    /// Formats the next line.
-    pub fn line(&mut self, stats: &Stats) -> String {
-        let (now, requests, (requests_before, time)) = (Instant::now(), stats.requests(), self.before);
-        self.before = (requests, now);
-        format!(
-            "{:>3.0} of {} s  {:>8.0} per second  99 %: {:>8}  retries {}  errors {}",
-            (now - self.start).as_secs_f64(),
-            self.duration.as_secs_f64(),
-            per_second(requests - requests_before, now - time),
-            thresholds::time(stats.percentile(99.0)),
-            stats.retries,
-            stats.failed()
-        )
-    }
+/// Formats a progress line. `before` is the time of the line before and the number of requests until then.
+pub fn progress(stats: &Stats, start: Instant, duration: Duration, before: &mut (Instant, u64)) -> String {
+    let (now, requests) = (Instant::now(), stats.requests());
+    let (time_before, requests_before) = std::mem::replace(before, (now, requests));
+    format!(
+        "{:>3.0} of {} s  {:>8.0} per second  99 %: {:>8}  retries {}  errors {}",
+        (now - start).as_secs_f64(),
+        duration.as_secs_f64(),
+        per_second(requests - requests_before, now - time_before),
+        thresholds::time(stats.percentile(99.0)),
+        stats.retries,
+        stats.failed()
+    )
 }
 
 #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]

@@ -16,7 +16,7 @@ pub const GRACE: Duration = Duration::from_secs(30);
 
 /// The schedule of a run, shared by all connections.
 pub struct Schedule {
-    start: Instant,
+    pub start: Instant,
     end: Instant,
     total: u64,
     taken: AtomicU64,
@@ -28,24 +28,19 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Closed loop: a connection sends as soon as it is free, until the time or the number of requests is used up.
-    pub fn closed(duration: Duration, total: u64) -> Arc<Self> {
-        Arc::new(Self::new(duration, total, None))
-    }
-
-    /// Open loop: each request is due at its own time, whether or not earlier ones have a response.
-    pub fn open(duration: Duration, rate: f64, connections: usize) -> Arc<Self> {
+    /// Starts now. With a rate, each request is due at its own time, whether or not earlier ones have a response (open
+    /// loop). Without one, a connection sends as soon as it is free, up to `max_requests` in total (closed loop).
+    pub fn start(duration: Duration, rate: Option<f64>, max_requests: u64, connections: usize) -> Arc<Self> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8.64e10")]
-        let total = (rate * duration.as_secs_f64()).round() as u64;
-        let schedule = Arc::new(Self::new(duration, total, Some(rate)));
-        let releasing = schedule.clone();
-        thread::spawn(move || releasing.release(rate, connections));
-        schedule
-    }
-
-    fn new(duration: Duration, total: u64, rate: Option<f64>) -> Self {
+        let total = rate.map_or(max_requests, |rate| (rate * duration.as_secs_f64()).round() as u64);
         let (start, taken, due) = (Instant::now(), AtomicU64::new(0), Semaphore::new(0));
-        Self { start, end: start + duration, total, taken, rate, due, is_stopped: AtomicBool::new(false) }
+        let end = start + duration;
+        let schedule = Arc::new(Self { start, end, total, taken, rate, due, is_stopped: AtomicBool::new(false) });
+        if let Some(rate) = rate {
+            let releasing = schedule.clone();
+            thread::spawn(move || releasing.release(rate, connections));
+        }
+        schedule
     }
 
     /// Waits until a request is due and returns when it was due; `None` after the last one.
@@ -82,10 +77,6 @@ impl Schedule {
     pub fn unsent(&self) -> u64 {
         let is_complete = self.rate.is_some() && !self.is_stopped();
         if is_complete { self.total.saturating_sub(self.taken.load(Ordering::Relaxed)) } else { 0 }
-    }
-
-    pub fn start(&self) -> Instant {
-        self.start
     }
 
     /// Releases requests when they are due. A thread sleeps with a precision of about 50 µs; timers of the runtime have
