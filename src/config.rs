@@ -42,21 +42,16 @@ pub enum Command {
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
-    pub open: Open,
+    /// Clients have full access on any address until the first token is created.
+    pub is_open: bool,
+    /// Reads need no token.
+    pub public_reads: bool,
     pub database: Database,
     /// Older records are deleted. `None` keeps them indefinitely.
     pub keep_days: Option<u32>,
     pub pool: PoolLimits,
     pub limits: Limits,
     pub log: Log,
-}
-
-/// What clients can do without a token.
-#[derive(Clone, Copy, Debug)]
-pub struct Open {
-    /// Everything, on any address, until the first token is created.
-    pub everything: bool,
-    pub reads: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -122,7 +117,8 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
     let connections = settings.number("max-connections", "a number", 1..=1_000_000)?;
     Some(Config {
         listen: listen(settings)?,
-        open: Open { everything: settings.switch("open")?, reads: settings.switch("public-reads")? },
+        is_open: settings.switch("open")?,
+        public_reads: settings.switch("public-reads")?,
         keep_days: settings.number("keep-days", "a number of days", 1..=36_500),
         pool: PoolLimits {
             size: settings.number("pool-size", "a number", 3..=1_000)?,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::{App, Ready, WAITING_FOR_DATABASE},
     auth::guard::Guard,
-    config::{Config, Limits, Open},
+    config::{Config, Limits},
     database::Endpoint,
     embedded::Cluster,
     error::Error,
@@ -53,7 +53,7 @@ pub async fn run(config: &Config) -> Result<(), CommandError> {
             }
         };
         let (store, guard) = (ready.store.clone(), ready.guard.clone());
-        let protected = require_protection(&guard, address, config.open);
+        let protected = require_protection(&guard, address, config.is_open);
         if protected.is_ok() {
             let _tasks = start_tasks(&store, &tokens, &guard, config.keep_days);
             let _ = app.ready.set(ready);
@@ -132,7 +132,7 @@ async fn open(
 
 async fn open_store(config: &Config, endpoint: &Endpoint) -> Result<(Ready, Tokens), Error> {
     let tokens = Tokens::new(endpoint, config.pool)?;
-    let guard = Arc::new(Guard::new(tokens.all().await?, config.open.reads));
+    let guard = Arc::new(Guard::new(tokens.all().await?, config.public_reads));
     Ok((Ready { store: Store::open(endpoint, config.pool).await?, guard }, tokens))
 }
 
@@ -149,12 +149,12 @@ fn start_tasks(store: &Store, tokens: &Tokens, guard: &Arc<Guard>, keep_days: Op
 }
 
 /// Fails if everyone on the network has full access, unless `--open` allows it.
-fn require_protection(guard: &Guard, address: SocketAddr, open: Open) -> Result<(), CommandError> {
+fn require_protection(guard: &Guard, address: SocketAddr, is_open: bool) -> Result<(), CommandError> {
     if guard.requires_tokens() || address.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let danger = format!("no token exists, so everyone who can reach {address} has full access");
-    if open.everything {
+    if is_open {
         tracing::warn!("{danger}");
         return Ok(());
     }
@@ -171,9 +171,8 @@ mod tests {
     #[test]
     fn without_a_token_only_loopback_addresses_are_served() {
         let guard = Guard::new(Vec::new(), false);
-        let start = |address: &str, everything| {
-            let open = Open { everything, reads: false };
-            require_protection(&guard, SocketAddr::new(address.parse().unwrap(), 5000), open)
+        let start = |address: &str, is_open| {
+            require_protection(&guard, SocketAddr::new(address.parse().unwrap(), 5000), is_open)
         };
         for loopback in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
             assert!(start(loopback, false).is_ok(), "{loopback}");
