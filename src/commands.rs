@@ -37,7 +37,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError
         Invocation::Healthcheck(listen) => return run_on(Builder::new_current_thread(), healthcheck::run(listen)),
         Invocation::Run(command, config) => (command, config),
     };
-    log::to_stderr(config.log);
+    log::to_stderr(config.is_log_json, config.log_level);
     let runtime = if matches!(command, Command::Serve) { serving_runtime() } else { Builder::new_current_thread() };
     run_on(runtime, async {
         match command {

@@ -11,6 +11,7 @@ pub use limits::Limits;
 use settings::Settings;
 pub use token::TokenRequest;
 use tokio_postgres::config::Host;
+use tracing::level_filters::LevelFilter;
 
 use crate::database::{Endpoint, PoolLimits};
 
@@ -51,7 +52,9 @@ pub struct Config {
     pub keep_days: Option<u32>,
     pub pool: PoolLimits,
     pub limits: Limits,
-    pub log: Log,
+    /// JSON lines instead of text.
+    pub is_log_json: bool,
+    pub log_level: LevelFilter,
 }
 
 #[derive(Clone, Debug)]
@@ -60,13 +63,6 @@ pub enum Database {
     External(Box<Endpoint>),
     /// A private PostgreSQL in this directory.
     Embedded(PathBuf),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Log {
-    /// JSON lines instead of text.
-    pub json: bool,
-    pub level: tracing::level_filters::LevelFilter,
 }
 
 impl Invocation {
@@ -139,14 +135,12 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
             body_memory: settings.number("max-body-memory", "a number of MiB", 16..=1_000_000)?,
             write: settings.seconds("write-timeout")?,
         },
-        log: Log {
-            json: settings.get("log-format", "text or json", |value| match value {
-                "text" => Some(false),
-                "json" => Some(true),
-                _ => None,
-            })?,
-            level: settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok())?,
-        },
+        is_log_json: settings.get("log-format", "text or json", |value| match value {
+            "text" => Some(false),
+            "json" => Some(true),
+            _ => None,
+        })?,
+        log_level: settings.get("log-level", "off, error, warn, info, debug or trace", |value| value.parse().ok())?,
         database: database?,
     })
 }

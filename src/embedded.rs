@@ -111,9 +111,7 @@ impl Cluster {
 
     async fn launch(directory: Directory, lock: File) -> Result<Self, Cause> {
         let server = Server::find(directory).await?;
-        if !server.has_cluster() {
-            server.create_cluster(&lock).await?;
-        }
+        server.create_missing_cluster(&lock).await?;
         server.stop_leftover().await?;
         let (postmaster, config) = server.start().await?;
         let (stop, stopped) = oneshot::channel();

@@ -5,16 +5,16 @@ use std::{
     io::{self, Write},
 };
 
-use crate::config::Log;
+use tracing::level_filters::LevelFilter;
 
 /// Sets up the log. A panic becomes an entry like any other.
-pub fn to_stderr(log: Log) {
+pub fn to_stderr(is_json: bool, level: LevelFilter) {
     // If standard error is closed, the process continues without a log.
     let builder = tracing_subscriber::fmt()
-        .with_max_level(log.level)
+        .with_max_level(level)
         .with_writer(|| EscapingWriter(io::stderr()))
         .log_internal_errors(false);
-    if log.json {
+    if is_json {
         builder.json().init();
     } else {
         builder.with_ansi(false).init();

@@ -64,12 +64,11 @@ impl Server {
         Ok(Self { account, programs, directory, socket })
     }
 
-    pub fn has_cluster(&self) -> bool {
-        self.directory.cluster().exists()
-    }
-
-    /// Creates the cluster and its database, completely or not at all.
-    pub async fn create_cluster(&self, lock: &File) -> Result<(), Cause> {
+    /// Creates the cluster and its database, completely or not at all. Does nothing if the cluster exists.
+    pub async fn create_missing_cluster(&self, lock: &File) -> Result<(), Cause> {
+        if self.directory.cluster().exists() {
+            return Ok(());
+        }
         let unusable = |error: io::Error| self.directory.unusable(&error);
         let unfinished = self.directory.unfinished_cluster();
         if unfinished.exists() {
