@@ -49,7 +49,6 @@ pub struct Ready {
 }
 
 impl App {
-    #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             ready: OnceLock::new(),

@@ -15,7 +15,6 @@ use crate::{
 };
 
 /// The scope that a call needs. `None` means that the call needs no token.
-#[must_use]
 pub fn needed_scope(route: Route) -> Option<Scope> {
     Some(match route {
         Route::ListRecords
@@ -67,7 +66,6 @@ pub enum Refusal {
 
 impl Refusal {
     /// The public message. It never contains a token.
-    #[must_use]
     pub fn sentence(&self) -> String {
         match self {
             Self::Missing => "this call needs a token: send Authorization: Bearer TOKEN".to_owned(),

@@ -41,7 +41,6 @@ pub type Connected = (Client, JoinHandle<()>);
 
 impl Endpoint {
     /// An endpoint without TLS.
-    #[must_use]
     pub fn plain(config: Config) -> Self {
         Self { config, tls: None }
     }

@@ -95,7 +95,6 @@ impl Cluster {
     }
 
     /// Socket, port, user and database.
-    #[must_use]
     pub fn config(&self) -> Config {
         self.config.clone()
     }

@@ -75,13 +75,11 @@ struct Problem<'a> {
 }
 
 impl Error {
-    #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status_and_detail().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The header that RFC 9110 asks for beside the status.
-    #[must_use]
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
             Self::Refused(refusal) => (header::WWW_AUTHENTICATE, challenge(refusal)),
@@ -100,7 +98,6 @@ impl Error {
     }
 
     /// The body: `application/problem+json`.
-    #[must_use]
     pub fn problem(&self) -> Vec<u8> {
         let errors: &[_] = match self {
             Self::Fields(errors) | Self::ComponentsRefused(errors) | Self::KeysReused(errors) => errors,

@@ -24,7 +24,6 @@ pub fn to_stderr(is_json: bool, level: LevelFilter) {
 
 /// Escapes characters that could end a line, control a terminal or change the order of other characters. JSON escapes
 /// are used, so that the content of JSON stays the same.
-#[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(needs_escape) {
         return Cow::Borrowed(text);

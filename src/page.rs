@@ -52,7 +52,6 @@ static PAGE: LazyLock<Vec<File>> = LazyLock::new(|| {
     files.collect()
 });
 
-#[must_use]
 pub fn find(path: &str) -> Option<&'static File> {
     PAGE.iter().find(|file| file.path == path)
 }

@@ -44,7 +44,6 @@ impl Exposition {
         self.sample("", &[], value);
     }
 
-    #[must_use]
     pub fn into_text(self) -> String {
         self.text
     }

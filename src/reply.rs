@@ -25,7 +25,6 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Reply, Error> 
 }
 
 /// 204.
-#[must_use]
 pub fn no_content() -> Reply {
     let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = StatusCode::NO_CONTENT;
@@ -33,7 +32,6 @@ pub fn no_content() -> Reply {
 }
 
 /// 304 with the current entity tag.
-#[must_use]
 pub fn not_modified(etag: &str) -> Reply {
     let mut reply = no_content();
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
@@ -41,7 +39,6 @@ pub fn not_modified(etag: &str) -> Reply {
     reply
 }
 
-#[must_use]
 pub fn problem(error: &Error) -> Reply {
     let mut reply = whole(error.status(), "application/problem+json", error.problem());
     if let Some((name, value)) = error.header() {
@@ -86,7 +83,6 @@ pub fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-#[must_use]
 pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Either::Left(Full::new(body.into())));
     *reply.status_mut() = status;
@@ -95,7 +91,6 @@ pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Byt
 }
 
 /// The header row of [`csv_row`]s.
-#[must_use]
 pub fn csv_header() -> String {
     Record::columns().collect::<Vec<_>>().join(",") + "\r\n"
 }

@@ -29,7 +29,6 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }

@@ -19,7 +19,6 @@ macro_rules! routes {
             /// Method and path of every call, in the order of [`Route::index`].
             pub const NAMES: [&str; [$($text),+].len()] = [$($text),+];
 
-            #[must_use]
             pub fn index(self) -> usize {
                 match self {
                     $(Self::$name { .. } => Index::$name as usize,)+

@@ -95,7 +95,6 @@ impl Store {
     }
 
     /// The connections by their use. The names are public labels of metrics: `upkeep` is maintenance.
-    #[must_use]
     pub fn pools(&self) -> Vec<(&'static str, Status)> {
         let mut pools = self.writes.pools().to_vec();
         pools.extend([

@@ -47,7 +47,6 @@ struct ValidToken {
 }
 
 impl Guard {
-    #[must_use]
     pub fn new(tokens: Vec<StoredToken>, has_public_reads: bool) -> Self {
         let guard = Self { valid: watch::Sender::default(), has_public_reads };
         guard.update(tokens);
@@ -55,7 +54,6 @@ impl Guard {
     }
 
     /// Whether calls need a token.
-    #[must_use]
     pub fn requires_tokens(&self) -> bool {
         self.valid.borrow().is_required
     }
@@ -128,7 +126,6 @@ impl Guard {
     }
 
     /// The names of the tokens that were used since the last call of this function.
-    #[must_use]
     pub fn take_used(&self) -> Vec<String> {
         let valid = self.valid.borrow();
         let used = valid.tokens.iter().filter(|token| token.was_used.swap(false, Ordering::Relaxed));

@@ -24,7 +24,6 @@ pub struct TokenDigest(pub [u8; 32]);
 
 impl TokenDigest {
     /// `None` if the text does not have the form of a token.
-    #[must_use]
     pub fn of(token: &[u8]) -> Option<Self> {
         let is_well_formed = token.len() == LENGTH && token.starts_with(PREFIX.as_bytes());
         is_well_formed.then(|| Self(Sha256::digest(token).into()))

@@ -26,7 +26,6 @@ impl CommandError {
         Self { exit_code, messages: vec![Chained(cause.as_ref()).to_string()] }
     }
 
-    #[must_use]
     pub fn bad_settings(messages: Vec<String>) -> Self {
         Self { exit_code: BAD_SETTINGS, messages }
     }
@@ -35,7 +34,6 @@ impl CommandError {
         Self { exit_code: NO_DATABASE, ..Self::failed(cause) }
     }
 
-    #[must_use]
     pub fn context(self, context: &str) -> Self {
         let messages = self.messages.iter().map(|message| format!("{context}: {message}")).collect();
         Self { messages, ..self }

@@ -21,7 +21,6 @@ pub struct Limits {
 
 impl Limits {
     /// Lowers the limit of connections. The other two limits are lowered to their defaults for it.
-    #[must_use]
     pub fn within(self, connections: usize) -> Self {
         if self.connections <= connections {
             return self;

@@ -105,13 +105,11 @@ pub async fn run_up_to(
 }
 
 /// How many steps lead to the schema of this name, the step of the name included.
-#[must_use]
 pub fn steps_to(name: &str) -> Option<usize> {
     MIGRATIONS.iter().position(|(known, _)| *known == name).map(|index| index + 1)
 }
 
 /// The tables that the first `steps` steps leave, in the order of their creation.
-#[must_use]
 pub fn tables(steps: usize) -> Vec<&'static str> {
     let mut tables = Vec::new();
     for line in MIGRATIONS[..steps].iter().flat_map(|(_, sql)| sql.lines()) {
@@ -130,7 +128,6 @@ pub fn tables(steps: usize) -> Vec<&'static str> {
 pub const STEPS: usize = MIGRATIONS.len();
 
 /// Whether a step is the last one of this program.
-#[must_use]
 pub fn is_last((name, checksum): (&str, &str)) -> bool {
     MIGRATIONS.last().is_some_and(|(last, sql)| *last == name && digest(sql) == checksum)
 }

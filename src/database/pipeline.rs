@@ -27,7 +27,6 @@ struct PipelinedConnection {
 
 impl Pipeline {
     /// The pool must serve this pipeline only.
-    #[must_use]
     pub fn new(pool: Pool) -> Self {
         Self { pool, connection: Mutex::default() }
     }

@@ -62,7 +62,6 @@ pub struct Pool {
 }
 
 /// Adds the options of every connection: timeouts, which detect a server that vanished, and the application name.
-#[must_use]
 pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
     let mut endpoint = database.clone();
     let config = &mut endpoint.config;
@@ -183,7 +182,6 @@ impl Pool {
         });
     }
 
-    #[must_use]
     pub fn status(&self) -> Status {
         self.connections.status()
     }

@@ -45,7 +45,6 @@ impl From<tokio_postgres::Error> for QueryError {
 
 impl QueryError {
     /// The response to a request. One failed query can be the cause for several.
-    #[must_use]
     pub fn to_error(&self) -> Error {
         match self {
             Self::TimedOut => Error::Unavailable("the database did not respond in time".into()),
@@ -57,13 +56,11 @@ impl QueryError {
     }
 
     /// Whether the query can be repeated even if it changes something.
-    #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::StaleConnection(_))
     }
 
     /// Whether the connection must not be used again.
-    #[must_use]
     pub fn breaks_connection(&self) -> bool {
         matches!(self, Self::StaleConnection(_) | Self::Lost(_) | Self::TimedOut)
     }

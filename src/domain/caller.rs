@@ -18,7 +18,6 @@ named_enum! {
 }
 
 impl Scope {
-    #[must_use]
     pub fn covers(self, needed: Self) -> bool {
         self == Self::Admin || self == needed
     }
@@ -37,7 +36,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[must_use]
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -48,17 +46,14 @@ impl Grant {
 pub struct Caller(Option<Arc<Grant>>);
 
 impl Caller {
-    #[must_use]
     pub fn bearer(grant: Arc<Grant>) -> Self {
         Self(Some(grant))
     }
 
-    #[must_use]
     pub fn grant(&self) -> Option<&Arc<Grant>> {
         self.0.as_ref()
     }
 
-    #[must_use]
     pub fn token_name(&self) -> Option<&str> {
         self.0.as_ref().map(|grant| grant.name.as_str())
     }

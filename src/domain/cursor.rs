@@ -15,7 +15,6 @@ pub trait Cursor: Display + Sized {
     fn read(text: &str) -> Option<Self>;
 
     /// Reads what `Display` wrote, and nothing else.
-    #[must_use]
     fn parse(text: &str) -> Option<Self> {
         Self::read(text).filter(|cursor| cursor.to_string() == text)
     }
@@ -29,7 +28,6 @@ pub struct RecordCursor {
 }
 
 impl RecordCursor {
-    #[must_use]
     pub fn of(record: &Record) -> Self {
         Self { recorded_at: record.recorded_at, id: record.id }
     }
@@ -57,7 +55,6 @@ pub struct DeployCursor {
 
 impl DeployCursor {
     /// `None` if the deploy has no moment.
-    #[must_use]
     pub fn of(attempt: &Attempt) -> Option<Self> {
         Some(Self { moment: attempt.moment()?, id: attempt.record.id })
     }
@@ -101,7 +98,6 @@ pub struct CurrentCursor {
 }
 
 impl CurrentCursor {
-    #[must_use]
     pub fn of(current: &Current) -> Self {
         let fields = &current.attempt.record.fields;
         Self { component: fields.component.clone(), environment: fields.environment.clone().unwrap_or_default() }

@@ -48,7 +48,6 @@ pub const MIN_STALE_AFTER: TimeDelta = TimeDelta::hours(1);
 const STALE_AFTER_WITHOUT_HISTORY: TimeDelta = TimeDelta::hours(24);
 
 /// The time after which a running deploy is stale: three times the typical duration of its component.
-#[must_use]
 pub fn stale_after(typical_seconds: Option<f64>) -> TimeDelta {
     #[allow(clippy::cast_possible_truncation, reason = "ten thousand years are 3.2e17 microseconds")]
     let three_times = |seconds: f64| TimeDelta::microseconds((seconds * 3e6) as i64);
@@ -57,7 +56,6 @@ pub fn stale_after(typical_seconds: Option<f64>) -> TimeDelta {
 
 impl Attempt {
     /// The state is not stale: only the database knows the typical duration.
-    #[must_use]
     pub fn new(record: Record, is_superseded: bool) -> Self {
         let state = match (record.fields.phase.stops(), is_superseded) {
             (true, _) => State::Finished,
@@ -68,7 +66,6 @@ impl Attempt {
     }
 
     /// When it stopped, or else started. Lists are ordered by it.
-    #[must_use]
     pub fn moment(&self) -> Option<DateTime<Utc>> {
         let fields = &self.record.fields;
         if fields.phase.stops() { fields.finished_at } else { fields.started_at }

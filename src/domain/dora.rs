@@ -57,7 +57,6 @@ pub struct Unrecovered {
 }
 
 impl Unrecovered {
-    #[must_use]
     pub fn new(id: i64, version: String, finished_at: DateTime<Utc>, age_seconds: f64) -> Self {
         Self { id, version, finished_at: format_time(finished_at), age_seconds: rounded(age_seconds) }
     }
@@ -131,7 +130,6 @@ enum Basis {
 }
 
 impl<'a> Metrics<'a> {
-    #[must_use]
     pub fn of(of: &'a DeployFigures, environment: &'a str, window: &Window, span: &'a Span) -> Self {
         let unstated = match of.unstated {
             0 => None,
@@ -237,7 +235,6 @@ fn percent(count: i64, of: i64) -> Option<f64> {
 }
 
 /// Rounds to thousandths.
-#[must_use]
 pub fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }

@@ -39,7 +39,6 @@ pub struct DurationFigures {
 
 impl DurationFigures {
     /// `percentiles` are p50, p90, p95 and the maximum.
-    #[must_use]
     pub fn new(count: i64, without_duration: i64, percentiles: &[Option<f64>], mean: Option<f64>) -> Self {
         let percentile = |index: usize| percentiles.get(index).copied().flatten().map(rounded);
         Self {

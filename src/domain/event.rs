@@ -26,13 +26,11 @@ pub struct Position {
 
 impl Position {
     /// The position after all events of a number.
-    #[must_use]
     pub fn after(number: i64) -> Self {
         Self { number: number + 1, index: 0 }
     }
 
     /// Reads what `Display` wrote, and nothing else.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, index) = text.split_once('-')?;
         let position =

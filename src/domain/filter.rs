@@ -23,12 +23,10 @@ pub struct Filter {
 
 impl Filter {
     /// The phase to look for. A status word implies one, and rare phases have an index.
-    #[must_use]
     pub fn implied_phase(&self) -> Option<Phase> {
         self.phase.or_else(|| self.status.as_deref().map(Phase::of_status))
     }
 
-    #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
         fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
             wanted.is_none_or(|wanted| value == Some(wanted))

@@ -12,12 +12,10 @@ macro_rules! named_enum {
             /// In the order of declaration.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
-            #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|known| known.name() == name)
             }
 
-            #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$Variant => $name,)+

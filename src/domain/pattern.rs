@@ -20,13 +20,11 @@ impl Pattern {
         text(pattern, MAX_CHARACTERS).map(|pattern| Self(pattern.to_owned())).map_err(Into::into)
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether the pattern matches the whole text.
-    #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };

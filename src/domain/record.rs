@@ -38,7 +38,6 @@ named_enum! {
 
 impl Phase {
     /// The phase of a status word. Case, `-`, `_` and space do not matter.
-    #[must_use]
     pub fn of_status(status: &str) -> Self {
         let word: String =
             status.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect();
@@ -59,12 +58,10 @@ impl Phase {
     }
 
     /// Whether it starts or stops the clock.
-    #[must_use]
     pub fn is_clock(self) -> bool {
         self == Self::Started || self.stops()
     }
 
-    #[must_use]
     pub fn stops(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Aborted | Self::Finished)
     }
@@ -87,7 +84,6 @@ pub struct Record {
 
 impl Record {
     /// `finished_at` − `started_at` in milliseconds, if the record stops the clock and has both in this order.
-    #[must_use]
     pub fn duration_ms(&self) -> Option<i64> {
         let (started, finished) = (self.fields.started_at?, self.fields.finished_at?);
         let micros = (finished - started).num_microseconds()?;
@@ -95,7 +91,6 @@ impl Record {
     }
 
     /// Why a record that stops the clock has no duration.
-    #[must_use]
     pub fn duration_missing(&self) -> Option<&'static str> {
         if !self.fields.phase.stops() || self.duration_ms().is_some() {
             return None;
@@ -104,13 +99,11 @@ impl Record {
     }
 
     /// The entity tag. It differs after every change.
-    #[must_use]
     pub fn etag(&self) -> String {
         format!("\"{:x}-{:x}\"", self.id, self.updated_at.timestamp_micros())
     }
 
     /// The fields without a start that comes from another record.
-    #[must_use]
     pub fn own(&self) -> NewRecord {
         NewRecord { started_at: self.own_start(), ..self.fields.clone() }
     }

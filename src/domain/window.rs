@@ -28,7 +28,6 @@ pub struct Window {
 
 impl Window {
     /// The start of the window of equal length just before this one.
-    #[must_use]
     pub fn before(&self) -> DateTime<Utc> {
         self.since - (self.until - self.since)
     }
@@ -44,12 +43,10 @@ pub struct Span {
 }
 
 impl Span {
-    #[must_use]
     pub fn new(since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
         Self { since: format_time(since), until: format_time(until), tz: None }
     }
 
-    #[must_use]
     pub fn in_zone(window: &Window, zone: &str) -> Self {
         Self { tz: Some(zone.to_owned()), ..Self::new(window.since, window.until) }
     }

@@ -15,7 +15,6 @@ use tokio::process::Command;
 use crate::error::Cause;
 
 /// PostgreSQL refuses to run as root.
-#[must_use]
 pub fn running_as_root() -> bool {
     let own = fs::metadata("/proc/self").map(|process| process.uid()).ok();
     own.or_else(|| id(&["-u"])) == Some(0)

@@ -42,12 +42,10 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
-    #[must_use]
     pub fn new(max: usize) -> Self {
         Self { max, permits: Arc::new(Semaphore::new(max)) }
     }
 
-    #[must_use]
     pub fn count(&self) -> usize {
         self.max - self.permits.available_permits()
     }

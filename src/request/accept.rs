@@ -4,7 +4,6 @@ use hyper::{HeaderMap, header};
 
 /// The index of the media type in `offers` with the highest weight, the first among equals. `None` if none is
 /// acceptable.
-#[must_use]
 pub fn preferred(headers: &HeaderMap, offers: &[&str]) -> Option<usize> {
     let ranges: Vec<Range> = headers
         .get_all(header::ACCEPT)

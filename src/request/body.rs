@@ -23,7 +23,6 @@ const FREE_BYTES: usize = 8 << 10;
 pub struct BodyBudget(Arc<Semaphore>);
 
 impl BodyBudget {
-    #[must_use]
     pub fn new(mebibytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(mebibytes << 10)))
     }
@@ -41,7 +40,6 @@ pub struct Payload {
 }
 
 impl Payload {
-    #[must_use]
     pub fn new(headers: &HeaderMap, incoming: Incoming, timeout: Duration, budget: BodyBudget) -> Self {
         let has = |name| headers.contains_key(name);
         Self {
@@ -100,7 +98,6 @@ impl Payload {
     }
 
     /// Whether a part of the body was not read.
-    #[must_use]
     pub fn is_left(&self) -> bool {
         !self.is_complete
     }

@@ -55,7 +55,6 @@ pub fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
 }
 
 /// Whether the preconditions `If-Match` and `If-None-Match` allow a change of the record.
-#[must_use]
 pub fn may_change(headers: &HeaderMap, record: &Record) -> bool {
     let etag = record.etag();
     let if_match = !headers.contains_key(header::IF_MATCH) || has_tag(headers, header::IF_MATCH, |tag| tag == etag);
@@ -63,7 +62,6 @@ pub fn may_change(headers: &HeaderMap, record: &Record) -> bool {
 }
 
 /// Whether `If-None-Match` contains the entity tag. The comparison is weak.
-#[must_use]
 pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     has_tag(headers, header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

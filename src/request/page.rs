@@ -34,7 +34,6 @@ impl<C: Cursor> Page<C> {
     }
 
     /// The number of items to read: one more than the limit, which shows whether there is a next page.
-    #[must_use]
     pub fn count(&self) -> i64 {
         i64::from(self.limit) + 1
     }
@@ -56,14 +55,12 @@ impl<C: Cursor> Page<C> {
 }
 
 /// The parameters of a query, each with an `&` after it.
-#[must_use]
 pub fn encode(parameters: &[(&str, Option<&str>)], escaped: &'static AsciiSet) -> String {
     let set = parameters.iter().filter_map(|(name, value)| Some((name, (*value)?)));
     set.map(|(name, value)| format!("{name}={}&", utf8_percent_encode(value, escaped))).collect()
 }
 
 /// The parameters that a filter was read from.
-#[must_use]
 pub fn encode_filter(filter: &Filter) -> String {
     let (since, until) = (filter.since.map(format_time), filter.until.map(format_time));
     let parameters = [

@@ -21,7 +21,6 @@ pub struct Query {
 
 impl Query {
     /// Splits and decodes the part of a target after `?`.
-    #[must_use]
     pub fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self { parameters: Vec::new(), errors: Vec::new() };
         let mut seen = HashSet::new();

@@ -52,7 +52,6 @@ pub async fn close_with(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), erro
 }
 
 /// The number of connections over the limit that are refused with an answer at the same time.
-#[must_use]
 pub fn max_refusals(connections: usize) -> usize {
     (connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS)
 }

@@ -24,12 +24,10 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    #[must_use]
     pub fn new(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { line: None, field: field.into(), reason: reason.into() }
     }
 
-    #[must_use]
     pub fn in_line(self, line: usize) -> Self {
         Self { line: Some(line), ..self }
     }
@@ -258,7 +256,6 @@ impl Reader<'_> {
 pub const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
 
 /// A valid key without the quotes around it.
-#[must_use]
 pub fn idempotency_key(key: &str) -> Option<&str> {
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     ((1..=200).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic())).then_some(bare)

@@ -43,7 +43,6 @@ impl NewRecord {
         "finished_at",
     ];
 
-    #[must_use]
     pub fn cells(&self) -> [Cell<'_>; 13] {
         fn optional(text: Option<&String>) -> Cell<'_> {
             text.map_or(Cell::Empty, |text| Cell::Text(text))
@@ -121,7 +120,6 @@ impl NewRecord {
     }
 
     /// Identifies what was sent, after parsing. It is stored with an idempotency key: its input must not change.
-    #[must_use]
     pub fn content_digest(&self) -> [u8; 16] {
         let [
             component,
@@ -159,7 +157,6 @@ impl NewRecord {
 
     /// Identifies the deploy: component, environment, run and stage, and without a run also the version. No name
     /// contains a control character, so the separator is unambiguous. The schema's `deploy_of` computes the same.
-    #[must_use]
     pub fn deploy_digest(&self) -> [u8; 16] {
         let version = if self.run.is_none() { Some(&self.version) } else { None };
         let parts = [Some(&self.component), self.environment.as_ref(), self.run.as_ref(), self.stage.as_ref(), version];
@@ -174,7 +171,6 @@ impl NewRecord {
     }
 
     /// The names of the fields that differ.
-    #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let cells = Self::COLUMNS.into_iter().zip(self.cells().into_iter().zip(other.cells()));
         cells.filter(|(_, (one, other))| one != other).map(|(name, _)| name).collect()
@@ -183,7 +179,6 @@ impl NewRecord {
 
 impl Record {
     /// The names of the fields in which a delivery differs from this record. A stamped moment does not differ from none.
-    #[must_use]
     pub fn differences(&self, sent: &NewRecord) -> Vec<&'static str> {
         let unless_stamped = |own: Option<DateTime<Utc>>, sent: Option<DateTime<Utc>>| {
             own.filter(|own| sent.is_some() || *own != self.recorded_at)

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 
 /// Reads a time of the years 0 to 9999 with any offset. Digits below a microsecond are dropped.
-#[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| text.is_ascii())?.to_utc();
     // chrono stores a leap second as microseconds above a million. They belong to the next second.
@@ -12,7 +11,6 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// `2026-11-24T07:30:15.123456Z`.
-#[must_use]
 pub fn format(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
