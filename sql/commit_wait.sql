@@ -1,2 +1,3 @@
--- Logs a message, and nothing else, so that the commit waits until synchronous standbys have confirmed all earlier commits.
+-- Writes a message to the log, and changes nothing else: its commit waits until synchronous standbys have confirmed all
+-- earlier commits.
 select pg_logical_emit_message(true, 'deploylog', '')

@@ -1,11 +1,12 @@
--- The current version of every component and environment: the last succeeded deploy of each pair, by name; records without
--- an environment first. The index is entered once per pair and once per returned deploy, however many deploys there are.
+-- The current version of every component and environment: the last succeeded deploy of each pair, by name; records
+-- without an environment first. The index is entered once per pair and once per returned deploy, however many deploys
+-- there are.
 --   $1, $2  component and environment, each null for all
 --   $3, $4  the last pair of the previous page; the environment is empty if the records have none
 --   $5      the number of rows
 --
--- Returns the finish of the deploy, the url of its start if it has none, and the version that ran before: that of the last
--- succeeded deploy with another version, among the last 1,000.
+-- Returns the finish of the deploy, the url of its start if it has none, and the version that ran before: that of the
+-- last succeeded deploy with another version, among the last 1,000.
 with recursive pairs as (
   select first.component, first.environment, last.id, last.moment, (last.id is not null)::integer as number
   from (

@@ -1,5 +1,5 @@
--- A page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`. Planned
--- for its values each time, so that a filter that is null costs nothing.
+-- A page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`.
+-- Planned for its values each time, so that a filter that is null costs nothing.
 --   $1–$7    filters, each null for all: component, version, owner, status, phase, environment, run
 --   $8       a stage of the deploy's run
 --   $9, $10  moment from, moment before

@@ -1,14 +1,14 @@
--- What the five DORA metrics are made of, a row for every component that was ever deployed to an environment, by its
+-- The figures of which the five DORA metrics are made, for every component that was ever deployed to an environment, by
 -- name. Planned for its values each time.
 --   $1       a component, null for all
 --   $2       the environment
 --   $3, $4   the window: finished from, finished before
 --   $5       the time zone in which days are counted
---   $6       the last component of the page before
---   $7       how many components
---   $8       how many unrecovered failures to name
+--   $6       the last component of the previous page
+--   $7       the number of rows
+--   $8       the number of unrecovered failures to return per component
 with recursive components as (
-  -- One look into the index for each, however many deploys it has.
+  -- The index is entered once per component, however many deploys it has.
   (select component
   from records
   where stage is null and stops_clock(phase)
@@ -37,23 +37,24 @@ with recursive components as (
 select page.component, figures.*
 from page
   cross join lateral (
-    -- The deploy that each rolled_back record speaks of: the last one of its version till then.
+    -- The deploy that each rolled_back record names: the last deploy of its version before the record.
     select array(
       select named.id
-      from records note
+      from records rollback
         cross join lateral (
           select id
           from records
           where component = page.component and coalesce(environment, '') = $2
-            and stage is null and phase in ('succeeded', 'failed') and version = note.version
-            and moment >= $3 and moment <= coalesce(note.finished_at, note.started_at, note.recorded_at)
+            and stage is null and phase in ('succeeded', 'failed') and version = rollback.version
+            and moment >= $3 and moment <= coalesce(rollback.finished_at, rollback.started_at, rollback.recorded_at)
           order by moment desc, id desc
           limit 1
         ) named
-      where note.component = page.component and coalesce(note.environment, '') = $2
-        and note.moment is null and note.stage is null and lower(translate(note.status, '-_ ', '')) = 'rolledback'
+      where rollback.component = page.component and coalesce(rollback.environment, '') = $2
+        and rollback.moment is null and rollback.stage is null
+        and lower(translate(rollback.status, '-_ ', '')) = 'rolledback'
     ) as ids
-    offset 0 -- looked up once
+    offset 0 -- computed once
   ) rolled_back
   cross join lateral (
     select count(*) filter (where is_success) as succeeded,
@@ -65,8 +66,8 @@ from page
       count(unplanned) filter (where phase <> 'finished') as with_unplanned,
       count(*) filter (where unplanned and phase <> 'finished') as unplanned,
       count(*) filter (where is_failure) as failures,
-      count(*) filter (where is_failure and phase <> 'failed' and is_named) as rolled_back,
-      count(*) filter (where is_failure and phase <> 'failed' and not is_named) as undone,
+      count(*) filter (where is_failure and phase <> 'failed' and is_rolled_back) as rolled_back,
+      count(*) filter (where is_failure and phase <> 'failed' and not is_rolled_back) as undone,
       count(recovery_seconds) as recovered,
       percentile_cont(0.5) within group (order by recovery_seconds) as recovery_median,
       (array_agg(id order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_ids,
@@ -75,26 +76,28 @@ from page
       (array_agg(extract(epoch from now() - moment)::double precision order by moment desc, id desc)
         filter (where is_unrecovered))[:$8] as unrecovered_ages
     from (
-      select judged.id, judged.version, judged.phase, judged.moment, is_success, is_named, is_failure,
-        coalesce(judged.unplanned, start.unplanned) as unplanned,
-        case when is_success and coalesce(judged.committed_at, start.committed_at) <= judged.moment
-          then extract(epoch from judged.moment - coalesce(judged.committed_at, start.committed_at))::double precision
+      select finish.id, finish.version, finish.phase, finish.moment, is_success, is_rolled_back, is_failure,
+        coalesce(finish.unplanned, start.unplanned) as unplanned,
+        case when is_success and coalesce(finish.committed_at, start.committed_at) <= finish.moment
+          then extract(epoch from finish.moment - coalesce(finish.committed_at, start.committed_at))::double precision
         end as lead_seconds,
-        case when is_failure then extract(epoch from next_success - judged.moment)::double precision end
+        case when is_failure then extract(epoch from next_success - finish.moment)::double precision end
           as recovery_seconds,
         is_failure and next_success is null as is_unrecovered
       from (
-        select *, phase = 'succeeded' as is_success, id = any (rolled_back.ids) as is_named,
+        select *, phase = 'succeeded' as is_success, id = any (rolled_back.ids) as is_rolled_back,
           phase = 'failed' or id = any (rolled_back.ids)
-            -- Of A, B, A, B the first B is undone; the second A undoes, and is not itself undone by B's return.
-            or returns and (place - max(place) filter (where not returns) over (partition by is_version order by place))
-              % 2 = 1 as is_failure
+            -- In A, B, A, B the first B is undone. The second A undid it, so the second B does not undo that A.
+            or alternates and (position - max(position) filter (where not alternates) over (
+              partition by is_last_of_version order by position)) % 2 = 1 as is_failure
         from (
-          select *, coalesce(is_version and lag(version) over version_by_version = lead(version) over version_by_version,
-              false) as returns,
-            row_number() over version_by_version as place
+          select *, coalesce(is_last_of_version
+              and lag(version) over version_by_version = lead(version) over version_by_version, false) as alternates,
+            row_number() over version_by_version as position
           from (
-            select *, phase = 'succeeded' and version is distinct from lead(version) over succeeded_or_not as is_version,
+            select *,
+              phase = 'succeeded' and version is distinct from lead(version) over succeeded_or_not
+                as is_last_of_version,
               min(moment) filter (where phase = 'succeeded') over (
                 order by moment desc, id desc rows between unbounded preceding and 1 preceding) as next_success
             from (
@@ -104,11 +107,11 @@ from page
                 and stage is null and phase in ('succeeded', 'failed', 'finished')
                 and moment >= $3 and moment < $4
               union all
-              -- What stood before the window: the last deploy of each version, as far back as two went to and fro,
-              -- twenty at most,
+              -- Before the window: the last deploys of the versions, back to where the last two stop alternating, at
+              -- most twenty.
               select id, version, 'succeeded', moment, null, null, null, false
               from (
-                with recursive stood as (
+                with recursive previous as (
                   (select id, version, moment, null::text as after, null::text as after_that, 1 as number
                   from records
                   where component = page.component and coalesce(environment, '') = $2
@@ -117,8 +120,8 @@ from page
                   order by moment desc, id desc
                   limit 1)
                   union all
-                  select before.id, before.version, before.moment, stood.version, stood.after, number + 1
-                  from stood
+                  select before.id, before.version, before.moment, previous.version, previous.after, number + 1
+                  from previous
                     cross join lateral (
                       select id, version, moment
                       from (
@@ -126,20 +129,20 @@ from page
                         from records
                         where component = page.component and coalesce(environment, '') = $2
                           and stage is null and phase = 'succeeded'
-                          and (moment, id) < (stood.moment, stood.id)
+                          and (moment, id) < (previous.moment, previous.id)
                         order by moment desc, id desc
-                        limit 1000 -- of one that is deployed again and again
+                        limit 1000 -- in case one version is deployed again and again
                       ) earlier
-                      where version <> stood.version
+                      where version <> previous.version
                       order by moment desc, id desc
                       limit 1
                     ) before
-                  where number < 20 and (after_that is null or stood.version = after_that)
+                  where number < 20 and (after_that is null or previous.version = after_that)
                 )
-                select id, version, moment from stood
-              ) stood
+                select id, version, moment from previous
+              ) previous
               union all
-              -- and what came after it.
+              -- After the window: the first success.
               (select id, version, phase, moment, null, null, null, false
               from records
               where component = page.component and coalesce(environment, '') = $2
@@ -150,17 +153,17 @@ from page
             ) deploys
             window succeeded_or_not as (partition by phase = 'succeeded' order by moment, id)
           ) in_order
-          window version_by_version as (partition by is_version order by moment, id)
+          window version_by_version as (partition by is_last_of_version order by moment, id)
         ) versions
-      ) judged
-        -- What the finish leaves unsaid, its start may have said.
+      ) finish
+        -- A finish without these fields takes them from its start.
         left join lateral (
           select committed_at, unplanned
           from records
-          where id = judged.start_id and component = page.component
-            and (judged.committed_at is null or judged.unplanned is null)
+          where id = finish.start_id and component = page.component
+            and (finish.committed_at is null or finish.unplanned is null)
         ) start on true
-      where judged.is_counted
+      where finish.is_counted
     ) counted
   ) figures
 order by page.component

@@ -3,12 +3,13 @@
 --   $3      days
 --   $4      the time zone of the days
 --
--- Returns the bounds and the length in days: whole calendar days, of 23 to 25 hours where the clocks change, and the rest
--- in hours. The length is computed from the bounds, because local times repeat when the clocks go back.
+-- Returns the bounds and the length in days: whole calendar days, however many hours they have, and the rest in units of
+-- 24 hours. The days are matched as absolute times, because local times repeat when the clocks go back.
 select since, until,
   coalesce(whole.days, 0) + extract(epoch from until - coalesce(whole.till, since))::double precision / 86400 as days
 from (
-  select coalesce($1::timestamptz, ((until at time zone $4) - make_interval(days => $3)) at time zone $4) as since, until
+  select coalesce($1::timestamptz, ((until at time zone $4) - make_interval(days => $3)) at time zone $4) as since,
+    until
   from (select coalesce($2::timestamptz, now()) as until) ends
 ) bounds
   left join lateral (

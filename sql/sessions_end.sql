@@ -1,6 +1,6 @@
 -- Ends sessions whose client vanished during a write. Such a session has executed its statement, holds the locks of its
--- components, and waits for the message that commits. A client sends both together, so a live client never lets a session
--- wait. Without this, the locks would be held for hours. Returns a row per session.
+-- components, and waits for the message that commits. A client sends both together, so no session of a live client
+-- waits. Without this, the locks would be held for hours. Returns a row per session.
 select pg_terminate_backend(pid)
 from pg_stat_activity activity
 where datname = current_database() and usename = current_user and state = 'active' and wait_event = 'ClientRead'

@@ -9,7 +9,7 @@ from unnest($1::text[], $2::text[], $3::text[]) with ordinality
   cross join lateral (
     select r.*, next.phase is not null as is_superseded
     from (
-        -- The offset hides the component from the planner. Otherwise it may choose the index of the component, which has
+        -- The offset hides the component from the planner, which might otherwise choose the component's index. That has
         -- far more records.
         select *
         from records r
