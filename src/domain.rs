@@ -11,4 +11,5 @@ pub mod history;
 mod named_enum;
 pub mod pattern;
 pub mod record;
+pub mod token;
 pub mod window;

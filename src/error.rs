@@ -8,9 +8,9 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::{
-    auth::Refusal,
-    domain::{caller::Scope, record::FieldError},
+use crate::domain::{
+    caller::{Refusal, Scope},
+    record::FieldError,
 };
 
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -16,9 +16,12 @@ use hyper::{
 };
 use tokio::{sync::watch, time::sleep};
 
-use super::{Refusal, StoredToken, Token, needed_scope, secret::TokenDigest};
+use super::needed_scope;
 use crate::{
-    domain::caller::{Caller, Grant, Scope},
+    domain::{
+        caller::{Caller, Grant, Refusal, Scope},
+        token::{StoredToken, Token, TokenDigest},
+    },
     route::Route,
 };
 

@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{oneshot, watch},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -29,6 +29,12 @@ use crate::{
 const BACKLOG: u32 = 4096;
 /// Open files besides connections of clients and of the pool: streams, listener, runtime, other connections, a reserve.
 const RESERVED_FILES: usize = 30;
+/// The pause between two reads of the tokens. A revocation must hold everywhere within five seconds.
+const TOKENS_PAUSE: Duration = Duration::from_secs(1);
+/// How often the last use of tokens is stored.
+const PAUSES_PER_USE: u32 = 3;
+/// For storing the last use when the service stops.
+const USE_TIMEOUT: Duration = Duration::from_secs(1);
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
@@ -64,7 +70,8 @@ pub async fn run(config: &Config) -> Result<(), CommandError> {
             let _ = stop.send(());
             let _ = accepting.await;
         }
-        tokio::join!(tokens.close(&guard), store.close());
+        let _ = tokio::join!(timeout(USE_TIMEOUT, store_token_use(&tokens, &guard)), store.close());
+        tokens.close();
         protected
     };
     let result = serve.await;
@@ -141,11 +148,37 @@ fn start_tasks(store: &Store, tokens: &Tokens, guard: &Arc<Guard>, keep_days: Op
     let mut tasks = JoinSet::new();
     tasks.spawn(store.heartbeat.clone().run());
     tasks.spawn(store.retention.clone().delete_old_events());
-    tasks.spawn(tokens.clone().watch(guard.clone()));
+    tasks.spawn(keep_tokens_current(tokens.clone(), guard.clone()));
     if let Some(days) = keep_days {
         tasks.spawn(store.retention.clone().delete_old_records(days));
     }
     tasks
+}
+
+/// Gives the guard the tokens in the database, and the database the last use of tokens, forever. While the database is
+/// unavailable, the tokens known before stay valid.
+async fn keep_tokens_current(tokens: Tokens, guard: Arc<Guard>) {
+    for count in 1_u32.. {
+        match tokens.all().await {
+            Ok(all) => guard.update(all),
+            Err(error) => tracing::debug!(%error, "tokens cannot be read; using those known before"),
+        }
+        if count % PAUSES_PER_USE == 0 {
+            store_token_use(&tokens, &guard).await;
+        }
+        sleep(TOKENS_PAUSE).await;
+    }
+}
+
+async fn store_token_use(tokens: &Tokens, guard: &Guard) {
+    let used = guard.take_used();
+    if used.is_empty() {
+        return;
+    }
+    if let Err(error) = tokens.store_use(&used).await {
+        tracing::debug!(%error, "the use of tokens cannot be stored; retrying");
+        guard.mark_used(&used);
+    }
 }
 
 /// Fails if everyone on the network has full access, unless `--open` allows it.

@@ -9,12 +9,11 @@ use super::{
     result::{CommandError, print},
 };
 use crate::{
-    auth::{
-        StoredToken, Token,
-        secret::{self, TokenDigest},
-    },
     config::{Config, TokenRequest},
-    domain::caller::Grant,
+    domain::{
+        caller::Grant,
+        token::{self, StoredToken, Token, TokenDigest},
+    },
     log::escaped,
     store::Tokens,
 };
@@ -45,7 +44,7 @@ async fn run_on(database: &CommandDatabase, config: &Config, request: TokenReque
 }
 
 async fn create(tokens: &Tokens, grant: Grant) -> Result<(), CommandError> {
-    let secret = secret::generate().map_err(|error| CommandError::failed(error.to_string()))?;
+    let secret = token::generate().map_err(|error| CommandError::failed(error.to_string()))?;
     let digest = TokenDigest::of(secret.as_bytes()).ok_or_else(|| CommandError::failed("the token is malformed"))?;
     let token = Token { grant, digest };
     let is_new = tokens.add(&token).await.map_err(CommandError::no_database)?;

@@ -71,6 +71,40 @@ impl Caller {
     }
 }
 
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 401: no `Authorization` header.
+    Missing,
+    /// 401: not one header of the form `Bearer TOKEN`.
+    Malformed,
+    /// 401: no valid token has this secret.
+    Unknown,
+    /// 401
+    Expired,
+    /// 403: the token has another scope.
+    Scope { name: String, has: Scope, needed: Scope },
+}
+
+impl Refusal {
+    /// The public message. It never contains a token.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Missing => "this call needs a token: send Authorization: Bearer TOKEN".to_owned(),
+            Self::Malformed => "send exactly one Authorization header of the form Bearer TOKEN".to_owned(),
+            Self::Unknown => "the token is unknown or revoked".to_owned(),
+            Self::Expired => "the token has expired".to_owned(),
+            Self::Scope { name, has, needed } => {
+                let or_admin = if *needed == Scope::Admin { "" } else { " or admin" };
+                let (has, needed) = (has.name(), needed.name());
+                format!(
+                    "this call needs a token with the scope {needed}{or_admin}; the token {name} has the scope {has}"
+                )
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Scope;

@@ -2,24 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
 use super::rows::{self, sql};
 use crate::{
-    auth::{StoredToken, Token, guard::Guard, secret::TokenDigest},
     database::{Endpoint, Plans, Pool, PoolLimits},
     domain::{
         caller::{Grant, Scope},
         pattern::Pattern,
+        token::{StoredToken, Token, TokenDigest},
     },
     error::{Cause, Error},
 };
 
-/// The pause between two reads of the tokens.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often the use of tokens is stored.
-const PAUSES_PER_USE: u32 = 3;
 /// For each step of a query. A revocation must hold everywhere within five seconds, also if a connection dies: it is
 /// given up after this time and another one is opened.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,36 +55,14 @@ impl Tokens {
         Ok(rows::value(&rows)?)
     }
 
-    /// Keeps the guard's tokens and their last uses in the database current, forever. While the database is unavailable,
-    /// the tokens known before stay valid.
-    pub async fn watch(self, guard: Arc<Guard>) {
-        for count in 1_u32.. {
-            match self.all().await {
-                Ok(all) => guard.update(all),
-                Err(error) => tracing::debug!(%error, "tokens cannot be read; using those known before"),
-            }
-            if count % PAUSES_PER_USE == 0 {
-                self.store_uses(&guard).await;
-            }
-            sleep(PAUSE).await;
-        }
+    /// Stores that tokens were used just now.
+    pub async fn store_use(&self, names: &[String]) -> Result<(), Error> {
+        self.0.query(sql!("tokens_used"), &[&names]).await?;
+        Ok(())
     }
 
-    /// Stores the last uses and closes the connection.
-    pub async fn close(&self, guard: &Guard) {
-        let _ = timeout(TIMEOUT, self.store_uses(guard)).await;
+    pub fn close(&self) {
         self.0.close();
-    }
-
-    async fn store_uses(&self, guard: &Guard) {
-        let used = guard.take_used();
-        if used.is_empty() {
-            return;
-        }
-        if let Err(error) = self.0.query(sql!("tokens_used"), &[&used]).await {
-            tracing::debug!(error = %error.to_error(), "the use of tokens cannot be stored; retrying");
-            guard.mark_used(&used);
-        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use chrono::DateTime;
 use deploylog::{
-    auth::{StoredToken, Token, guard::Guard, secret::TokenDigest},
-    domain::record::{Draft, NewRecord, Origin, Record, idempotency_key},
+    auth::guard::Guard,
     domain::{
         caller::{Grant, Scope},
         pattern::Pattern,
+        record::{Draft, NewRecord, Origin, Record, idempotency_key},
+        token::{StoredToken, Token, TokenDigest},
     },
     error::Error,
     request::{delivery_key, if_none_match, may_change, media_type, preferred},

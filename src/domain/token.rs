@@ -1,15 +1,35 @@
-//! API tokens as clients send them, and the digests that are stored.
+//! API tokens as clients send them, and what is stored of them.
 
 use std::hint::black_box;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
+
+use super::caller::Grant;
 
 /// Makes a leaked token recognisable.
 const PREFIX: &str = "dl_";
 const RANDOM_BYTES: usize = 32;
 /// 32 bytes are 43 digits in base64.
 const LENGTH: usize = PREFIX.len() + 43;
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub grant: Grant,
+    pub digest: TokenDigest,
+}
+
+/// A token as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredToken {
+    pub token: Token,
+    pub created_at: DateTime<Utc>,
+    /// To within a few seconds.
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
 
 /// Generates a token: 46 characters that need no escaping in URLs, shells or headers.
 pub fn generate() -> Result<String, getrandom::Error> {
