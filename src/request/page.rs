@@ -3,7 +3,7 @@
 use hyper::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Query;
+use super::query::Query;
 use crate::{
     domain::{
         cursor::Cursor,
