@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
-use crate::{database, error::Chained};
+use super::endpoint::is_tls_failure;
+use crate::error::Chained;
 
 /// The steps in order. A released step is never edited.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -38,7 +39,7 @@ impl std::error::Error for MigrateError {}
 impl From<tokio_postgres::Error> for MigrateError {
     fn from(error: tokio_postgres::Error) -> Self {
         // Wrong credentials, missing objects, missing permissions and untrusted servers need an operator.
-        let is_transient = !database::is_tls_failure(&error)
+        let is_transient = !is_tls_failure(&error)
             && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]));
         Self { message: Chained(&error).to_string(), is_transient }
     }

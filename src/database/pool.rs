@@ -14,7 +14,7 @@ use tokio_postgres::{
 };
 
 use super::{
-    Endpoint,
+    endpoint::Endpoint,
     query_error::{QueryError, retry},
 };
 use crate::error::{Cause, Error};

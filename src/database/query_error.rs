@@ -1,6 +1,6 @@
 //! Why a query failed, and whether the server executed it.
 
-use std::{error::Error as _, io};
+use std::{error::Error as _, fmt, io};
 
 use tokio_postgres::error::SqlState;
 
@@ -86,3 +86,15 @@ where
         result => result,
     }
 }
+
+/// Why the handshake failed with a server that offers TLS.
+#[derive(Debug)]
+pub struct TlsError(pub String);
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TlsError {}

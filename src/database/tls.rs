@@ -29,7 +29,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{TlsError, certificate::Certificate};
+use super::{certificate::Certificate, query_error::TlsError};
 use crate::error::Cause;
 
 #[derive(Clone, Debug)]

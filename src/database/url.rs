@@ -9,7 +9,7 @@ use tokio_postgres::{
     config::{Host, SslMode, SslNegotiation},
 };
 
-use super::{Endpoint, tls};
+use super::{endpoint::Endpoint, tls};
 
 /// The CA certificates of Debian, Fedora and macOS.
 const SYSTEM_ROOTS: [&str; 3] =
