@@ -30,7 +30,6 @@ use heartbeat::Heartbeat;
 use read::{Deploys, Records, Reports};
 pub use read::{LastDeploy, MAX_LAST_DEPLOYS};
 use retention::Retention;
-use rows::sql;
 pub use tokens::Tokens;
 use write::Writes;
 pub use write::{Delivered, Delivery, Imported};
@@ -85,24 +84,22 @@ impl Store {
 
     /// Succeeds if the database is available and its schema is current.
     pub async fn ping(&self) -> Result<(), Error> {
-        let rows = self.keys.read(sql!("schema_last"), &[]).await;
-        let is_current =
-            rows.map_err(|error| Error::Unavailable(error.to_error().into()))?.first().is_some_and(|row| {
-                let last = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
-                migrate::is_last(last) && row.try_get(2).unwrap_or_default()
-            });
-        if is_current { Ok(()) } else { Err(Error::Unavailable("the schema is not this program's".into())) }
+        let rows = self.keys.read(rows::sql!("schema_last"), &[]).await;
+        let is_current = rows.and_then(|rows| {
+            rows::first(&rows, |row| Ok(migrate::is_last((row.try_get(0)?, row.try_get(1)?)) && row.try_get(2)?))
+        });
+        match is_current {
+            Ok(Some(true)) => Ok(()),
+            Ok(_) => Err(Error::Unavailable("the schema is not current".into())),
+            Err(error) => Err(Error::Unavailable(error.to_error().into())),
+        }
     }
 
     /// The connections by their use. The names are public labels of metrics: `upkeep` is maintenance.
-    pub fn pools(&self) -> Vec<(&'static str, Status)> {
-        let mut pools = self.writes.pools().to_vec();
-        pools.extend([
-            ("keys", self.keys.status()),
-            ("lists", self.lists.status()),
-            ("upkeep", self.maintenance.status()),
-        ]);
-        pools
+    pub fn pools(&self) -> [(&'static str, Status); 6] {
+        let [records, changes, imports] = self.writes.pools();
+        let (keys, lists) = (self.keys.status(), self.lists.status());
+        [records, changes, imports, ("keys", keys), ("lists", lists), ("upkeep", self.maintenance.status())]
     }
 
     /// Deletes the heartbeat and closes all connections.

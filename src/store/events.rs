@@ -27,15 +27,15 @@ use log::EventLog;
 const TICK: Duration = Duration::from_millis(100);
 /// Events read by one query.
 const PAGE: i64 = 500;
-/// A subscriber that is further behind is disconnected.
+/// A subscriber that is more batches behind is disconnected.
 const MAX_LAG: usize = 64;
 /// At half of [`MAX_LAG`] the feed waits for the subscriber, at most this long per read of the log: so a burst of events
 /// does not disconnect anyone.
 const GRACE: Duration = Duration::from_secs(1);
 /// The pause between two checks of the lag.
 const LAG_POLL: Duration = Duration::from_millis(5);
-/// Subscribers that read earlier events at the same time. The others wait, so they leave connections to other requests.
-const CATCHING_UP: usize = 2;
+/// Subscribers that read earlier events at the same time. Others wait, which leaves connections to other requests.
+const MAX_CATCHING_UP: usize = 2;
 
 /// A subscriber's end of the feed.
 pub struct Subscription {
@@ -67,7 +67,7 @@ impl Events {
             sender: Mutex::new(Some(broadcast::channel(MAX_LAG).0)),
             published: watch::channel(None).0,
             subscribed: Notify::new(),
-            catching_up: Semaphore::new(CATCHING_UP),
+            catching_up: Semaphore::new(MAX_CATCHING_UP),
             wait,
         });
         tokio::spawn(events.clone().run());
@@ -76,11 +76,9 @@ impl Events {
 
     /// Subscribes to new events. Earlier events are committed and visible in the log.
     pub async fn subscribe(&self) -> Result<Subscription, Error> {
-        let (batches, mut published) = {
-            let sender = self.sender();
-            let sender = sender.as_ref().ok_or_else(|| Error::Unavailable("the service is shutting down".into()))?;
-            (sender.subscribe(), self.published.subscribe())
-        };
+        let batches = self.sender().as_ref().map(Sender::subscribe);
+        let batches = batches.ok_or_else(|| Error::Unavailable("the service is shutting down".into()))?;
+        let mut published = self.published.subscribe();
         self.subscribed.notify_one();
         match timeout(self.wait, published.wait_for(Option::is_some)).await {
             Ok(Ok(published)) if let Some(published) = *published => Ok(Subscription { batches, published }),
