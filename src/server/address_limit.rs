@@ -6,17 +6,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+type ConnectionCounts = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 pub struct AddressLimit {
     max: usize,
-    counts: Counts,
+    counts: ConnectionCounts,
 }
 
-/// Counts as one connection of its address until it is dropped.
+/// ConnectionCounts as one connection of its address until it is dropped.
 pub struct AddressPermit {
     address: IpAddr,
-    counts: Counts,
+    counts: ConnectionCounts,
 }
 
 impl AddressLimit {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct DoraReport<'a> {
     environment: &'a str,
     components: Vec<Metrics<'a>>,
 }
@@ -44,7 +44,7 @@ pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let next = page.cut(&mut figures, |last: &DeployFigures| Some(NameCursor(last.component.clone())));
     let span = Span::in_zone(&window, &bounds.zone);
     let components = figures.iter().map(|figures| Metrics::of(figures, &environment, &window, &span)).collect();
-    let mut reply = reply::json(StatusCode::OK, &Report { environment: &environment, components })?;
+    let mut reply = reply::json(StatusCode::OK, &DoraReport { environment: &environment, components })?;
     let parameters = [
         ("component", component.as_deref()),
         ("environment", Some(environment.as_str())),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct DurationsReport<'a> {
     by: &'a str,
     window: Span,
     before: Span,
@@ -41,7 +41,7 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
     let mut groups = store.reports.durations(by, filter, &window, after, page.count()).await?;
     // The group without a name is the last of all.
     let next = page.cut(&mut groups, |last: &DurationGroup| last.name.clone().map(NameCursor));
-    let report = Report {
+    let report = DurationsReport {
         by: by.name(),
         window: Span::new(window.since, window.until),
         before: Span::new(window.before(), window.since),
