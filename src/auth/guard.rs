@@ -67,28 +67,25 @@ impl Guard {
             // A promoted standby may have lost tokens: that must not open the service.
             let is_required = valid.is_required || !stored.is_empty();
             let active = stored.into_iter().filter(|stored| stored.revoked_at.is_none());
-            let active: Vec<Token> = active.map(|stored| stored.token).collect();
-            let is_unchanged = valid.is_required == is_required
-                && valid.tokens.len() == active.len()
-                && valid.tokens.iter().zip(&active).all(|(valid, active)| valid.is(active));
-            if is_unchanged {
-                return false;
-            }
             // A token that stays keeps its entry, which callers hold and which knows whether it was used.
-            let tokens = active.into_iter().map(|token| {
-                let kept = valid.tokens.iter().find(|valid| valid.is(&token)).cloned();
-                kept.unwrap_or_else(|| Arc::new(ValidToken::new(token)))
-            });
-            *valid = ValidTokens { is_required, tokens: tokens.collect() };
-            true
+            let tokens: Vec<_> = active
+                .map(|StoredToken { token: Token { grant, digest }, .. }| {
+                    let known = valid.tokens.iter().find(|known| *known.grant == grant && known.digest == digest);
+                    let new = || Arc::new(ValidToken { grant: Arc::new(grant), digest, was_used: false.into() });
+                    known.cloned().unwrap_or_else(new)
+                })
+                .collect();
+            let is_changed = valid.is_required != is_required
+                || valid.tokens.len() != tokens.len()
+                || valid.tokens.iter().zip(&tokens).any(|(old, new)| !Arc::ptr_eq(old, new));
+            *valid = ValidTokens { is_required, tokens };
+            is_changed
         });
     }
 
     /// Identifies the caller by the request's headers. Fails if the call is not allowed.
     pub fn admit(&self, route: Route, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let Some(needed) = needed_scope(route).filter(|scope| !self.is_public(*scope)) else {
-            return Ok(Caller::default());
-        };
+        let Some(needed) = self.needed_scope(route) else { return Ok(Caller::default()) };
         let valid = self.valid.borrow();
         if !valid.is_required {
             return Ok(Caller::default());
@@ -112,7 +109,7 @@ impl Guard {
     /// Resolves when the call would no longer be admitted. Long answers end then.
     pub fn until_refused(&self, route: Route, caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
         let (mut updates, caller) = (self.valid.subscribe(), caller.clone());
-        let needs_token = needed_scope(route).is_some_and(|scope| !self.is_public(scope));
+        let needs_token = self.needed_scope(route).is_some();
         async move {
             if !needs_token {
                 pending::<()>().await;
@@ -142,31 +139,16 @@ impl Guard {
         }
     }
 
-    fn is_public(&self, needed: Scope) -> bool {
-        self.has_public_reads && needed == Scope::Read
-    }
-}
-
-impl ValidToken {
-    fn new(Token { grant, digest }: Token) -> Self {
-        Self { grant: Arc::new(grant), digest, was_used: AtomicBool::new(false) }
-    }
-
-    fn is(&self, token: &Token) -> bool {
-        *self.grant == token.grant && self.digest == token.digest
+    /// The scope that a call needs while tokens are required.
+    fn needed_scope(&self, route: Route) -> Option<Scope> {
+        needed_scope(route).filter(|scope| !(self.has_public_reads && *scope == Scope::Read))
     }
 }
 
 impl ValidTokens {
     /// Compares with every token, so that timing does not reveal which one matches.
     fn find(&self, digest: TokenDigest) -> Option<&ValidToken> {
-        let mut found = None;
-        for token in &self.tokens {
-            if token.digest == digest {
-                found = Some(token.as_ref());
-            }
-        }
-        found
+        self.tokens.iter().fold(None, |found, token| if token.digest == digest { Some(token.as_ref()) } else { found })
     }
 
     /// Whether an admitted caller would still be admitted.

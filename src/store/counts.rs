@@ -1,6 +1,9 @@
 //! Counters of the store's work in this process, for metrics.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::domain::record::Phase;
 
@@ -29,23 +32,17 @@ impl Counter {
     }
 }
 
+/// The references to it, besides its own, are what it counts.
 #[derive(Default)]
-pub struct Gauge(AtomicUsize);
+pub struct Gauge(Arc<()>);
 
 impl Gauge {
     /// Counts one until the returned guard is dropped.
-    pub fn enter(&self) -> impl Drop + '_ {
-        struct Entered<'a>(&'a AtomicUsize);
-        impl Drop for Entered<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Relaxed);
-            }
-        }
-        self.0.fetch_add(1, Relaxed);
-        Entered(&self.0)
+    pub fn enter(&self) -> Arc<()> {
+        self.0.clone()
     }
 
     pub fn value(&self) -> usize {
-        self.0.load(Relaxed)
+        Arc::strong_count(&self.0) - 1
     }
 }

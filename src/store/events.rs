@@ -25,8 +25,6 @@ use log::EventLog;
 
 /// The pause between two reads of the log.
 const TICK: Duration = Duration::from_millis(100);
-/// Events read by one query.
-const PAGE: i64 = 500;
 /// A subscriber that is more batches behind is disconnected.
 const MAX_LAG: usize = 64;
 /// At half of [`MAX_LAG`] the feed waits for the subscriber, at most this long per read of the log: so a burst of events
@@ -90,7 +88,7 @@ impl Events {
     /// events are already deleted.
     pub async fn since(&self, after: Position, published: Position) -> Result<Option<(Vec<Batch>, Position)>, Error> {
         let _permit = self.catching_up.acquire().await.map_err(|closed| Error::Unavailable(closed.into()))?;
-        let (events, reached) = self.log.events(after, published, PAGE).await?;
+        let (events, reached) = self.log.events(after, published).await?;
         if !self.is_retained(after).await? {
             return Ok(None);
         }
@@ -177,10 +175,10 @@ impl Events {
         if published < end {
             self.log.settle().await?;
         }
-        let patience = Instant::now() + GRACE;
+        let deadline = Instant::now() + GRACE;
         while published < end {
-            let (events, reached) = self.log.events(published, end, PAGE).await?;
-            while self.has_lag() && Instant::now() < patience {
+            let (events, reached) = self.log.events(published, end).await?;
+            while self.has_lag() && Instant::now() < deadline {
                 sleep(LAG_POLL).await;
             }
             for batch in Batch::split(events).map_err(|error| Error::Internal(error.into()))? {

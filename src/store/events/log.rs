@@ -19,6 +19,9 @@ use crate::{
 /// The first and the longest pause while earlier transactions are in flight.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 
+/// Events read by one query.
+const PAGE: i64 = 500;
+
 pub struct EventLog(pub Arc<Pool>);
 
 impl EventLog {
@@ -40,17 +43,11 @@ impl EventLog {
         Ok(())
     }
 
-    /// At most `most` events after one position up to another, and the position reached. All events up to there must be
-    /// settled.
-    pub async fn events(
-        &self,
-        after: Position,
-        until: Position,
-        most: i64,
-    ) -> Result<(Vec<Event>, Position), QueryError> {
+    /// A page of events after one position up to another, and the position reached. All events up to there must be settled.
+    pub async fn events(&self, after: Position, until: Position) -> Result<(Vec<Event>, Position), QueryError> {
         let (number, index) = (until.number, until.index);
-        let rows = self.0.read(sql!("events_since"), &[&after.number, &after.index, &number, &index, &most]).await?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == most);
+        let rows = self.0.read(sql!("events_since"), &[&after.number, &after.index, &number, &index, &PAGE]).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
         let reached = rows.last().filter(|_| is_full).map(position).transpose().map_err(QueryError::Failed)?;
         Ok((rows::all(&rows, event)?.into_iter().flatten().collect(), reached.unwrap_or(until)))
     }
@@ -58,11 +55,9 @@ impl EventLog {
     /// Whether all events after a position are still stored. False for a position in the future.
     pub async fn is_retained(&self, position: Position) -> Result<bool, QueryError> {
         let rows = self.0.read(sql!("events_retained"), &[]).await?;
-        let range: Option<(Option<i64>, _)> =
-            rows::first(&rows, |row| Ok((row.try_get("first")?, row.try_get("last")?)))?;
-        Ok(range.is_some_and(|(first, last)| {
-            first.is_some_and(|first| first <= position.number) && position <= Position::after(last)
-        }))
+        let range = rows::first(&rows, |row| Ok((row.try_get("first")?, row.try_get("last")?)))?;
+        let Some((Some(first), last)) = range else { return Ok(false) };
+        Ok(position.number >= first && position <= Position::after(last))
     }
 }
 

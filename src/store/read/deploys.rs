@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use crate::{
         cursor::{CurrentCursor, DeployCursor},
         deploy::{Attempt, Current, Deploy, MIN_STALE_AFTER, State, stale_after},
         filter::Filter,
-        record::{NewRecord, Phase},
+        record::Phase,
     },
     error::{Cause, Error},
     store::rows::{self, sql},
@@ -33,7 +33,9 @@ pub const MAX_LAST_DEPLOYS: usize = 500;
 pub struct Deploys {
     keys: Arc<Pool>,
     lists: Arc<Pool>,
-    typical: TypicalDurations,
+    /// The typical durations of components, in seconds, each with the time at which it was read. From them it follows
+    /// when a running deploy is stale.
+    typical: Mutex<HashMap<String, (Instant, Option<f64>)>>,
 }
 
 /// The last finished deploy of a component in an environment.
@@ -50,7 +52,7 @@ pub struct LastDeploy {
 
 impl Deploys {
     pub fn new(keys: &Arc<Pool>, lists: &Arc<Pool>) -> Self {
-        Self { keys: keys.clone(), lists: lists.clone(), typical: TypicalDurations::default() }
+        Self { keys: keys.clone(), lists: lists.clone(), typical: Mutex::default() }
     }
 
     /// Deploys that match the filter, newest first by their own moments, which `since` and `until` bound: up to one more
@@ -113,7 +115,7 @@ impl Deploys {
             .filter(|attempt| attempt.state == State::Running && age(attempt) > Some(MIN_STALE_AFTER))
             .collect();
         let components: HashSet<_> = old.iter().map(|attempt| attempt.record.fields.component.clone()).collect();
-        let typical = self.typical.of(&self.lists, components).await?;
+        let typical = self.typical_durations(components).await?;
         for attempt in &mut old {
             let typical = typical.get(&attempt.record.fields.component).copied().flatten();
             if age(attempt) > Some(stale_after(typical)) {
@@ -123,31 +125,51 @@ impl Deploys {
         Ok(())
     }
 
+    /// The typical durations of these components, `None` for a component without durations.
+    async fn typical_durations(&self, components: HashSet<String>) -> Result<HashMap<String, Option<f64>>, QueryError> {
+        let cache = || self.typical.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut durations, mut unknown) = (HashMap::new(), Vec::new());
+        for component in components {
+            match cache().get(&component) {
+                Some((read_at, seconds)) if read_at.elapsed() < TYPICAL_MAX_AGE => {
+                    durations.insert(component, *seconds);
+                }
+                _ => unknown.push(component),
+            }
+        }
+        if !unknown.is_empty() {
+            let read_at = Instant::now();
+            let rows = self.lists.read(sql!("durations_typical"), &[&unknown]).await?;
+            let read = rows::all(&rows, |row| Ok((row.try_get("component")?, row.try_get("seconds")?)))?;
+            let mut cached = cache();
+            cached.retain(|_, (read_at, _)| read_at.elapsed() < TYPICAL_MAX_AGE);
+            for (component, seconds) in read {
+                cached.insert(String::clone(&component), (read_at, seconds));
+                durations.insert(component, seconds);
+            }
+        }
+        Ok(durations)
+    }
+
     /// Adds to every deploy the attempts at the stages of its run, ordered by their starts.
     pub async fn add_stages(&self, deploys: &mut [Deploy]) -> Result<(), Error> {
-        fn texts<'d>(deploys: &'d [Deploy], field: fn(&'d NewRecord) -> Option<&'d String>) -> Vec<Option<&'d String>> {
-            deploys.iter().map(|deploy| field(&deploy.attempt.record.fields)).collect()
-        }
-        let components = texts(deploys, |fields| Some(&fields.component));
-        let environments = texts(deploys, |fields| fields.environment.as_ref());
-        let runs = texts(deploys, |fields| fields.run.as_ref());
+        let fields: Vec<_> = deploys.iter().map(|deploy| &deploy.attempt.record.fields).collect();
+        let components: Vec<_> = fields.iter().map(|fields| &fields.component).collect();
+        let environments: Vec<_> = fields.iter().map(|fields| &fields.environment).collect();
+        let runs: Vec<_> = fields.iter().map(|fields| &fields.run).collect();
         let rows = self.lists.read(sql!("stages_of_runs"), &[&components, &environments, &runs]).await?;
-        let stages = rows::all(&rows, |row| {
+        let mut stages = rows::all(&rows, |row| {
             let attempt = Attempt::new(rows::record(row)?, row.try_get("is_superseded")?);
             Ok((usize::try_from(row.try_get::<_, i64>("line")? - 1)?, attempt))
         })?;
+        stages.sort_by_key(|(_, stage)| {
+            (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id)
+        });
         for deploy in deploys.iter_mut() {
             deploy.stages = Some(Vec::new());
         }
         for (index, stage) in stages {
-            if let Some(stages) = deploys.get_mut(index).and_then(|deploy| deploy.stages.as_mut()) {
-                stages.push(stage);
-            }
-        }
-        for stages in deploys.iter_mut().filter_map(|deploy| deploy.stages.as_mut()) {
-            stages.sort_by_key(|stage| {
-                (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id)
-            });
+            deploys[index].stages.get_or_insert_default().push(stage);
         }
         Ok(())
     }
@@ -189,46 +211,6 @@ impl Deploys {
                 is_success: row.try_get("is_success")?,
             })
         })?)
-    }
-}
-
-/// The typical durations of components, in seconds, each with the time at which it was read. From them it follows when a
-/// running deploy is stale.
-#[derive(Default)]
-pub struct TypicalDurations(Mutex<HashMap<String, (Instant, Option<f64>)>>);
-
-impl TypicalDurations {
-    /// The typical durations of these components, `None` for a component without durations.
-    pub async fn of(
-        &self,
-        lists: &Pool,
-        components: HashSet<String>,
-    ) -> Result<HashMap<String, Option<f64>>, QueryError> {
-        let (mut durations, mut unknown) = (HashMap::new(), Vec::new());
-        for component in components {
-            match self.cached().get(&component) {
-                Some((read_at, seconds)) if read_at.elapsed() < TYPICAL_MAX_AGE => {
-                    durations.insert(component, *seconds);
-                }
-                _ => unknown.push(component),
-            }
-        }
-        if !unknown.is_empty() {
-            let read_at = Instant::now();
-            let rows = lists.read(sql!("durations_typical"), &[&unknown]).await?;
-            let read = rows::all(&rows, |row| Ok((row.try_get("component")?, row.try_get("seconds")?)))?;
-            let mut cached = self.cached();
-            cached.retain(|_, (read_at, _)| read_at.elapsed() < TYPICAL_MAX_AGE);
-            for (component, seconds) in read {
-                cached.insert(String::clone(&component), (read_at, seconds));
-                durations.insert(component, seconds);
-            }
-        }
-        Ok(durations)
-    }
-
-    fn cached(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<f64>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records by id, the list of records, and their histories.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -82,23 +82,13 @@ async fn read_group(keys: Arc<Pool>, jobs: Vec<ReadJob>) {
     let is_separate = jobs.len() > 1 && matches!(all, Err(QueryError::Failed(_)));
     for job in jobs {
         // The group failed because of one record, so each is read separately.
-        if is_separate {
-            let record = rows::records_by_id(&keys, &[job.id]).await;
-            job.complete(&record);
-        } else {
-            job.complete(&all);
-        }
-    }
-}
-
-impl ReadJob {
-    fn complete(self, records: &Result<HashMap<i64, Record>, QueryError>) {
-        let result = match records {
-            Ok(records) => records.get(&self.id).cloned().ok_or(Error::NotFound),
+        let alone = if is_separate { Some(rows::records_by_id(&keys, &[job.id]).await) } else { None };
+        let result = match alone.as_ref().unwrap_or(&all) {
+            Ok(records) => records.get(&job.id).cloned().ok_or(Error::NotFound),
             Err(error) => Err(error.to_error()),
         };
         // Fails only if the client has disconnected.
-        let _ = self.result.send(result);
+        let _ = job.result.send(result);
     }
 }
 
