@@ -50,10 +50,8 @@ pub struct Store {
     pub counts: Arc<Counts>,
     /// For look-ups by key.
     keys: Arc<Pool>,
-    /// For lists and reports.
-    lists: Arc<Pool>,
-    /// For work beside requests.
-    maintenance: Arc<Pool>,
+    /// The connections that are not used by `writes`, by their use.
+    pools: [(&'static str, Arc<Pool>); 3],
 }
 
 impl Store {
@@ -75,9 +73,9 @@ impl Store {
             reports: Arc::new(Reports::new(&lists, limits.wait)),
             events: Events::start(&keys, limits.wait),
             retention: Arc::new(Retention::new(&maintenance, &counts)),
+            // The names are public labels of metrics: `upkeep` is maintenance.
+            pools: [("keys", keys.clone()), ("lists", lists), ("upkeep", maintenance)],
             keys,
-            lists,
-            maintenance,
             counts,
         })
     }
@@ -95,19 +93,18 @@ impl Store {
         }
     }
 
-    /// The connections by their use. The names are public labels of metrics: `upkeep` is maintenance.
-    pub fn pools(&self) -> [(&'static str, Status); 6] {
-        let [records, changes, imports] = self.writes.pools();
-        let (keys, lists) = (self.keys.status(), self.lists.status());
-        [records, changes, imports, ("keys", keys), ("lists", lists), ("upkeep", self.maintenance.status())]
+    /// The connections by their use.
+    pub fn pools(&self) -> Vec<(&'static str, Status)> {
+        let pools = self.pools.iter().map(|(name, pool)| (*name, pool.status()));
+        self.writes.pools().into_iter().chain(pools).collect()
     }
 
     /// Deletes the heartbeat and closes all connections.
     pub async fn close(&self) {
         self.heartbeat.stop().await;
         self.writes.close();
-        self.lists.close();
-        self.keys.close();
-        self.maintenance.close();
+        for (_, pool) in &self.pools {
+            pool.close();
+        }
     }
 }

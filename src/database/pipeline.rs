@@ -68,12 +68,11 @@ impl Pipeline {
             return Ok(connection);
         }
         let client = Object::take(self.pool.connection(deadline).await?);
+        let opened = || Arc::new(PipelinedConnection { client, is_abandoned: watch::Sender::new(false) });
         let mut current = self.current();
         // Another query may have opened one meanwhile.
-        if let Some(connection) = usable(&current) {
-            return Ok(connection);
-        }
-        Ok(current.insert(Arc::new(PipelinedConnection { client, is_abandoned: watch::Sender::new(false) })).clone())
+        let connection = usable(&current).unwrap_or_else(opened);
+        Ok(current.insert(connection).clone())
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<PipelinedConnection>>> {

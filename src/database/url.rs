@@ -37,9 +37,7 @@ impl Endpoint {
             _ => return Err("DATABASE_URL's sslmode must be disable, prefer, require, verify-ca or verify-full".into()),
         });
         if config.get_ssl_negotiation() == SslNegotiation::Direct && config.get_ssl_mode() != SslMode::Require {
-            return Err(
-                "DATABASE_URL's sslnegotiation=direct needs sslmode=require, verify-ca or verify-full".to_owned()
-            );
+            return Err("DATABASE_URL's sslnegotiation=direct needs sslmode=require, verify-ca or verify-full".into());
         }
         // Unix sockets do not leave this machine.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {

@@ -4,7 +4,7 @@
 //! when it is half as large as the last. This keeps the database busy without many small groups.
 
 use tokio::{
-    sync::mpsc::{self, Receiver, Sender},
+    sync::mpsc::{self, Sender},
     task::JoinSet,
 };
 
@@ -33,40 +33,34 @@ impl<J: Send + 'static> Batcher<J> {
         limits: GroupLimits,
         run: impl Fn(Vec<J>) -> R + Send + 'static,
     ) -> Self {
-        let (queue, jobs) = mpsc::channel(limits.queue);
-        tokio::spawn(dispatch(jobs, limits, run));
+        let (queue, mut jobs) = mpsc::channel(limits.queue);
+        tokio::spawn(async move {
+            // A task per group: a panic in one fails only its own requests.
+            let mut in_flight = JoinSet::new();
+            let mut waiting = Vec::new();
+            let mut last_size = 0;
+            loop {
+                let least = if in_flight.is_empty() { 1 } else { (last_size / 2).max(limits.least) };
+                if waiting.len() >= least && in_flight.len() < limits.in_flight {
+                    last_size = waiting.len();
+                    in_flight.spawn(run(std::mem::take(&mut waiting)));
+                }
+                let room = limits.most - waiting.len();
+                tokio::select! {
+                    biased;
+                    received = jobs.recv_many(&mut waiting, room), if room > 0 => {
+                        if received == 0 {
+                            break;
+                        }
+                    }
+                    Some(_) = in_flight.join_next() => {}
+                }
+            }
+        });
         Self { queue }
     }
 
     pub fn push(&self, job: J) -> Result<(), Error> {
         self.queue.try_send(job).map_err(|_| Error::Unavailable("too many requests wait for the database".into()))
-    }
-}
-
-async fn dispatch<J, R: Future<Output = ()> + Send + 'static>(
-    mut queue: Receiver<J>,
-    limits: GroupLimits,
-    run: impl Fn(Vec<J>) -> R,
-) {
-    // A task per group: a panic in one fails only its own requests.
-    let mut in_flight = JoinSet::new();
-    let mut waiting = Vec::new();
-    let mut last_size = 0;
-    loop {
-        let least = if in_flight.is_empty() { 1 } else { (last_size / 2).max(limits.least) };
-        if waiting.len() >= least && in_flight.len() < limits.in_flight {
-            last_size = waiting.len();
-            in_flight.spawn(run(std::mem::take(&mut waiting)));
-        }
-        let room = limits.most - waiting.len();
-        tokio::select! {
-            biased;
-            received = queue.recv_many(&mut waiting, room), if room > 0 => {
-                if received == 0 {
-                    break;
-                }
-            }
-            Some(_) = in_flight.join_next() => {}
-        }
     }
 }

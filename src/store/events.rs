@@ -121,11 +121,6 @@ impl Events {
         is_idle
     }
 
-    /// Whether a subscriber has half of the allowed lag.
-    fn has_lag(&self) -> bool {
-        self.sender().as_ref().is_some_and(|sender| sender.len() > MAX_LAG / 2)
-    }
-
     /// Sets `published` first: a subscriber that comes in between skips the batch.
     fn publish(&self, batch: Batch) {
         self.published.send_replace(batch.last());
@@ -178,7 +173,8 @@ impl Events {
         let deadline = Instant::now() + GRACE;
         while published < end {
             let (events, reached) = self.log.events(published, end).await?;
-            while self.has_lag() && Instant::now() < deadline {
+            let has_lag = || self.sender().as_ref().is_some_and(|sender| sender.len() > MAX_LAG / 2);
+            while has_lag() && Instant::now() < deadline {
                 sleep(LAG_POLL).await;
             }
             for batch in Batch::split(events).map_err(|error| Error::Internal(error.into()))? {

@@ -209,11 +209,7 @@ async fn in_a_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     match timeout_at(deadline, tokio::spawn(work)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Err(Error::Unavailable(cancelled.into())),
-        },
+        Ok(result) => result.unwrap_or_else(|panic| Err(Error::Internal(panic.into()))),
         Err(_) => Err(QueryError::TimedOut.into()),
     }
 }

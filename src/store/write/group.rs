@@ -123,14 +123,12 @@ async fn complete(keys: &Pool, jobs: Vec<WriteJob>, written: &[Written]) -> Vec<
     let mut freed = Vec::new();
     let records = rows::records_by_id(keys, &ids).await;
     for (job, id) in replays.into_iter().zip(ids) {
-        match &records {
-            Ok(records) => match records.get(&id) {
-                // A record that moved to another component has lost its key, too.
-                Some(record) if record.fields.component == job.delivery.record.component => {
-                    job.complete(Ok(Ok(Delivered { record: record.clone(), is_replay: true })));
-                }
-                _ => freed.push(job),
-            },
+        match records.as_ref().map(|records| records.get(&id)) {
+            // A record that moved to another component has lost its key, too.
+            Ok(Some(record)) if record.fields.component == job.delivery.record.component => {
+                job.complete(Ok(Ok(Delivered { record: record.clone(), is_replay: true })));
+            }
+            Ok(_) => freed.push(job),
             Err(error) => job.complete(Err(error.to_error())),
         }
     }
