@@ -14,7 +14,7 @@ mod url;
 pub use self::{
     endpoint::Endpoint,
     pipeline::Pipeline,
-    pool::{DeployDigest, Parameters, Plans, Pool, PoolLimits, connect_options},
+    pool::{DeployDigest, Parameter, Parameters, Pool, PoolLimits, connect_options},
     query_error::QueryError,
 };
 

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use deadpool_postgres::Status;
 
 use crate::{
-    database::{Endpoint, Plans, Pool, PoolLimits, migrate},
+    database::{Endpoint, Pool, PoolLimits, migrate},
     error::Error,
 };
 use counts::Counts;
@@ -60,10 +60,10 @@ impl Store {
         // A third each for lists, for changes, which can wait for locks, and for look-ups by key.
         let third = (limits.size / 3).max(1);
         let rest = (limits.size - 2 * third).max(1);
-        let keys = Arc::new(Pool::new(database, limits, rest, Plans::Generic, KEY_TIMEOUT)?);
-        let lists = Arc::new(Pool::new(database, limits, third, Plans::Custom, limits.statement)?);
+        let keys = Arc::new(Pool::new(database, limits, rest, KEY_TIMEOUT)?);
+        let lists = Arc::new(Pool::new(database, limits, third, limits.statement)?.with_custom_plans());
         // One for work beside requests, which can wait for locks or standbys.
-        let maintenance = Arc::new(Pool::new(database, limits, 1, Plans::Generic, KEY_TIMEOUT)?);
+        let maintenance = Arc::new(Pool::new(database, limits, 1, KEY_TIMEOUT)?);
         let counts = Arc::new(Counts::default());
         Ok(Self {
             heartbeat: Arc::new(Heartbeat::start(&maintenance).await?),

@@ -69,9 +69,7 @@ pub async fn run_up_to(
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
-    let Some(schema) = schema else {
-        return Err("the first schema of the search path does not exist: create it".to_owned().into());
-    };
+    let schema = schema.ok_or_else(|| "the first schema of the search path does not exist: create it".to_owned())?;
     transaction.execute("select pg_advisory_xact_lock(hashtext('deploylog migrations ' || $1))", &[&schema]).await?;
     // A role without the right to create tables can still find that nothing is missing.
     let has_table = "select to_regclass(quote_ident($1) || '.migrations') is not null";
@@ -81,13 +79,10 @@ pub async fn run_up_to(
     let done = transaction.query(include_str!("../../sql/migrations_done.sql"), &[]).await?;
     for (index, row) in done.iter().enumerate() {
         let (name, checksum): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-        let Some((known, sql)) = MIGRATIONS.get(index) else {
-            return Err(format!(
-                "the database has migration {name}, which deploylog {} does not know: run a newer deploylog",
-                env!("CARGO_PKG_VERSION"),
-            )
-            .into());
-        };
+        let (known, sql) = MIGRATIONS.get(index).ok_or_else(|| {
+            let version = env!("CARGO_PKG_VERSION");
+            format!("the database has migration {name}, which deploylog {version} does not know: run a newer deploylog")
+        })?;
         if name != *known || checksum != digest(sql) {
             return Err(format!(
                 "the database's migration {name} differs from deploylog's {known}: it was edited after its release, or \

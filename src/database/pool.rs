@@ -20,21 +20,11 @@ use super::{
 use crate::error::{Cause, Error};
 
 /// The values of `$1`, `$2` and so on.
-pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub type Parameters<'a> = &'a [Parameter<'a>];
+
+pub type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 pub type QueryResult = Result<Vec<Row>, QueryError>;
-
-/// How PostgreSQL plans the queries of a pool.
-///
-/// Statistics are no basis for a plan here: those of an empty table are wrong as soon as it grows. So a pool allows only
-/// plans that look rows up in an index. The settings are local to a transaction, so they also work with a pooler.
-#[derive(Clone, Copy)]
-pub enum Plans {
-    /// One plan for all values: for look-ups by key.
-    Generic,
-    /// A plan for the values of each query: for filters, most of which are null.
-    Custom,
-}
 
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_CONCURRENT_CANCELS: usize = 4;
@@ -76,14 +66,9 @@ pub fn connect_options(database: &Endpoint, limits: PoolLimits) -> Endpoint {
 }
 
 impl Pool {
-    /// Opens no connection yet. `timeout` limits a query together with the wait for its connection.
-    pub fn new(
-        database: &Endpoint,
-        limits: PoolLimits,
-        size: usize,
-        plans: Plans,
-        timeout: Duration,
-    ) -> Result<Self, Error> {
+    /// Opens no connection yet. `timeout` limits a query together with the wait for its connection. A query has one plan for
+    /// all values: for look-ups by key.
+    pub fn new(database: &Endpoint, limits: PoolLimits, size: usize, timeout: Duration) -> Result<Self, Error> {
         let endpoint = connect_options(database, limits);
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let connections =
@@ -92,22 +77,19 @@ impl Pool {
                 .max_size(size)
                 .build()
                 .map_err(|error| Error::Internal(error.into()))?;
-        let mode = match plans {
-            Plans::Generic => "force_generic_plan",
-            Plans::Custom => "force_custom_plan",
-        };
         Ok(Self {
             connections,
             endpoint: Arc::new(endpoint),
-            begin: format!(
-                "begin; set local plan_cache_mode = {mode}; set local jit = off;
-                 set local enable_seqscan = off; set local enable_hashjoin = off;
-                 set local enable_mergejoin = off; set local enable_bitmapscan = off"
-            ),
+            begin: begin("force_generic_plan"),
             wait: limits.wait,
             timeout,
             cancels: Arc::new(Semaphore::new(MAX_CONCURRENT_CANCELS)),
         })
+    }
+
+    /// Plans every query for its values: for filters, most of which are null.
+    pub fn with_custom_plans(self) -> Self {
+        Self { begin: begin("force_custom_plan"), ..self }
     }
 
     /// Runs a query in its own transaction with this pool's plans, in one round trip.
@@ -190,6 +172,16 @@ impl Pool {
     pub fn close(&self) {
         self.connections.close();
     }
+}
+
+/// Begins a transaction that allows only plans that look rows up in an index. Statistics are no basis for a plan here:
+/// those of an empty table are wrong as soon as it grows. The settings are local, so they also work with a pooler.
+fn begin(plan_cache_mode: &str) -> String {
+    format!(
+        "begin; set local plan_cache_mode = {plan_cache_mode}; set local jit = off;
+         set local enable_seqscan = off; set local enable_hashjoin = off;
+         set local enable_mergejoin = off; set local enable_bitmapscan = off"
+    )
 }
 
 /// Runs one statement in its own transaction.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use tokio_postgres::{
     Row,
-    types::{FromSql, FromSqlOwned, ToSql},
+    types::{FromSql, FromSqlOwned},
 };
 
 use crate::{
-    database::{Pool, QueryError},
+    database::{Parameter, Pool, QueryError},
     domain::{
         filter::Filter,
         record::{NewRecord, Phase, Record},
@@ -98,12 +98,8 @@ pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
 
 /// The parameters of a filtered list: ten of the filter, and then others. A status word has one phase, and there is an
 /// index of rare phases.
-pub fn filtered<'p>(
-    filter: &'p Filter,
-    phase: &'p (dyn ToSql + Sync),
-    others: &[&'p (dyn ToSql + Sync)],
-) -> Vec<&'p (dyn ToSql + Sync)> {
-    let filter: [&'p (dyn ToSql + Sync); 10] = [
+pub fn filtered<'p>(filter: &'p Filter, phase: Parameter<'p>, others: &[Parameter<'p>]) -> Vec<Parameter<'p>> {
+    let filter: [Parameter; 10] = [
         &filter.component,
         &filter.version,
         &filter.owner,

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::rows::{self, sql};
 use crate::{
-    database::{Endpoint, Plans, Pool, PoolLimits},
+    database::{Endpoint, Pool, PoolLimits},
     domain::{
         caller::{Grant, Scope},
         pattern::Pattern,
@@ -32,7 +32,7 @@ impl Tokens {
             connect: limits.connect.min(TIMEOUT),
             statement: limits.statement.min(TIMEOUT),
         };
-        Ok(Self(Arc::new(Pool::new(database, limits, 1, Plans::Generic, TIMEOUT)?)))
+        Ok(Self(Arc::new(Pool::new(database, limits, 1, TIMEOUT)?)))
     }
 
     /// All tokens in the order of their creation, also those that are revoked.

@@ -22,7 +22,7 @@ use super::{
     rows::{self, sql},
 };
 use crate::{
-    database::{DeployDigest, Endpoint, Parameters, Pipeline, Plans, Pool, PoolLimits, QueryError},
+    database::{DeployDigest, Endpoint, Parameters, Pipeline, Pool, PoolLimits, QueryError},
     domain::record::{NewRecord, Record},
     error::Error,
 };
@@ -71,7 +71,7 @@ impl Writes {
         let connections = thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(4));
         let (mut batchers, mut pipelines) = (Vec::new(), Vec::new());
         for _ in 0..connections {
-            let pipeline = Arc::new(Pipeline::new(Pool::new(database, limits, 1, Plans::Generic, WRITE_TIMEOUT)?));
+            let pipeline = Arc::new(Pipeline::new(Pool::new(database, limits, 1, WRITE_TIMEOUT)?));
             let (shared, keys, counts) = (pipeline.clone(), keys.clone(), counts.clone());
             batchers.push(Batcher::start(GROUPS, move |jobs| {
                 group::write(shared.clone(), keys.clone(), counts.clone(), jobs)
@@ -82,8 +82,8 @@ impl Writes {
         Ok(Self {
             batchers,
             pipelines,
-            changes: Pool::new(database, limits, size, Plans::Generic, WRITE_TIMEOUT)?,
-            imports: Pool::new(database, import_limits, 1, Plans::Generic, IMPORT_TIMEOUT)?,
+            changes: Pool::new(database, limits, size, WRITE_TIMEOUT)?,
+            imports: Pool::new(database, import_limits, 1, IMPORT_TIMEOUT)?,
             keys: keys.clone(),
             counts: counts.clone(),
         })
