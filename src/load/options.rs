@@ -10,52 +10,7 @@ use lexopt::{
 use super::target::Target;
 
 /// The text of `deploylog load --help`.
-pub const HELP: &str = "\
-deploylog load sends requests to a deploylog service and measures its responses.
-
-usage: deploylog load --url URL [FLAGS]
-
-The records of a run are not deleted afterwards. Their components are load-RUN-0,
-load-RUN-1, …, where RUN is different in every run. Their owner is load.
-
-flags
-  --url URL          the service: http://host:port, optionally followed by a path.
-                     Required; load connects to no other address
-  --connections N    [64] connections; each sends one request at a time
-  --rate N           requests per second, each sent when it is due (open loop).
-                     Latency counts from then, so a pause of the service delays
-                     every request that is due during the pause. Without --rate
-                     each connection sends as soon as it has a response (closed
-                     loop)
-  --duration S       [10] seconds
-  --mix MIX          [record]   finished deploys, each with its own version
-                     lifecycle  a start, then its finish
-                     read       one record at a time, from 1,000 recorded first
-  --components N     [200] components that the records are spread over
-  --keys             send an Idempotency-Key with each record
-  --retry            send a request again, with the same key, after status 429, 502,
-                     503 or 504, a broken connection, or 10 s without a response.
-                     Retries stop 30 s after the end of the run
-  --verify           read every acknowledged record back. lost: the record is gone;
-                     wrong: it is not as sent, or a finish lacks its start; doubled:
-                     it was recorded twice. With tokens, this needs a token with the
-                     scope admin, or public reads
-  --json             print the result as one JSON object, and no progress
-  -h, --help
-
-environment variable
-  DEPLOYLOG_TOKEN    the API token to send. It needs the scope write to record, and
-                     admin to record and read
-
-Latency covers the requests that succeeded. It counts from the first attempt, or from
-the due time, to the complete response. SIGINT ends the run early and still prints the
-result.
-
-exit codes
-  0   every request succeeded, and --verify found no problem
-  1   a request failed, --verify found a problem, or the service cannot be reached
-  64  invalid flags; all of them are reported
-";
+pub const HELP: &str = include_str!("help.txt");
 
 /// The kind of requests to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
