@@ -1,6 +1,13 @@
 //! Reads the acknowledged records back and checks that each exists once and as it was sent.
 
-use std::{cell::RefCell, collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{TryStreamExt as _, stream};
 use serde::Serialize;
@@ -51,11 +58,15 @@ pub async fn verify(
     addresses: &Arc<[SocketAddr]>,
     connections: usize,
 ) -> Result<Verdict, String> {
-    acknowledged.sort_unstable_by_key(|known| (workload.component_index(known.item), known.id));
+    acknowledged.sort_unstable_by_key(|known| known.id);
     let verdict = Verdict { acknowledged: acknowledged.len() as u64, ..Verdict::default() };
+    let mut by_component: HashMap<_, Vec<_>> = HashMap::new();
+    for known in acknowledged {
+        by_component.entry(workload.component_index(known.item)).or_default().push(known);
+    }
     let verification = Verification {
         workload,
-        acknowledged,
+        by_component,
         verdict: RefCell::new(verdict),
         idle: RefCell::new((0..connections).map(|_| HttpConnection::new(addresses.clone())).collect()),
     };
@@ -64,25 +75,26 @@ pub async fn verify(
     Ok(verification.verdict.into_inner())
 }
 
+/// What is wrong with a record: its name and its count.
+type Finding = (&'static str, fn(&mut Verdict) -> &mut u64);
+
+const LOST: Finding = ("lost", |verdict| &mut verdict.lost);
+const DOUBLED: Finding = ("doubled", |verdict| &mut verdict.doubled);
+const WRONG: Finding = ("wrong", |verdict| &mut verdict.wrong);
+
 struct Verification<'a> {
     workload: &'a Workload,
-    /// By component, then by id.
-    acknowledged: Vec<Acknowledged>,
+    /// Each component's acknowledged records, by id.
+    by_component: HashMap<u64, Vec<Acknowledged>>,
     verdict: RefCell<Verdict>,
     idle: RefCell<Vec<HttpConnection>>,
-}
-
-#[derive(Clone, Copy)]
-enum Finding {
-    Lost,
-    Doubled,
-    Wrong,
 }
 
 impl Verification<'_> {
     /// Compares the component's list with what was sent, then reads each record that the list lacks by its id.
     async fn check_component(&self, index: u64) -> Result<(), String> {
-        let (workload, acknowledged) = (self.workload, self.of_component(index));
+        let workload = self.workload;
+        let acknowledged = self.by_component.get(&index).map_or(&[][..], Vec::as_slice);
         let component = workload.component_name(index);
         let mut is_found = vec![false; acknowledged.len()];
         // An item that was not acknowledged can still have one record. Every further record of an item is a double.
@@ -96,13 +108,13 @@ impl Verification<'_> {
                 if let Ok(position) = acknowledged.binary_search_by_key(&id, |known| known.id) {
                     let is_repeated = std::mem::replace(&mut is_found[position], true);
                     if !is_repeated && !workload.is_as_sent(record, acknowledged[position]) {
-                        self.note(Finding::Wrong, id, &component);
+                        self.note(WRONG, id, &component);
                     }
                 } else if workload
                     .item(record)
                     .is_none_or(|item| workload.component_index(item) != index || !recorded.insert(item))
                 {
-                    self.note(Finding::Doubled, id, &component);
+                    self.note(DOUBLED, id, &component);
                 }
             }
             next = following;
@@ -110,25 +122,14 @@ impl Verification<'_> {
         for (known, _) in acknowledged.iter().zip(is_found).filter(|(_, is_found)| !is_found) {
             // A record that exists, but not in the list of its component, is wrong.
             let is_lost = self.read(&format!("/api/{}", known.id)).await?.is_none();
-            self.note(if is_lost { Finding::Lost } else { Finding::Wrong }, known.id, &component);
+            self.note(if is_lost { LOST } else { WRONG }, known.id, &component);
         }
         Ok(())
     }
 
-    fn of_component(&self, index: u64) -> &[Acknowledged] {
-        let first = self.acknowledged.partition_point(|known| self.workload.component_index(known.item) < index);
-        let rest = &self.acknowledged[first..];
-        &rest[..rest.partition_point(|known| self.workload.component_index(known.item) == index)]
-    }
-
-    fn note(&self, finding: Finding, id: i64, component: &str) {
+    fn note(&self, (name, count): Finding, id: i64, component: &str) {
         let verdict = &mut *self.verdict.borrow_mut();
-        let (count, name) = match finding {
-            Finding::Lost => (&mut verdict.lost, "lost"),
-            Finding::Doubled => (&mut verdict.doubled, "doubled"),
-            Finding::Wrong => (&mut verdict.wrong, "wrong"),
-        };
-        *count += 1;
+        *count(verdict) += 1;
         if verdict.examples.len() < MAX_EXAMPLES {
             verdict.examples.push(format!("{name}: record {id} of {component}"));
         }
