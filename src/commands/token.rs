@@ -19,27 +19,31 @@ use crate::{
 };
 
 pub async fn run(config: &Config, request: TokenRequest) -> Result<(), CommandError> {
-    let database = CommandDatabase::open(config).await?;
-    let result = run_on(&database, config, request).await;
-    database.close().await;
-    result
+    CommandDatabase::with(config, async |database| {
+        // A token can be created before the first start of the service.
+        database.migrate(&|_| ()).await.map_err(CommandError::no_database)?;
+        let tokens = Tokens::new(&database.endpoint, config.pool).map_err(CommandError::no_database)?;
+        match request {
+            TokenRequest::Create(grant) => create(&tokens, grant).await,
+            TokenRequest::List => list(&tokens).await,
+            TokenRequest::Revoke(name) => revoke(&tokens, &name).await,
+        }
+    })
+    .await
 }
 
-async fn run_on(database: &CommandDatabase, config: &Config, request: TokenRequest) -> Result<(), CommandError> {
-    // A token can be created before the first start of the service.
-    database.migrate(&|_| ()).await.map_err(CommandError::no_database)?;
-    let tokens = Tokens::new(&database.endpoint, config.pool).map_err(CommandError::no_database)?;
-    match request {
-        TokenRequest::Create(grant) => return create(&tokens, grant).await,
-        TokenRequest::List => print(&table(&tokens.all().await.map_err(CommandError::no_database)?, Utc::now())),
-        TokenRequest::Revoke(name) => match tokens.revoke(&name).await.map_err(CommandError::no_database)? {
-            Some(true) => {
-                print(&format!("{} is revoked: every process rejects it within 5 seconds\n", escaped(&name)));
-            }
-            Some(false) => print(&format!("{} was already revoked\n", escaped(&name))),
-            None => return Err(CommandError::failed(format!("there is no token {name}"))),
-        },
-    }
+async fn list(tokens: &Tokens) -> Result<(), CommandError> {
+    print(&table(&tokens.all().await.map_err(CommandError::no_database)?, Utc::now()));
+    Ok(())
+}
+
+async fn revoke(tokens: &Tokens, name: &str) -> Result<(), CommandError> {
+    let end = match tokens.revoke(name).await.map_err(CommandError::no_database)? {
+        Some(true) => "is revoked: every process rejects it within 5 seconds",
+        Some(false) => "was already revoked",
+        None => return Err(CommandError::failed(format!("there is no token {name}"))),
+    };
+    print(&format!("{} {end}\n", escaped(name)));
     Ok(())
 }
 
@@ -89,9 +93,9 @@ fn row(stored: &StoredToken, now: DateTime<Utc>) -> [String; 7] {
         None => "active",
     };
     [
-        escaped(&grant.name).into_owned(),
+        escaped(&grant.name),
         grant.scope.name().to_owned(),
-        grant.component.as_ref().map_or("*".to_owned(), |pattern| escaped(pattern.as_str()).into_owned()),
+        grant.component.as_ref().map_or("*".to_owned(), |pattern| escaped(pattern.as_str())),
         time(*created_at),
         grant.expires_at.map_or_else(never, time),
         last_used_at.map_or_else(never, time),
