@@ -54,23 +54,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the cluster in `data_dir` and creates both if they do not exist. Returns when PostgreSQL accepts
-    /// connections, which takes as long as a recovery does. Kills PostgreSQL if dropped before.
+    /// Starts the cluster in `data_dir` and creates both if they do not exist. With `can_join`, uses the cluster of a
+    /// running service if there is one. Returns when PostgreSQL accepts connections, which takes as long as a recovery
+    /// does. Kills PostgreSQL if dropped before.
     ///
-    /// Fails if another process uses the directory, the directory is not accessible, the server programs are not
-    /// installed, or PostgreSQL does not start.
-    pub async fn start(data_dir: &Path) -> Result<Self, Cause> {
-        Self::open(data_dir, false).await
-    }
-
-    /// Connects to the cluster of a running service, or starts the cluster as [`Cluster::start`] does.
-    ///
-    /// Fails as `start` does, or if the PostgreSQL of the service does not accept connections.
-    pub async fn join_or_start(data_dir: &Path) -> Result<Self, Cause> {
-        Self::open(data_dir, true).await
-    }
-
-    async fn open(data_dir: &Path, can_join: bool) -> Result<Self, Cause> {
+    /// Fails if another process uses the directory (with `can_join`, only if its PostgreSQL does not accept
+    /// connections), the directory is not accessible, the server programs are not installed, or PostgreSQL does not
+    /// start.
+    pub async fn start(data_dir: &Path, can_join: bool) -> Result<Self, Cause> {
         let directory = Directory::open(data_dir)?;
         let began = Instant::now();
         loop {

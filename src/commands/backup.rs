@@ -1,5 +1,7 @@
 //! `deploylog backup`: writes all data to a new file, or to standard output.
 
+use tokio_postgres::Client;
+
 use super::{
     database::CommandDatabase,
     result::{CommandError, print},
@@ -13,15 +15,11 @@ use crate::{
 pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
     let failed = |cause| CommandError::failed(cause).context(&format!("no backup was written ({file})"));
     let mut new_file = if file == "-" { None } else { Some(NewFile::create(&file).map_err(failed)?) };
-    let database = CommandDatabase::open(config).await?;
-    let result = database
-        .run(async |client| match &mut new_file {
-            Some(new_file) => backup::write(client, new_file.file()).await.map_err(failed),
-            None => backup::write(client, &mut tokio::io::stdout()).await.map_err(failed),
-        })
-        .await;
-    database.close().await;
-    let summary = result?;
+    let write = async |client: &mut Client| match &mut new_file {
+        Some(new_file) => backup::write(client, new_file.file()).await.map_err(failed),
+        None => backup::write(client, &mut tokio::io::stdout()).await.map_err(failed),
+    };
+    let summary = CommandDatabase::run(config, write).await?;
     if let Some(new_file) = new_file {
         new_file.commit().await.map_err(failed)?;
         print(&format!("backed up {summary} to {file}\n"));

@@ -1,6 +1,6 @@
 //! The database that a command uses: the configured one, or the private PostgreSQL.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use tokio_postgres::Client;
 
@@ -10,7 +10,6 @@ use crate::{
     database::migrate::{self, MigrateError},
     database::{Endpoint, connect_options},
     embedded::Cluster,
-    error::Cause,
     signal::Shutdown,
 };
 
@@ -23,20 +22,23 @@ pub struct CommandDatabase {
 }
 
 impl CommandDatabase {
-    /// Uses the private PostgreSQL of a running service, or starts it for the command.
-    pub async fn open(config: &Config) -> Result<Self, CommandError> {
-        Self::open_by(config, Cluster::join_or_start).await
+    /// Runs the work with the database, and uses the private PostgreSQL of a running service if there is one.
+    pub async fn with<T>(
+        config: &Config,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let database = Self::open(config, true).await?;
+        let result = work(&database).await;
+        database.close().await;
+        result
     }
 
-    /// `start` starts the private PostgreSQL in a data directory.
-    pub async fn open_by(
-        config: &Config,
-        start: impl AsyncFnOnce(&Path) -> Result<Cluster, Cause>,
-    ) -> Result<Self, CommandError> {
+    /// `can_join` as in [`Cluster::start`].
+    pub async fn open(config: &Config, can_join: bool) -> Result<Self, CommandError> {
         let (endpoint, cluster) = match &config.database {
             Database::External(endpoint) => ((**endpoint).clone(), None),
             Database::Embedded(dir) => {
-                let cluster = start(dir).await.map_err(CommandError::no_database)?;
+                let cluster = Cluster::start(dir, can_join).await.map_err(CommandError::no_database)?;
                 (Endpoint::plain(cluster.config()), Some(cluster))
             }
         };
@@ -45,23 +47,26 @@ impl CommandDatabase {
 
     /// Runs the work on one connection. A signal cancels the work, and the transaction is rolled back.
     pub async fn run<T>(
-        &self,
+        config: &Config,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let mut shutdown = Shutdown::catch().map_err(CommandError::failed)?;
-        let mut endpoint = self.endpoint.clone();
-        endpoint.config.tcp_user_timeout(BULK_TIMEOUT);
-        let (mut client, connection) = endpoint.connect().await.map_err(CommandError::no_database)?;
-        let result = tokio::select! {
-            result = work(&mut client) => result,
-            signal = shutdown.requested() => {
-                connection.abort();
-                Err(CommandError::failed(format!("{signal}: stopped before the end, nothing is changed")))
-            }
-        };
-        drop(client);
-        let _ = connection.await;
-        result
+        Self::with(config, async move |database| {
+            let mut shutdown = Shutdown::catch().map_err(CommandError::failed)?;
+            let mut endpoint = database.endpoint.clone();
+            endpoint.config.tcp_user_timeout(BULK_TIMEOUT);
+            let (mut client, connection) = endpoint.connect().await.map_err(CommandError::no_database)?;
+            let result = tokio::select! {
+                result = work(&mut client) => result,
+                signal = shutdown.requested() => {
+                    connection.abort();
+                    Err(CommandError::failed(format!("{signal}: stopped before the end, nothing is changed")))
+                }
+            };
+            drop(client);
+            let _ = connection.await;
+            result
+        })
+        .await
     }
 
     /// Brings the schema up to date and returns the number of migrations that were run.

@@ -7,10 +7,11 @@ use super::{
 use crate::config::Config;
 
 pub async fn run(config: &Config) -> Result<(), CommandError> {
-    let database = CommandDatabase::open(config).await?;
-    let result = database.migrate(&|migration| tracing::info!("migrating the schema: {migration}")).await;
-    database.close().await;
-    match result.map_err(CommandError::no_database)? {
+    let progress = |migration: &str| tracing::info!("migrating the schema: {migration}");
+    let migrated = CommandDatabase::with(config, async |database| {
+        database.migrate(&progress).await.map_err(CommandError::no_database)
+    });
+    match migrated.await? {
         0 => print("the schema was up to date\n"),
         1 => print("the schema is up to date: ran 1 migration\n"),
         count => print(&format!("the schema is up to date: ran {count} migrations\n")),

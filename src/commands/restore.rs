@@ -20,9 +20,7 @@ pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
     };
     // Before the database is opened, so that a file that is no backup changes nothing.
     let backup = Backup::open(reader).await.map_err(failed)?;
-    let database = CommandDatabase::open(config).await?;
-    let result = database.run(async |client| backup.restore(client).await.map_err(failed)).await;
-    database.close().await;
-    print(&format!("restored {}\n", result?));
+    let summary = CommandDatabase::run(config, async |client| backup.restore(client).await.map_err(failed)).await?;
+    print(&format!("restored {summary}\n"));
     Ok(())
 }

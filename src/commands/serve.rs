@@ -18,7 +18,6 @@ use crate::{
     auth::guard::Guard,
     config::{Config, Limits},
     database::Endpoint,
-    embedded::Cluster,
     error::Error,
     server,
     signal::Shutdown,
@@ -115,7 +114,7 @@ async fn open(
     database: &mut Option<CommandDatabase>,
     startup: &watch::Sender<String>,
 ) -> Result<(Ready, Tokens), CommandError> {
-    let database = database.insert(CommandDatabase::open_by(config, Cluster::start).await?);
+    let database = database.insert(CommandDatabase::open(config, false).await?);
     let progress = |migration: &str| {
         tracing::info!("migrating the schema: {migration}");
         startup.send_replace(format!("migrating the schema: {migration}"));

@@ -114,7 +114,7 @@ impl PrivateCluster {
 
     /// Starts it after [`Self::stop`].
     pub fn restart(&mut self) {
-        let started = self.runtime.block_on(Cluster::start(self.directory.path()));
+        let started = self.runtime.block_on(Cluster::start(self.directory.path(), false));
         self.cluster = Some(started.unwrap_or_else(|error| panic!("{error}")));
     }
 
@@ -157,7 +157,8 @@ fn cluster() -> &'static tokio_postgres::Config {
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let cluster = Cluster::start(directory.path()).await.unwrap_or_else(|error| panic!("{error}"));
+                    let cluster =
+                        Cluster::start(directory.path(), false).await.unwrap_or_else(|error| panic!("{error}"));
                     sender.send(cluster.config()).unwrap();
                     std::future::pending::<()>().await;
                 });
