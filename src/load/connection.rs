@@ -62,7 +62,7 @@ impl HttpConnection {
                 break head;
             }
         };
-        let total = head.total_bytes();
+        let total = head.total_bytes;
         if total > MAX_RESPONSE_BYTES {
             return Err(RequestError::Unreadable);
         }
@@ -74,7 +74,7 @@ impl HttpConnection {
             return Err(RequestError::Unreadable);
         }
         self.stream = (!head.is_last).then_some(stream);
-        Ok(Response::new(head, &self.buffer))
+        Ok(Response { body: &self.buffer[head.head_bytes..], head })
     }
 
     async fn read_more(&mut self, stream: &mut TcpStream) -> Result<(), RequestError> {
@@ -152,7 +152,8 @@ pub struct ResponseHead {
     /// Whether the service closes the connection after this response.
     pub is_last: bool,
     head_bytes: usize,
-    body_bytes: usize,
+    /// The length of head and body.
+    total_bytes: usize,
 }
 
 impl ResponseHead {
@@ -171,6 +172,7 @@ impl ResponseHead {
         }
         let status = response.code.filter(|code| *code >= 200).ok_or(RequestError::Unreadable)?;
         let length = if matches!(status, 204 | 304) { Some("0") } else { header("content-length") };
+        let body_bytes: usize = length.and_then(|bytes| bytes.parse().ok()).ok_or(RequestError::Unreadable)?;
         Ok(Some(Self {
             status,
             retry_after: header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
@@ -178,13 +180,8 @@ impl ResponseHead {
             is_last: response.version == Some(0)
                 || header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
             head_bytes,
-            body_bytes: length.and_then(|bytes| bytes.parse().ok()).ok_or(RequestError::Unreadable)?,
+            total_bytes: head_bytes.saturating_add(body_bytes),
         }))
-    }
-
-    /// The length of head and body in bytes.
-    pub fn total_bytes(&self) -> usize {
-        self.head_bytes.saturating_add(self.body_bytes)
     }
 }
 
@@ -199,12 +196,7 @@ pub struct Response<'a> {
     pub body: &'a [u8],
 }
 
-impl<'a> Response<'a> {
-    /// Takes the bytes of head and body.
-    pub fn new(head: ResponseHead, bytes: &'a [u8]) -> Self {
-        Self { body: &bytes[head.head_bytes..], head }
-    }
-
+impl Response<'_> {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.head.status)
     }
@@ -249,9 +241,9 @@ mod tests {
         let bytes = b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\nlink: </api/?x>; rel=\"next\"\r\n\r\n{\"id\":17}";
         assert!(ResponseHead::parse(&bytes[..40]).unwrap().is_none());
         let head = ResponseHead::parse(bytes).unwrap().unwrap();
-        assert_eq!((head.status, head.total_bytes(), head.is_last), (201, bytes.len(), false));
+        assert_eq!((head.status, head.total_bytes, head.is_last), (201, bytes.len(), false));
         assert_eq!(head.next_page.as_deref(), Some("/api/?x"));
-        assert_eq!(Response::new(head, bytes).id(), Some(17));
+        assert_eq!(Response { body: &bytes[head.head_bytes..], head }.id(), Some(17));
     }
 
     #[test]
@@ -269,6 +261,6 @@ mod tests {
         assert_eq!(error(b"HTTP/1.1 200 OK\r\n\r\n"), RequestError::Unreadable);
         assert_eq!(error(b"SSH-2.0-OpenSSH\r\n\r\n"), RequestError::Unreadable);
         let empty = ResponseHead::parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
-        assert_eq!(empty.total_bytes(), 27);
+        assert_eq!(empty.total_bytes, 27);
     }
 }
