@@ -28,14 +28,10 @@ impl Exposition {
 
     /// Adds a sample to the family. `suffix` names the part of a histogram, such as `_sum`.
     pub fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
-        let _ = write!(self.text, "{}{suffix}", self.family);
-        for (index, (name, value)) in labels.iter().enumerate() {
-            let open = if index == 0 { '{' } else { ',' };
-            let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
-            let _ = write!(self.text, "{open}{name}=\"{value}\"");
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.text, "{close} {value}");
+        let escape = |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.text, "{}{suffix}{labels} {value}", self.family);
     }
 
     /// Adds a family with one sample and no labels.
