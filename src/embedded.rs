@@ -79,7 +79,8 @@ impl Cluster {
                 (holder.is_alive() || began.elapsed() > LOCK_TIMEOUT, "")
             };
             if is_final {
-                return Err(format!("{directory} is in use by {holder}{problem}").into());
+                let process = holder.process;
+                return Err(format!("{directory} is in use by deploylog (process {process}){problem}").into());
             }
             sleep(POLL).await;
         }

@@ -35,7 +35,8 @@ pub enum Lock {
 
 /// The process that holds the lock.
 pub struct Holder {
-    process: String,
+    /// Its process id.
+    pub process: String,
     pub socket: PathBuf,
 }
 
@@ -57,16 +58,6 @@ impl Directory {
 
     pub fn cluster(&self) -> PathBuf {
         self.0.join("cluster")
-    }
-
-    /// A cluster is created here, so that a crash leaves no incomplete cluster in its final place.
-    pub fn unfinished_cluster(&self) -> PathBuf {
-        self.0.join("cluster.new")
-    }
-
-    /// PostgreSQL's default.
-    pub fn log(&self) -> PathBuf {
-        self.cluster().join("log")
     }
 
     /// For PostgreSQL's output before its log is open.
@@ -142,12 +133,6 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "deploylog (process {})", self.process)
-    }
-}
-
 /// The path of PostgreSQL's socket in its directory.
 pub fn socket_file(directory: &Path) -> PathBuf {
     directory.join(format!(".s.PGSQL.{PORT}"))
@@ -188,7 +173,7 @@ mod tests {
     #[test]
     fn the_lock_file_contains_the_process_id_and_the_socket() {
         let holder = Holder::read(b"123\n/data/socket");
-        assert_eq!(holder.to_string(), "deploylog (process 123)");
+        assert_eq!(holder.process, "123");
         assert_eq!(holder.socket, Path::new("/data/socket"));
         assert!(!Holder::read(b"").is_alive());
     }

@@ -30,7 +30,7 @@ pub struct Postmaster {
 
 impl Postmaster {
     pub fn new(child: Child, directory: &Directory) -> Self {
-        Self { child, startup_log: directory.startup_log(), log: directory.log() }
+        Self { child, startup_log: directory.startup_log(), log: directory.cluster().join("log") }
     }
 
     /// Waits until it accepts connections, however long a recovery takes. Fails if it exits.

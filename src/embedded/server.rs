@@ -70,7 +70,8 @@ impl Server {
             return Ok(());
         }
         let unusable = |error: io::Error| self.directory.unusable(&error);
-        let unfinished = self.directory.unfinished_cluster();
+        // A crash leaves no incomplete cluster in its final place.
+        let unfinished = self.directory.path().join("cluster.new");
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(unusable)?;
         }
