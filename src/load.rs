@@ -131,7 +131,6 @@ impl Load<'_> {
             workload: self.workload.clone(),
             ids,
             schedule,
-            is_retrying: options.is_retrying,
             keeps_records: options.is_verifying || options.mix == Mix::Read,
             stats: Mutex::new(Stats::new()?),
         });

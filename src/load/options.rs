@@ -35,7 +35,7 @@ impl Mix {
 }
 
 /// The settings of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each flag without a value")]
 pub struct Options {
     pub target: Target,

@@ -25,7 +25,6 @@ pub struct Run {
     /// The ids that the mix `read` reads.
     pub ids: Vec<i64>,
     pub schedule: Arc<Schedule>,
-    pub is_retrying: bool,
     /// Whether the acknowledged records are needed later.
     pub keeps_records: bool,
     pub stats: Mutex<Stats>,
@@ -113,7 +112,7 @@ impl Sender {
                     (error, response.is_transient(), response.head.retry_after)
                 }
             };
-            let is_final = !(run.is_retrying && is_transient) || run.schedule.is_over();
+            let is_final = !(run.workload.options.is_retrying && is_transient) || run.schedule.is_over();
             if is_final {
                 run.stats().fail(error, 1);
             }

@@ -55,12 +55,9 @@ pub struct Acknowledged {
 pub struct Workload {
     /// Part of each component name and key, and different in every run.
     run: String,
-    components: u64,
     next: AtomicU64,
-    prefix: String,
     headers: String,
-    has_keys: bool,
-    has_starts: bool,
+    pub options: Options,
 }
 
 impl Workload {
@@ -69,12 +66,9 @@ impl Workload {
         let token = options.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
         Self {
             run: format!("{:x}-{:x}", now.as_micros(), std::process::id()),
-            components: options.components,
             next: AtomicU64::new(0),
-            prefix: options.target.prefix.clone(),
             headers: format!("host: {}\r\n{}", options.target.authority, token.unwrap_or_default()),
-            has_keys: options.has_keys,
-            has_starts: options.mix == Mix::Lifecycle,
+            options: options.clone(),
         }
     }
 
@@ -85,11 +79,11 @@ impl Workload {
 
     /// The number of components that have records.
     pub fn components_used(&self) -> u64 {
-        self.components.min(self.next.load(Ordering::Relaxed))
+        self.options.components.min(self.next.load(Ordering::Relaxed))
     }
 
     pub fn component_index(&self, item: Item) -> u64 {
-        item.number % self.components
+        item.number % self.options.components
     }
 
     pub fn component_name(&self, index: u64) -> String {
@@ -98,7 +92,7 @@ impl Workload {
 
     /// Writes the request that records an item. `body` is a buffer that is used again for each request.
     pub fn write_record(&self, item: Item, request: &mut Vec<u8>, body: &mut Vec<u8>) {
-        let (Self { run, prefix, headers, .. }, number) = (self, item.number);
+        let (Self { run, headers, options, .. }, number) = (self, item.number);
         let (index, (status, _)) = (self.component_index(item), item.step.status_and_phase());
         body.clear();
         request.clear();
@@ -109,10 +103,11 @@ impl Workload {
         );
         let _ = write!(
             request,
-            "POST {prefix}/api/ HTTP/1.1\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\n",
+            "POST {}/api/ HTTP/1.1\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\n",
+            options.target.prefix,
             body.len()
         );
-        if self.has_keys {
+        if options.has_keys {
             let _ = write!(request, "idempotency-key: {run}-{number}-{status}\r\n");
         }
         request.extend_from_slice(b"\r\n");
@@ -122,13 +117,14 @@ impl Workload {
     /// Writes the request that reads this path below the URL of the service.
     pub fn write_read(&self, path: fmt::Arguments, request: &mut Vec<u8>) {
         request.clear();
-        let _ = write!(request, "GET {}{path} HTTP/1.1\r\n{}\r\n", self.prefix, self.headers);
+        let _ = write!(request, "GET {}{path} HTTP/1.1\r\n{}\r\n", self.options.target.prefix, self.headers);
     }
 
     /// The item that this record can come from; `None` if the run sent none like it.
     pub fn item(&self, record: &Value) -> Option<Item> {
         let number = record["version"].as_str()?.parse().ok()?;
-        let steps = if self.has_starts { &[Step::Start, Step::Finish][..] } else { &[Step::Whole] };
+        let has_starts = self.options.mix == Mix::Lifecycle;
+        let steps = if has_starts { &[Step::Start, Step::Finish][..] } else { &[Step::Whole] };
         let step = *steps.iter().find(|step| record["status"] == step.status_and_phase().0)?;
         (number < self.next.load(Ordering::Relaxed)).then_some(Item { number, step })
     }
