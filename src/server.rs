@@ -105,11 +105,9 @@ impl Connection {
             tracing::debug!(%error, "connection failed");
         }
         match ended {
-            Err(error) if error.is_timeout() => {
-                // hyper closes without an answer. A client without a request expects none.
-                if self.stream.has_request() {
-                    lingering_close::close_with(&mut self.stream, &Error::RequestTimeout).await;
-                }
+            // hyper closes without an answer. A client without a request expects none.
+            Err(error) if error.is_timeout() && self.stream.has_request => {
+                lingering_close::close_with(&mut self.stream, &Error::RequestTimeout).await;
             }
             Err(error) if !error.is_parse() => {}
             _ => lingering_close::linger(&mut self.stream).await,

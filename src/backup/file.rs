@@ -13,7 +13,7 @@ use crate::error::Cause;
 pub struct NewFile {
     path: PathBuf,
     partial: PathBuf,
-    file: File,
+    pub file: File,
 }
 
 impl NewFile {
@@ -28,10 +28,6 @@ impl NewFile {
         let partial = PathBuf::from(partial);
         let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         Ok(Self { path, partial, file: file.into() })
-    }
-
-    pub fn file(&mut self) -> &mut File {
-        &mut self.file
     }
 
     /// Flushes the file to disk and renames it.

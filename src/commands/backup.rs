@@ -16,7 +16,7 @@ pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
     let failed = |cause| CommandError::failed(cause).context(&format!("no backup was written ({file})"));
     let mut new_file = if file == "-" { None } else { Some(NewFile::create(&file).map_err(failed)?) };
     let write = async |client: &mut Client| match &mut new_file {
-        Some(new_file) => backup::write(client, new_file.file()).await.map_err(failed),
+        Some(new_file) => backup::write(client, &mut new_file.file).await.map_err(failed),
         None => backup::write(client, &mut tokio::io::stdout()).await.map_err(failed),
     };
     let summary = CommandDatabase::run(config, write).await?;

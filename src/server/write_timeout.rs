@@ -17,17 +17,13 @@ pub struct WriteTimeout<S> {
     stream: S,
     timeout: Duration,
     expiry: Option<Pin<Box<Sleep>>>,
-    has_request: bool,
+    /// Whether something was read since the last write: a request has begun.
+    pub has_request: bool,
 }
 
 impl<S> WriteTimeout<S> {
     pub fn new(stream: S, timeout: Duration) -> Self {
         Self { stream, timeout, expiry: None, has_request: false }
-    }
-
-    /// Whether something was read since the last write: a request has begun.
-    pub fn has_request(&self) -> bool {
-        self.has_request
     }
 
     fn progress<T>(&mut self, context: &mut Context, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -52,10 +48,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context, data: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_write(context, data);
-        this.has_request &= result.is_pending();
-        this.progress(context, result)
+        self.poll_write_vectored(context, &[io::IoSlice::new(data)])
     }
 
     fn poll_write_vectored(
