@@ -78,22 +78,20 @@ impl Directory {
 
     /// The directory of the socket. If the path in the data directory is too long for the system or has characters
     /// that PostgreSQL cannot read, it is a directory in the temporary folder whose name depends only on that path.
-    pub fn socket(&self) -> Result<PathBuf, Cause> {
+    pub fn socket(&self) -> PathBuf {
         let digest = Sha256::digest(self.0.as_os_str().as_bytes());
         let name = digest.iter().take(8).fold(String::from("deploylog-"), |name, byte| format!("{name}{byte:02x}"));
-        [self.0.join("socket"), std::env::temp_dir().join(&name), Path::new("/tmp").join(&name)]
-            .into_iter()
-            .find(|directory| fits_socket(directory))
-            .ok_or_else(|| format!("no path for the socket of {self} is short enough").into())
+        let mut preferred = [self.0.join("socket"), std::env::temp_dir().join(&name)].into_iter();
+        // The last path is short enough everywhere.
+        preferred.find(|directory| fits_socket(directory)).unwrap_or_else(|| Path::new("/tmp").join(name))
     }
 
     /// Locks the directory unless another process holds the lock.
     pub fn lock(&self) -> Result<Lock, Cause> {
-        let socket = self.socket()?;
-        self.try_lock(&socket).map_err(|error| self.unusable(&error))
+        self.try_lock().map_err(|error| self.unusable(&error))
     }
 
-    fn try_lock(&self, socket: &Path) -> io::Result<Lock> {
+    fn try_lock(&self) -> io::Result<Lock> {
         let path = self.0.join("lock");
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
@@ -101,7 +99,7 @@ impl Directory {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
-                file.write_all(socket.as_os_str().as_bytes())?;
+                file.write_all(self.socket().as_os_str().as_bytes())?;
                 Ok(Lock::Ours(file))
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Held(Holder::read(&fs::read(&path)?))),
@@ -150,12 +148,12 @@ mod tests {
 
     #[test]
     fn the_socket_is_in_the_data_directory_if_its_path_fits() {
-        assert_eq!(Directory("/data".into()).socket().unwrap(), Path::new("/data/socket"));
+        assert_eq!(Directory("/data".into()).socket(), Path::new("/data/socket"));
     }
 
     #[test]
     fn a_longer_path_gets_a_directory_in_the_temporary_folder() {
-        let long = |end: &str| Directory(format!("/{}{end}", "d".repeat(100)).into()).socket().unwrap();
+        let long = |end: &str| Directory(format!("/{}{end}", "d".repeat(100)).into()).socket();
         assert_eq!(long("a").parent(), Some(std::env::temp_dir().as_path()));
         assert_eq!(long("a"), long("a"));
         assert_ne!(long("a"), long("b"));

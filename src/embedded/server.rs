@@ -56,7 +56,7 @@ pub struct Server {
 impl Server {
     pub async fn find(directory: Directory) -> Result<Self, Cause> {
         let account = Account::choose(&directory.cluster())?;
-        let socket = directory.socket()?;
+        let socket = directory.socket();
         let programs = binaries::find(directory.created_by()?, &account).await?;
         for path in [Some(directory.path()), socket.parent()].into_iter().flatten() {
             account.check_access(path).await?;
