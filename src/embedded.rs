@@ -48,7 +48,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// Dropped without `stop`, it is stopped in the background, or killed if the runtime ends first.
 pub struct Cluster {
-    config: Config,
+    /// Socket, port, user and database.
+    pub config: Config,
     /// Dropping the sender stops the supervisor. `None` if another process runs the cluster.
     supervisor: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -84,11 +85,6 @@ impl Cluster {
             }
             sleep(POLL).await;
         }
-    }
-
-    /// Socket, port, user and database.
-    pub fn config(&self) -> Config {
-        self.config.clone()
     }
 
     /// Closes PostgreSQL's connections, stops it and waits for its exit. Does nothing if another process runs it.

@@ -13,7 +13,7 @@ use crate::route::Route;
 /// Metrics in text format 0.0.4.
 #[derive(Default)]
 pub struct Exposition {
-    text: String,
+    pub text: String,
     family: &'static str,
 }
 
@@ -38,10 +38,6 @@ impl Exposition {
     pub fn single(&mut self, name: &'static str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample("", &[], value);
-    }
-
-    pub fn into_text(self) -> String {
-        self.text
     }
 }
 
@@ -126,7 +122,7 @@ mod tests {
         out.family("last", "gauge", "Of a component.");
         out.sample("", &[("component", "a\\b\"c\nd"), ("environment", "")], 1.5);
         let samples = "last{component=\"a\\\\b\\\"c\\nd\",environment=\"\"} 1.5\n";
-        assert_eq!(out.into_text(), format!("# HELP last Of a component.\n# TYPE last gauge\n{samples}"));
+        assert_eq!(out.text, format!("# HELP last Of a component.\n# TYPE last gauge\n{samples}"));
     }
 
     #[test]
@@ -137,7 +133,7 @@ mod tests {
         counters.count(None, StatusCode::IM_A_TEAPOT, Duration::from_secs(7));
         let mut out = Exposition::default();
         counters.write(&mut out);
-        let text = out.into_text();
+        let text = out.text;
         for line in [
             r#"deploylog_http_requests_total{route="GET /livez",status="200"} 2"#,
             r#"deploylog_http_requests_total{route="none",status="other"} 1"#,

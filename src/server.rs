@@ -16,7 +16,6 @@ use tokio::{
 
 use crate::{app::App, config::Limits, error::Error};
 use address_limit::{AddressLimit, AddressPermit};
-use lingering_close::Refusals;
 pub use lingering_close::max_refusals;
 use write_timeout::WriteTimeout;
 
@@ -35,7 +34,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
     let (stop, _) = watch::channel(());
     let permits = Arc::new(Semaphore::new(limits.connections));
     let address_limit = AddressLimit::new(limits.connections_per_address);
-    let refusals = Refusals::new(limits.connections);
+    let refusals = Arc::new(Semaphore::new(max_refusals(limits.connections)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -45,7 +44,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
         let Some((stream, address, permit)) = accepted else { continue };
         let Some(address_permit) = address_limit.try_acquire(address) else {
             tracing::debug!(%address, "too many connections from this address");
-            refusals.refuse(stream);
+            lingering_close::refuse(stream, &refusals);
             continue;
         };
         let stream = WriteTimeout::new(stream, limits.write);

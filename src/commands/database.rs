@@ -39,7 +39,7 @@ impl CommandDatabase {
             Database::External(endpoint) => ((**endpoint).clone(), None),
             Database::Embedded(dir) => {
                 let cluster = Cluster::start(dir, can_join).await.map_err(CommandError::no_database)?;
-                (Endpoint::plain(cluster.config()), Some(cluster))
+                (Endpoint::plain(cluster.config.clone()), Some(cluster))
             }
         };
         Ok(Self { endpoint: connect_options(&endpoint, config.pool), cluster })

@@ -27,7 +27,7 @@ pub async fn read(
     out.single("deploylog_event_readers", "gauge", "Current subscribers of the event stream.", event_subscribers);
     write_store(store, &mut out);
     write_deploys(store, &mut out).await;
-    Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.into_text().into_bytes()))
+    Ok(reply::whole(StatusCode::OK, Exposition::CONTENT_TYPE, out.text.into_bytes()))
 }
 
 fn write_store(store: &Store, out: &mut Exposition) {

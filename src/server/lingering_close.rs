@@ -56,23 +56,14 @@ pub fn max_refusals(connections: usize) -> usize {
     (connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS)
 }
 
-/// Answers 429 to connections over the limit of an address.
-pub struct Refusals(Arc<Semaphore>);
-
-impl Refusals {
-    pub fn new(connections: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max_refusals(connections))))
-    }
-
-    /// Closes the connection, after an answer if not too many others are being refused.
-    pub fn refuse(&self, mut stream: TcpStream) {
-        let Ok(permit) = self.0.clone().try_acquire_owned() else { return };
-        tokio::spawn(async move {
-            let _permit = permit;
-            // Some clients drop an answer that arrives before they sent a request.
-            if timeout(SILENCE, stream.readable()).await.is_ok() {
-                close_with(&mut stream, &Error::TooManyConnections).await;
-            }
-        });
-    }
+/// Closes a connection over the limit of an address, after the answer 429 if a permit is free.
+pub fn refuse(mut stream: TcpStream, permits: &Arc<Semaphore>) {
+    let Ok(permit) = permits.clone().try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        let _permit = permit;
+        // Some clients drop an answer that arrives before they sent a request.
+        if timeout(SILENCE, stream.readable()).await.is_ok() {
+            close_with(&mut stream, &Error::TooManyConnections).await;
+        }
+    });
 }

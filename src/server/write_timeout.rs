@@ -12,7 +12,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream whose writes fail if they make no progress within a timeout.
+/// A stream whose writes fail if they make no progress within a timeout. A TCP stream never waits to flush or to shut
+/// down.
 pub struct WriteTimeout<S> {
     stream: S,
     timeout: Duration,
@@ -67,14 +68,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_flush(context);
-        this.progress(context, result)
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.progress(context, result)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }

@@ -159,7 +159,7 @@ fn cluster() -> &'static tokio_postgres::Config {
                 runtime.block_on(async {
                     let cluster =
                         Cluster::start(directory.path(), false).await.unwrap_or_else(|error| panic!("{error}"));
-                    sender.send(cluster.config()).unwrap();
+                    sender.send(cluster.config.clone()).unwrap();
                     std::future::pending::<()>().await;
                 });
             });
