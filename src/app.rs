@@ -15,18 +15,16 @@ use hyper::{
 };
 use tokio::sync::watch;
 
-use crate::{
-    auth::guard::Guard,
-    config::Limits,
-    domain::record::Origin,
-    error::Error,
-    handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports},
-    prometheus::RequestCounters,
-    reply::{self, Reply},
-    request::{BodyBudget, Payload, Query, Request, validate_head},
-    route::{self, Miss, Route},
-    store::Store,
-};
+use crate::auth::guard::Guard;
+use crate::config::Limits;
+use crate::domain::record::Origin;
+use crate::error::Error;
+use crate::handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports};
+use crate::prometheus::RequestCounters;
+use crate::reply::{self, Reply};
+use crate::request::{BodyBudget, Payload, Query, Request, validate_head};
+use crate::route::{self, Miss, Route};
+use crate::store::Store;
 
 /// The first step of the start.
 pub const WAITING_FOR_DATABASE: &str = "waiting for the database";

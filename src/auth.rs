@@ -4,7 +4,8 @@
 
 pub mod guard;
 
-use crate::{domain::caller::Scope, route::Route};
+use crate::domain::caller::Scope;
+use crate::route::Route;
 
 /// The scope that a call needs. `None` means that the call needs no token.
 pub fn needed_scope(route: Route) -> Option<Scope> {

@@ -16,10 +16,8 @@ use tokio::runtime::Builder;
 
 pub use self::result::CommandError;
 use self::result::print;
-use crate::{
-    config::{Command, Invocation},
-    embedded, log,
-};
+use crate::config::{Command, Invocation};
+use crate::{embedded, log};
 
 /// Runs the command that the arguments (without the program's name) and the environment request.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError> {

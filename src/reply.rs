@@ -9,10 +9,8 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::{
-    domain::record::{Cell, Record, format_time},
-    error::{Cause, Error},
-};
+use crate::domain::record::{Cell, Record, format_time};
+use crate::error::{Cause, Error};
 
 /// A complete body or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Cause>>;

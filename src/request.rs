@@ -16,7 +16,8 @@ pub use headers::{MediaType, delivery_key, if_none_match, may_change, media_type
 pub use page::{ESCAPED, Page, encode, encode_filter, number_up_to};
 pub use query::Query;
 
-use crate::{domain::caller::Caller, error::Error};
+use crate::domain::caller::Caller;
+use crate::error::Error;
 
 /// What every handler receives.
 pub struct Request<'a> {

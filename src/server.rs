@@ -14,7 +14,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{app::App, config::Limits, error::Error};
+use crate::app::App;
+use crate::config::Limits;
+use crate::error::Error;
 use address_limit::{AddressLimit, AddressPermit};
 pub use lingering_close::max_refusals;
 use write_timeout::WriteTimeout;

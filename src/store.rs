@@ -20,10 +20,8 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Status;
 
-use crate::{
-    database::{Endpoint, Pool, PoolLimits, migrate},
-    error::Error,
-};
+use crate::database::{Endpoint, Pool, PoolLimits, migrate};
+use crate::error::Error;
 use counts::Counts;
 use events::Events;
 use heartbeat::Heartbeat;

@@ -17,13 +17,9 @@ use hyper::{
 use tokio::{sync::watch, time::sleep};
 
 use super::needed_scope;
-use crate::{
-    domain::{
-        caller::{Caller, Grant, Refusal, Scope},
-        token::{StoredToken, Token, TokenDigest},
-    },
-    route::Route,
-};
+use crate::domain::caller::{Caller, Grant, Refusal, Scope};
+use crate::domain::token::{StoredToken, Token, TokenDigest};
+use crate::route::Route;
 
 /// The system's clock can be set, so a distant expiry is checked again after this time.
 const MAX_SLEEP: Duration = Duration::from_secs(60);

@@ -7,7 +7,8 @@ use tokio::io::AsyncWrite;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::format::{BackupWriter, END_OF_ROWS, FORMAT, Summary, columns, identifiers, newer_schema, tables};
-use crate::{database::migrate, error::Cause};
+use crate::database::migrate;
+use crate::error::Cause;
 
 /// The text of values is the same for all servers, whatever their settings are.
 const SETTINGS: &str = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;

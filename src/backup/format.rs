@@ -8,7 +8,8 @@ use tokio::io::{
 };
 use tokio_postgres::Transaction;
 
-use crate::{database::migrate, error::Cause};
+use crate::database::migrate;
+use crate::error::Cause;
 
 /// The start of the first line.
 pub const FORMAT: &str = "deploylog backup 1";

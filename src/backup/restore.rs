@@ -8,10 +8,8 @@ use tokio::io::AsyncRead;
 use tokio_postgres::{Client, Transaction};
 
 use super::format::{BackupReader, END_OF_ROWS, FORMAT, Summary, columns, damaged, identifiers, newer_schema, tables};
-use crate::{
-    database::migrate,
-    error::{Cause, Chained},
-};
+use crate::database::migrate;
+use crate::error::{Cause, Chained};
 
 /// Rows are sent to PostgreSQL in chunks of about this size.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -2,14 +2,10 @@
 
 use tokio_postgres::Client;
 
-use super::{
-    database::CommandDatabase,
-    result::{CommandError, print},
-};
-use crate::{
-    backup::{self, NewFile},
-    config::Config,
-};
+use super::database::CommandDatabase;
+use super::result::{CommandError, print};
+use crate::backup::{self, NewFile};
+use crate::config::Config;
 
 /// `file` is a path, or `-` for standard output.
 pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {

@@ -5,13 +5,11 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::result::CommandError;
-use crate::{
-    config::{Config, Database},
-    database::migrate::{self, MigrateError},
-    database::{Endpoint, connect_options},
-    embedded::Cluster,
-    signal::Shutdown,
-};
+use crate::config::{Config, Database};
+use crate::database::migrate::{self, MigrateError};
+use crate::database::{Endpoint, connect_options};
+use crate::embedded::Cluster;
+use crate::signal::Shutdown;
 
 /// PostgreSQL can pause for long while it stores many rows.
 const BULK_TIMEOUT: Duration = Duration::from_secs(120);

@@ -1,9 +1,7 @@
 //! `deploylog migrate`: brings the database schema up to date.
 
-use super::{
-    database::CommandDatabase,
-    result::{CommandError, print},
-};
+use super::database::CommandDatabase;
+use super::result::{CommandError, print};
 use crate::config::Config;
 
 pub async fn run(config: &Config) -> Result<(), CommandError> {

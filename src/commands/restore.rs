@@ -5,11 +5,10 @@ use tokio::{
     io::{self, AsyncRead},
 };
 
-use super::{
-    database::CommandDatabase,
-    result::{CommandError, print},
-};
-use crate::{backup::Backup, config::Config};
+use super::database::CommandDatabase;
+use super::result::{CommandError, print};
+use crate::backup::Backup;
+use crate::config::Config;
 
 /// `file` is a path, or `-` for standard input.
 pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write as _};
 
-use crate::{
-    database::migrate::MigrateError,
-    error::{Cause, Chained},
-};
+use crate::database::migrate::MigrateError;
+use crate::error::{Cause, Chained};
 
 const FAILED: u8 = 1;
 const BAD_SETTINGS: u8 = 64;

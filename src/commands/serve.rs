@@ -9,20 +9,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    database::CommandDatabase,
-    result::{CommandError, print},
-};
-use crate::{
-    app::{App, Ready, WAITING_FOR_DATABASE},
-    auth::guard::Guard,
-    config::{Config, Limits},
-    database::Endpoint,
-    error::Error,
-    server,
-    signal::Shutdown,
-    store::{Store, Tokens},
-};
+use super::database::CommandDatabase;
+use super::result::{CommandError, print};
+use crate::app::{App, Ready, WAITING_FOR_DATABASE};
+use crate::auth::guard::Guard;
+use crate::config::{Config, Limits};
+use crate::database::Endpoint;
+use crate::error::Error;
+use crate::server;
+use crate::signal::Shutdown;
+use crate::store::{Store, Tokens};
 
 /// Connections that can wait to be accepted. The usual 128 are too few for a burst of clients.
 const BACKLOG: u32 = 4096;

@@ -4,19 +4,13 @@ use std::io::{self, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{
-    database::CommandDatabase,
-    result::{CommandError, print},
-};
-use crate::{
-    config::{Config, TokenRequest},
-    domain::{
-        caller::Grant,
-        token::{self, StoredToken, Token, TokenDigest},
-    },
-    log::escaped,
-    store::Tokens,
-};
+use super::database::CommandDatabase;
+use super::result::{CommandError, print};
+use crate::config::{Config, TokenRequest};
+use crate::domain::caller::Grant;
+use crate::domain::token::{self, StoredToken, Token, TokenDigest};
+use crate::log::escaped;
+use crate::store::Tokens;
 
 pub async fn run(config: &Config, request: TokenRequest) -> Result<(), CommandError> {
     CommandDatabase::with(config, async |database| {

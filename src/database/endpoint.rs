@@ -10,7 +10,8 @@ use tokio_postgres::{
     tls::{MakeTlsConnect, TlsConnect},
 };
 
-use super::{query_error::TlsError, tls::Tls};
+use super::query_error::TlsError;
+use super::tls::Tls;
 use crate::error::Chained;
 
 /// How to connect to a database.

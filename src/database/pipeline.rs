@@ -8,10 +8,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    pool::{self, Parameters, Pool, QueryResult},
-    query_error::{QueryError, retry},
-};
+use super::pool::{self, Parameters, Pool, QueryResult};
+use super::query_error::{QueryError, retry};
 
 /// Opens its connection at the first query, and a new one after the connection broke.
 pub struct Pipeline {

@@ -13,10 +13,8 @@ use tokio_postgres::{
     types::{IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{
-    endpoint::Endpoint,
-    query_error::{QueryError, retry},
-};
+use super::endpoint::Endpoint;
+use super::query_error::{QueryError, retry};
 use crate::error::{Cause, Error};
 
 /// The values of `$1`, `$2` and so on.

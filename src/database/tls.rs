@@ -29,7 +29,8 @@ use tokio_rustls::{
     },
 };
 
-use super::{certificate::Certificate, query_error::TlsError};
+use super::certificate::Certificate;
+use super::query_error::TlsError;
 use crate::error::Cause;
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use tokio_postgres::{
     config::{Host, SslMode, SslNegotiation},
 };
 
-use super::{endpoint::Endpoint, tls};
+use super::endpoint::Endpoint;
+use super::tls;
 
 /// The CA certificates of Debian, Fedora and macOS.
 const SYSTEM_ROOTS: [&str; 3] =

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{named_enum::named_enum, pattern::Pattern, record::FieldError};
+use super::named_enum::named_enum;
+use super::pattern::Pattern;
+use super::record::FieldError;
 
 named_enum! {
     pub enum Scope {

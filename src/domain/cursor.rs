@@ -4,10 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 use chrono::{DateTime, Datelike as _, Utc};
 
-use super::{
-    deploy::{Attempt, Current},
-    record::Record,
-};
+use super::deploy::{Attempt, Current};
+use super::record::Record;
 
 /// A position that is written with `Display`.
 pub trait Cursor: Display + Sized {

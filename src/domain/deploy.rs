@@ -3,10 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{
-    named_enum::named_enum,
-    record::{Record, format_time},
-};
+use super::named_enum::named_enum;
+use super::record::{Record, format_time};
 
 /// One attempt at a deploy, or at a stage of its run.
 #[derive(Clone, Debug)]

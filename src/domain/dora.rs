@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{
-    record::format_time,
-    window::{Span, Window},
-};
+use super::record::format_time;
+use super::window::{Span, Window};
 
 const FAILURE: &str = "a failure is a deploy that failed, one whose version a rolled_back record names, or one undone \
                        by a rollback (versions A, B, A: B is the failure)";

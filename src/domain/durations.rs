@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{dora::rounded, named_enum::named_enum};
+use super::dora::rounded;
+use super::named_enum::named_enum;
 
 named_enum! {
     /// The field that deploys or stages are grouped by.

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{filter::Filter, named_enum::named_enum, record::Record};
+use super::filter::Filter;
+use super::named_enum::named_enum;
+use super::record::Record;
 
 named_enum! {
     pub enum Kind {

@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::{
-    domain::event::Kind,
-    domain::record::{Record, format_time},
-};
+use crate::domain::event::Kind;
+use crate::domain::record::{Record, format_time};
 
 /// A change of a record, or its deletion.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,10 +15,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    account::{kill, running_as_root},
-    binaries,
-};
+use super::account::{kill, running_as_root};
+use super::binaries;
 use crate::error::Cause;
 
 /// Part of the socket's name. PostgreSQL does not listen on this TCP port.

@@ -8,10 +8,8 @@ use tokio::{
 };
 use tokio_postgres::{Config, NoTls, error::SqlState};
 
-use super::{
-    account::{failure_reason, kill},
-    directory::Directory,
-};
+use super::account::{failure_reason, kill};
+use super::directory::Directory;
 use crate::error::Cause;
 
 pub const POLL: Duration = Duration::from_millis(20);

@@ -12,12 +12,10 @@ use std::{
 use tokio::{process::Command, time::sleep};
 use tokio_postgres::Config;
 
-use super::{
-    account::{Account, failure_reason},
-    binaries,
-    directory::{Directory, PORT, socket_file},
-    postmaster::Postmaster,
-};
+use super::account::{Account, failure_reason};
+use super::binaries;
+use super::directory::{Directory, PORT, socket_file};
+use super::postmaster::Postmaster;
 use crate::error::Cause;
 
 /// The superuser and the database of the cluster.

@@ -7,7 +7,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{postmaster::Postmaster, server::Server};
+use super::postmaster::Postmaster;
+use super::server::Server;
 use crate::error::Cause;
 
 const MIN_PAUSE: Duration = Duration::from_millis(100);

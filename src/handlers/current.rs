@@ -2,13 +2,12 @@
 
 use hyper::StatusCode;
 
-use crate::{
-    domain::{cursor::CurrentCursor, deploy::Current},
-    error::Error,
-    reply::{self, Reply},
-    request::{ESCAPED, Page, Request, encode},
-    store::Store,
-};
+use crate::domain::cursor::CurrentCursor;
+use crate::domain::deploy::Current;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{ESCAPED, Page, Request, encode};
+use crate::store::Store;
 
 pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {
     request.accepts_json()?;

@@ -2,13 +2,12 @@
 
 use hyper::StatusCode;
 
-use crate::{
-    domain::{cursor::DeployCursor, deploy::State},
-    error::Error,
-    reply::{self, Reply},
-    request::{ESCAPED, Page, Request, encode, encode_filter},
-    store::Store,
-};
+use crate::domain::cursor::DeployCursor;
+use crate::domain::deploy::State;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{ESCAPED, Page, Request, encode, encode_filter};
+use crate::store::Store;
 
 /// Each of these deploys can have 1,000 stages.
 const MAX_WITH_STAGES: u32 = 100;

@@ -19,16 +19,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{
-    domain::{
-        event::{Batch, Position},
-        filter::Filter,
-    },
-    error::{Cause, Error},
-    reply::{self, Reply},
-    request::Request,
-    store::Store,
-};
+use crate::domain::event::{Batch, Position};
+use crate::domain::filter::Filter;
+use crate::error::{Cause, Error};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::store::Store;
 
 /// Without an event for this long, the subscriber gets a comment and its position.
 const HEARTBEAT: Duration = Duration::from_secs(15);

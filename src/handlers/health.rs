@@ -3,12 +3,10 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::{
-    error::Error,
-    reply::{self, Reply},
-    request::Query,
-    store::Store,
-};
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::Query;
+use crate::store::Store;
 
 /// The process is up.
 pub fn live(query: &mut Query) -> Result<Reply, Error> {

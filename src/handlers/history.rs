@@ -2,13 +2,12 @@
 
 use hyper::StatusCode;
 
-use crate::{
-    domain::{cursor::HistoryCursor, history::Entry},
-    error::Error,
-    reply::{self, Reply},
-    request::{Page, Request},
-    store::Store,
-};
+use crate::domain::cursor::HistoryCursor;
+use crate::domain::history::Entry;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{Page, Request};
+use crate::store::Store;
 
 pub async fn list(store: &Store, id: i64, request: &mut Request<'_>) -> Result<Reply, Error> {
     request.accepts_json()?;

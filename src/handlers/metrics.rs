@@ -2,14 +2,12 @@
 
 use hyper::StatusCode;
 
-use crate::{
-    domain::record::Phase,
-    error::Error,
-    prometheus::{Exposition, RequestCounters},
-    reply::{self, Reply},
-    request::Request,
-    store::{LastDeploy, MAX_LAST_DEPLOYS, Store},
-};
+use crate::domain::record::Phase;
+use crate::error::Error;
+use crate::prometheus::{Exposition, RequestCounters};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::store::{LastDeploy, MAX_LAST_DEPLOYS, Store};
 
 /// Also answers without the database, then without the metrics that come from it.
 pub async fn read(

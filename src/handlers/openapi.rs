@@ -5,11 +5,9 @@ use std::sync::LazyLock;
 use hyper::{StatusCode, body::Bytes, header};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    error::Error,
-    reply::{self, Reply},
-    request::{Request, if_none_match},
-};
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{Request, if_none_match};
 
 struct Document {
     text: Bytes,

@@ -5,12 +5,10 @@ use hyper::{
     header::{self, HeaderName},
 };
 
-use crate::{
-    error::Error,
-    page,
-    reply::{self, Reply},
-    request::{Request, if_none_match},
-};
+use crate::error::Error;
+use crate::page;
+use crate::reply::{self, Reply};
+use crate::request::{Request, if_none_match};
 
 /// The page loads from its own origin only, runs no inline script, sends no form and is in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -13,13 +13,11 @@ use hyper::{
 pub use import::read_lines;
 pub use list::list;
 
-use crate::{
-    domain::record::{Draft, FieldError, NewRecord, Origin, Record},
-    error::Error,
-    reply::{self, Reply},
-    request::{MediaType, Request, delivery_key, if_none_match, may_change, media_type},
-    store::{Delivered, Delivery, Store},
-};
+use crate::domain::record::{Draft, FieldError, NewRecord, Origin, Record};
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{MediaType, Request, delivery_key, if_none_match, may_change, media_type};
+use crate::store::{Delivered, Delivery, Store};
 
 /// For one record.
 const MAX_BODY_BYTES: usize = 64 << 10;

@@ -8,15 +8,11 @@ pub use dora::dora;
 pub use durations::durations;
 use percent_encoding::AsciiSet;
 
-use crate::{
-    domain::{
-        record::{FieldError, format_time},
-        window::{Bounds, Window},
-    },
-    error::Error,
-    request::{ESCAPED, Query, encode, number_up_to},
-    store::Store,
-};
+use crate::domain::record::{FieldError, format_time};
+use crate::domain::window::{Bounds, Window};
+use crate::error::Error;
+use crate::request::{ESCAPED, Query, encode, number_up_to};
+use crate::store::Store;
 
 const DEFAULT_DAYS: u32 = 30;
 const MAX_DAYS: u32 = 366;

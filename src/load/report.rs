@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{options::Options, stats::Stats, thresholds, verify::Verdict};
+use super::options::Options;
+use super::stats::Stats;
+use super::thresholds;
+use super::verify::Verdict;
 
 const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 

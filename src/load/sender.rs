@@ -7,13 +7,11 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{
-    connection::{HttpConnection, RequestError},
-    options::Mix,
-    schedule::Schedule,
-    stats::Stats,
-    workload::{Acknowledged, Item, Step, Workload},
-};
+use super::connection::{HttpConnection, RequestError};
+use super::options::Mix;
+use super::schedule::Schedule;
+use super::stats::Stats;
+use super::workload::{Acknowledged, Item, Step, Workload};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);

@@ -4,10 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::{
-    connection::{RequestError, Response},
-    workload::Acknowledged,
-};
+use super::connection::{RequestError, Response};
+use super::workload::Acknowledged;
 
 /// In microseconds: more than a day.
 const MAX_LATENCY: u64 = 100_000_000_000;

@@ -14,10 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    connection::HttpConnection,
-    workload::{Acknowledged, Workload},
-};
+use super::connection::HttpConnection;
+use super::workload::{Acknowledged, Workload};
 
 /// How long a read is retried while the service is away.
 const RETRY_TIME: Duration = Duration::from_secs(30);

@@ -2,10 +2,8 @@
 
 use hyper::{HeaderMap, header};
 
-use crate::{
-    domain::record::{FieldError, KEY_RULE, Record, idempotency_key},
-    error::Error,
-};
+use crate::domain::record::{FieldError, KEY_RULE, Record, idempotency_key};
+use crate::error::Error;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {

@@ -4,14 +4,10 @@ use hyper::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::query::Query;
-use crate::{
-    domain::{
-        cursor::Cursor,
-        filter::Filter,
-        record::{Phase, format_time},
-    },
-    reply::{self, Reply},
-};
+use crate::domain::cursor::Cursor;
+use crate::domain::filter::Filter;
+use crate::domain::record::{Phase, format_time};
+use crate::reply::{self, Reply};
 
 const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;

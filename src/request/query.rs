@@ -5,13 +5,9 @@ use std::{borrow::Cow, collections::HashSet};
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use crate::{
-    domain::{
-        filter::Filter,
-        record::{FieldError, Phase, parse_time, text},
-    },
-    error::Error,
-};
+use crate::domain::filter::Filter;
+use crate::domain::record::{FieldError, Phase, parse_time, text};
+use crate::error::Error;
 
 /// Parameters not taken yet, and the errors found so far.
 pub struct Query {

@@ -16,11 +16,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{
-    database::Pool,
-    domain::event::{Batch, Position},
-    error::Error,
-};
+use crate::database::Pool;
+use crate::domain::event::{Batch, Position};
+use crate::error::Error;
 use log::EventLog;
 
 /// The pause between two reads of the log.

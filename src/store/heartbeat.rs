@@ -6,10 +6,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 use super::rows::sql;
-use crate::{
-    database::{Pool, QueryError},
-    error::Error,
-};
+use crate::database::{Pool, QueryError};
+use crate::error::Error;
 
 /// The pause between two checks of sessions.
 const PAUSE: Duration = Duration::from_secs(2);

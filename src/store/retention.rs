@@ -8,10 +8,8 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    counts::Counts,
-    rows::{self, sql},
-};
+use super::counts::Counts;
+use super::rows::{self, sql};
 use crate::database::{Parameters, Pool, QueryError};
 
 /// The pause between two searches for old records.

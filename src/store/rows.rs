@@ -7,14 +7,10 @@ use tokio_postgres::{
     types::{FromSql, FromSqlOwned},
 };
 
-use crate::{
-    database::{Parameter, Pool, QueryError},
-    domain::{
-        filter::Filter,
-        record::{NewRecord, Phase, Record},
-    },
-    error::Cause,
-};
+use crate::database::{Parameter, Pool, QueryError};
+use crate::domain::filter::Filter;
+use crate::domain::record::{NewRecord, Phase, Record};
+use crate::error::Cause;
 
 /// Fields that are computed from others when a record is written as JSON or CSV.
 const COMPUTED: [&str; 2] = ["duration_seconds", "duration_missing"];

@@ -5,15 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio_postgres::Row;
 
 use super::rows::{self, sql};
-use crate::{
-    database::{Endpoint, Pool, PoolLimits},
-    domain::{
-        caller::{Grant, Scope},
-        pattern::Pattern,
-        token::{StoredToken, Token, TokenDigest},
-    },
-    error::{Cause, Error},
-};
+use crate::database::{Endpoint, Pool, PoolLimits};
+use crate::domain::caller::{Grant, Scope};
+use crate::domain::pattern::Pattern;
+use crate::domain::token::{StoredToken, Token, TokenDigest};
+use crate::error::{Cause, Error};
 
 /// For each step of a query. A revocation must hold everywhere within five seconds, also if a connection dies: it is
 /// given up after this time and another one is opened.

@@ -16,16 +16,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    batcher::{Batcher, GroupLimits},
-    counts::Counts,
-    rows::{self, sql},
-};
-use crate::{
-    database::{DeployDigest, Endpoint, Parameters, Pipeline, Pool, PoolLimits, QueryError},
-    domain::record::{NewRecord, Record},
-    error::Error,
-};
+use super::batcher::{Batcher, GroupLimits};
+use super::counts::Counts;
+use super::rows::{self, sql};
+use crate::database::{DeployDigest, Endpoint, Parameters, Pipeline, Pool, PoolLimits, QueryError};
+use crate::domain::record::{NewRecord, Record};
+use crate::error::Error;
 pub use group::{Delivered, DeliveryResult};
 use group::{WRITE_TIMEOUT, WriteJob};
 pub use insert::{Delivery, Reused};

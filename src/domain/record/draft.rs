@@ -8,7 +8,8 @@ use serde::{
     de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{scalar::Scalar, time};
+use super::scalar::Scalar;
+use super::time;
 
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

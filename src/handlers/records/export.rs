@@ -4,17 +4,13 @@
 use futures_util::{Stream, StreamExt as _, stream};
 use hyper::body::Bytes;
 
-use crate::{
-    domain::{
-        cursor::{Cursor as _, RecordCursor},
-        filter::Filter,
-        record::Record,
-    },
-    error::{Cause, Error},
-    reply::{self, Reply},
-    request::Request,
-    store::Store,
-};
+use crate::domain::cursor::{Cursor as _, RecordCursor};
+use crate::domain::filter::Filter;
+use crate::domain::record::Record;
+use crate::error::{Cause, Error};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::store::Store;
 
 const PAGE: u64 = 1000;
 

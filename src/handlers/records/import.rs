@@ -4,13 +4,11 @@ use chrono::Utc;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::{
-    domain::record::{Draft, FieldError, NewRecord, Origin},
-    error::Error,
-    reply::{self, Reply},
-    request::Request,
-    store::{Delivery, Imported, Store},
-};
+use crate::domain::record::{Draft, FieldError, NewRecord, Origin};
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::store::{Delivery, Imported, Store};
 
 const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_LINES: usize = 10_000;

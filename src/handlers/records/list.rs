@@ -3,13 +3,12 @@
 use hyper::{StatusCode, header};
 
 use super::export::{self, Format};
-use crate::{
-    domain::{cursor::RecordCursor, record::Record},
-    error::Error,
-    reply::{self, Reply},
-    request::{Page, Request, encode_filter},
-    store::Store,
-};
+use crate::domain::cursor::RecordCursor;
+use crate::domain::record::Record;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{Page, Request, encode_filter};
+use crate::store::Store;
 
 /// Lists the newest records first.
 pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {

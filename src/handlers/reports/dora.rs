@@ -4,17 +4,13 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::{bounds, encode_report, window};
-use crate::{
-    domain::{
-        cursor::NameCursor,
-        dora::{DeployFigures, Metrics},
-        window::Span,
-    },
-    error::Error,
-    reply::{self, Reply},
-    request::{Page, Request},
-    store::Store,
-};
+use crate::domain::cursor::NameCursor;
+use crate::domain::dora::{DeployFigures, Metrics};
+use crate::domain::window::Span;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{Page, Request};
+use crate::store::Store;
 
 #[derive(Serialize)]
 struct DoraReport<'a> {

@@ -4,17 +4,13 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::{bounds, encode_report, window};
-use crate::{
-    domain::{
-        cursor::NameCursor,
-        durations::{By, DurationGroup},
-        window::Span,
-    },
-    error::Error,
-    reply::{self, Reply},
-    request::{Page, Request},
-    store::Store,
-};
+use crate::domain::cursor::NameCursor;
+use crate::domain::durations::{By, DurationGroup};
+use crate::domain::window::Span;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+use crate::request::{Page, Request};
+use crate::store::Store;
 
 #[derive(Serialize)]
 struct DurationsReport<'a> {

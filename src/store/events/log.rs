@@ -9,12 +9,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_postgres::Row;
 
-use crate::{
-    database::{Pool, QueryError},
-    domain::event::{Event, Kind, Position},
-    error::Cause,
-    store::rows::{self, sql},
-};
+use crate::database::{Pool, QueryError};
+use crate::domain::event::{Event, Kind, Position};
+use crate::error::Cause;
+use crate::store::rows::{self, sql};
 
 /// The first and the longest pause while earlier transactions are in flight.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];

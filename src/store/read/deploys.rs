@@ -9,17 +9,13 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
-use crate::{
-    database::{Parameters, Pool, QueryError},
-    domain::{
-        cursor::{CurrentCursor, DeployCursor},
-        deploy::{Attempt, Current, Deploy, MIN_STALE_AFTER, State, stale_after},
-        filter::Filter,
-        record::Phase,
-    },
-    error::{Cause, Error},
-    store::rows::{self, sql},
-};
+use crate::database::{Parameters, Pool, QueryError};
+use crate::domain::cursor::{CurrentCursor, DeployCursor};
+use crate::domain::deploy::{Attempt, Current, Deploy, MIN_STALE_AFTER, State, stale_after};
+use crate::domain::filter::Filter;
+use crate::domain::record::Phase;
+use crate::error::{Cause, Error};
+use crate::store::rows::{self, sql};
 
 /// The fewest running deploys that one query reads, to find those that are stale, or those that are not.
 const RUNNING: u32 = 1000;

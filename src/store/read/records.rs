@@ -6,22 +6,16 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
-use crate::{
-    database::{Pool, QueryError},
-    domain::{
-        cursor::RecordCursor,
-        event::Kind,
-        filter::Filter,
-        history::Entry,
-        record::{Phase, Record},
-    },
-    error::{Cause, Error},
-    store::{
-        batcher::{Batcher, GroupLimits},
-        counts::Counts,
-        rows::{self, sql},
-    },
-};
+use crate::database::{Pool, QueryError};
+use crate::domain::cursor::RecordCursor;
+use crate::domain::event::Kind;
+use crate::domain::filter::Filter;
+use crate::domain::history::Entry;
+use crate::domain::record::{Phase, Record};
+use crate::error::{Cause, Error};
+use crate::store::batcher::{Batcher, GroupLimits};
+use crate::store::counts::Counts;
+use crate::store::rows::{self, sql};
 
 const GROUPS: GroupLimits = GroupLimits { in_flight: 2, most: 64, least: 1, queue: 4096 };
 

@@ -8,16 +8,12 @@ use tokio::{
 };
 use tokio_postgres::Row;
 
-use crate::{
-    database::{Parameters, Pool, QueryError},
-    domain::{
-        dora::{DeployFigures, Unrecovered},
-        durations::{By, DurationFigures, DurationGroup},
-        window::{Bounds, Window},
-    },
-    error::{Cause, Error},
-    store::rows::{self, array, sql},
-};
+use crate::database::{Parameters, Pool, QueryError};
+use crate::domain::dora::{DeployFigures, Unrecovered};
+use crate::domain::durations::{By, DurationFigures, DurationGroup};
+use crate::domain::window::{Bounds, Window};
+use crate::error::{Cause, Error};
+use crate::store::rows::{self, array, sql};
 
 /// The most unrecovered failures that a report names.
 const MAX_UNRECOVERED: i32 = 20;

@@ -5,12 +5,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::insert::{self, Delivery, Insert, Inserted, Way, Written};
-use crate::{
-    database::{Pipeline, Pool, QueryError},
-    domain::record::Record,
-    error::Error,
-    store::{counts::Counts, rows},
-};
+use crate::database::{Pipeline, Pool, QueryError};
+use crate::domain::record::Record;
+use crate::error::Error;
+use crate::store::counts::Counts;
+use crate::store::rows;
 
 /// For one record, from the request to its response.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(3);

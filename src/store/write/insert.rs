@@ -6,15 +6,11 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
-use crate::{
-    database::{DeployDigest, Parameters, Pipeline, Pool, QueryError},
-    domain::record::{NewRecord, Phase, Record},
-    error::Cause,
-    store::{
-        counts::Counts,
-        rows::{self, array, sql},
-    },
-};
+use crate::database::{DeployDigest, Parameters, Pipeline, Pool, QueryError};
+use crate::domain::record::{NewRecord, Phase, Record};
+use crate::error::Cause;
+use crate::store::counts::Counts;
+use crate::store::rows::{self, array, sql};
 
 /// A record as it was sent, with its idempotency key.
 #[derive(Debug)]
