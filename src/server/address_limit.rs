@@ -13,7 +13,7 @@ pub struct AddressLimit {
     counts: ConnectionCounts,
 }
 
-/// ConnectionCounts as one connection of its address until it is dropped.
+/// Counts as one connection of its address until it is dropped.
 pub struct AddressPermit {
     address: IpAddr,
     counts: ConnectionCounts,

@@ -183,7 +183,7 @@ fn a_write_that_executes_after_its_timeout_is_paired_when_it_executes() {
     let cluster = PrivateCluster::start();
     let service = Service::with_environment(&[("DATABASE_URL", &cluster.url())]);
     service.record(DEPLOYED);
-    let writes = "select pid from pg_stat_activity where query like '-- Writes new records%'";
+    let writes = "select pid from pg_stat_activity where query like '%write_records(%' and pid <> pg_backend_pid()";
     let pid = sql(&cluster.url(), writes)[0][0].parse().unwrap();
     signal(pid, "STOP");
     service.post(&record("api", 2, false)).problem(503);
