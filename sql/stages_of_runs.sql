@@ -1,4 +1,4 @@
--- The attempts at the stages of runs, in no order: those that stopped, and those that no stop follows.
+-- The attempts at the stages of runs, in no order: those that finished, and those that no finish follows.
 --   $1–$3  the deploys, an element of each array: component, environment (or null), run
 --
 -- Returns the record that represents each attempt, whether the attempt is superseded, and its deploy's number from 1. A

@@ -29,7 +29,7 @@ use crate::store::Store;
 /// The first step of the start.
 pub const WAITING_FOR_DATABASE: &str = "waiting for the database";
 
-/// What handlers use.
+/// The state that all requests share.
 pub struct App {
     /// Set once the database answers.
     pub ready: OnceLock<Ready>,
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_handler_that_panics_is_a_500_that_keeps_its_secret() {
+    async fn a_panic_in_a_handler_returns_500_without_details() {
         let error = unless_it_panics(async { panic!("of the {}", "details") }).await.unwrap_err();
         assert_eq!(error.to_string(), "panicked: of the details");
         let reply = reply::problem(&error);

@@ -1,4 +1,4 @@
-//! Settings from flags and environment variables. A flag overrides its variable, and all mistakes are reported at once.
+//! Settings from flags and environment variables. A flag overrides its variable, and all errors are reported at once.
 
 mod limits;
 mod settings;
@@ -66,7 +66,7 @@ pub enum Database {
 }
 
 impl Invocation {
-    /// Reads the command line (without the program's name) and the environment. Fails with all mistakes.
+    /// Reads the command line (without the program's name) and the environment. Fails with all errors.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl Fn(&str) -> Option<OsString>,
@@ -85,12 +85,12 @@ impl Invocation {
                 command.zip(config).map(|(command, config)| Self::Run(command, Box::new(config)))
             }
         };
-        invocation.filter(|_| settings.mistakes.is_empty()).ok_or(settings.mistakes)
+        invocation.filter(|_| settings.errors.is_empty()).ok_or(settings.errors)
     }
 }
 
 fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
-    let mistake = match words {
+    let error = match words {
         [] => return Some(Command::Serve),
         ["migrate"] => return Some(Command::Migrate),
         ["token", request @ ..] => return token::request(request, settings, Utc::now()).map(Command::Token),
@@ -103,11 +103,11 @@ fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
         }
         [other, ..] => format!("{other} is not a command: use migrate, backup, restore, healthcheck, token or load"),
     };
-    settings.mistakes.push(mistake);
+    settings.errors.push(error);
     None
 }
 
-/// Reads every setting, so that all mistakes are found. `None` only if the database is not known.
+/// Reads every setting, so that all errors are found. `None` only if the database is not known.
 fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config> {
     let database = database(settings, is_root);
     let connections = settings.number("max-connections", "a number", 1..=1_000_000)?;
@@ -158,7 +158,7 @@ fn database(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Datab
             .map(Database::Embedded)
             .ok_or_else(|| "DEPLOYLOG_DATA_DIR must be set if HOME is not set".to_owned()),
     };
-    database.map_err(|mistake| settings.mistakes.push(mistake)).ok()
+    database.map_err(|error| settings.errors.push(error)).ok()
 }
 
 fn data_dir(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<PathBuf> {

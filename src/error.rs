@@ -56,7 +56,8 @@ pub enum Error {
     Internal(Cause),
     UnknownMethod,
     UnknownTransferCoding,
-    /// The database does not answer in time.
+    /// The database cannot be used: it does not respond in time, its schema is not current, too many requests wait for
+    /// it, or the service is shutting down.
     Unavailable(Cause),
     /// With the current step of the start.
     Starting(String),

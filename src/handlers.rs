@@ -1,4 +1,4 @@
-//! What each call does: one file a resource.
+//! What each call does: one file per resource.
 
 pub mod current;
 pub mod deploys;

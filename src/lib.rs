@@ -3,7 +3,7 @@
 //! The modules, in reading order:
 //!
 //! - [`config`]: settings from flags and environment variables.
-//! - [`commands`]: one file per command; [`commands`] starts with `serve`.
+//! - [`commands`]: one file per command; `commands/serve.rs` starts the service.
 //! - [`server`]: accepts connections, limits them and closes them.
 //! - [`app`]: one request in, one response out.
 //! - [`route`]: maps a method and a path to a call.

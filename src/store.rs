@@ -1,4 +1,4 @@
-//! What is stored and derived from it. The database can be unavailable at any time.
+//! The data in PostgreSQL: writes, reads, events, retention and tokens. The database can be unavailable at any time.
 //!
 //! - [`write`](self::write): new records, imports and changes.
 //! - [`read`]: records by id, lists and reports.
@@ -48,7 +48,7 @@ pub struct Store {
     pub counts: Arc<Counts>,
     /// For look-ups by key.
     keys: Arc<Pool>,
-    /// The connections that are not used by `writes`, by their use.
+    /// The connections that are not used by `writes`, by purpose.
     pools: [(&'static str, Arc<Pool>); 3],
 }
 
@@ -91,7 +91,7 @@ impl Store {
         }
     }
 
-    /// The connections by their use.
+    /// The connections by purpose.
     pub fn pools(&self) -> Vec<(&'static str, Status)> {
         let pools = self.pools.iter().map(|(name, pool)| (*name, pool.status()));
         self.writes.pools().into_iter().chain(pools).collect()

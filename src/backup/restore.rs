@@ -32,7 +32,7 @@ impl<R: AsyncRead + Unpin> Backup<R> {
         let mut reader = BackupReader::new(reader);
         let first = reader.next_text().await.ok().flatten().unwrap_or_default();
         let header = first.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(' ')?.split_once(' '));
-        let (schema, moment) = header.ok_or("it is not a backup of deploylog, or of another format")?;
+        let (schema, moment) = header.ok_or("it is not a deploylog backup, or it is of another format")?;
         let (schema, moment) = (schema.to_owned(), moment.to_owned());
         let migrations = migrate::steps_to(&schema).ok_or_else(|| newer_schema(&schema))?;
         Ok(Self { reader, schema, migrations, moment })

@@ -34,7 +34,7 @@ pub struct Settings<'a> {
     values: HashMap<&'static str, String>,
     /// The arguments that are not flags: the command and its arguments.
     pub words: Vec<String>,
-    pub mistakes: Vec<String>,
+    pub errors: Vec<String>,
 }
 
 impl<'a> Settings<'a> {
@@ -42,7 +42,7 @@ impl<'a> Settings<'a> {
         arguments: impl IntoIterator<Item = OsString>,
         environment: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        let mut settings = Self { environment, values: HashMap::new(), words: Vec::new(), mistakes: Vec::new() };
+        let mut settings = Self { environment, values: HashMap::new(), words: Vec::new(), errors: Vec::new() };
         for &(flag, variable, _) in KNOWN {
             if let Some(value) = settings.variable(variable) {
                 settings.values.insert(flag, value);
@@ -58,7 +58,7 @@ impl<'a> Settings<'a> {
         let value = (self.environment)(name).filter(|value| !value.is_empty())?;
         let value = value.into_string();
         if value.is_err() {
-            self.mistakes.push(format!("{name} is not UTF-8"));
+            self.errors.push(format!("{name} is not UTF-8"));
         }
         value.ok()
     }
@@ -66,13 +66,13 @@ impl<'a> Settings<'a> {
     fn read_secret_file(&mut self) {
         let Some(path) = self.variable("DATABASE_URL_FILE") else { return };
         if self.values.contains_key("database-url") {
-            self.mistakes.push("set DATABASE_URL or DATABASE_URL_FILE, not both".to_owned());
+            self.errors.push("set DATABASE_URL or DATABASE_URL_FILE, not both".to_owned());
             return;
         }
         match std::fs::read_to_string(&path) {
-            Ok(secret) if secret.trim().is_empty() => self.mistakes.push(format!("DATABASE_URL_FILE is empty: {path}")),
+            Ok(secret) if secret.trim().is_empty() => self.errors.push(format!("DATABASE_URL_FILE is empty: {path}")),
             Ok(secret) => drop(self.values.insert("database-url", secret.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => self.mistakes.push(format!("DATABASE_URL_FILE cannot be read: {path}: {error}")),
+            Err(error) => self.errors.push(format!("DATABASE_URL_FILE cannot be read: {path}: {error}")),
         }
     }
 
@@ -89,10 +89,10 @@ impl<'a> Settings<'a> {
                 }
                 Ok(Some(Value(word))) => match word.into_string() {
                     Ok(word) => self.words.push(word),
-                    Err(word) => self.mistakes.push(format!("{} is not UTF-8", word.to_string_lossy())),
+                    Err(word) => self.errors.push(format!("{} is not UTF-8", word.to_string_lossy())),
                 },
-                Ok(Some(argument)) => self.mistakes.push(format!("{}", argument.unexpected())),
-                Err(error) => self.mistakes.push(error.to_string()),
+                Ok(Some(argument)) => self.errors.push(format!("{}", argument.unexpected())),
+                Err(error) => self.errors.push(error.to_string()),
             }
         }
     }
@@ -101,7 +101,7 @@ impl<'a> Settings<'a> {
         let is_token = self.words.first().is_some_and(|command| command == "token");
         let token_flags = TOKEN_FLAGS.into_iter().filter(|_| is_token);
         let Some(flag) = KNOWN.iter().map(|(flag, ..)| *flag).chain(token_flags).find(|flag| *flag == name) else {
-            self.mistakes.push(format!("unknown flag --{name}: see deploylog --help"));
+            self.errors.push(format!("unknown flag --{name}: see deploylog --help"));
             // The value of `--name=value` is not a command.
             let _ = parser.optional_value();
             return;
@@ -112,8 +112,8 @@ impl<'a> Settings<'a> {
         }
         match parser.value().map(OsString::into_string) {
             Ok(Ok(value)) => drop(self.values.insert(flag, value)),
-            Ok(Err(_)) => self.mistakes.push(format!("--{flag} is not UTF-8")),
-            Err(_) => self.mistakes.push(format!("--{flag} needs a value")),
+            Ok(Err(_)) => self.errors.push(format!("--{flag} is not UTF-8")),
+            Err(_) => self.errors.push(format!("--{flag} needs a value")),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Settings<'a> {
         self.given(flag).filter(|value| !value.is_empty())
     }
 
-    /// Parses the value. If it is invalid, notes a mistake that says what is `expected`, and returns the default.
+    /// Parses the value. If it is invalid, adds an error that states what is `expected`, and returns the default.
     /// `None` if an optional setting is left out.
     pub fn get<T>(&mut self, flag: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (_, variable, default) = KNOWN.iter().find(|(known, ..)| *known == flag)?;
@@ -136,7 +136,7 @@ impl<'a> Settings<'a> {
             return None;
         }
         parse(value).or_else(|| {
-            self.mistakes.push(format!("{variable} (--{flag}) must be {expected}, not {value:?}"));
+            self.errors.push(format!("{variable} (--{flag}) must be {expected}, not {value:?}"));
             parse(default)
         })
     }
@@ -158,8 +158,8 @@ impl<'a> Settings<'a> {
         self.get(flag, "true or false", |value| value.parse().ok())
     }
 
-    /// The value of a flag that is already checked. An error is a mistake.
+    /// The value of a flag that is already checked. An error is reported with the others.
     pub fn checked<T>(&mut self, flag: &str, value: Result<T, String>) -> Option<T> {
-        value.map_err(|reason| self.mistakes.push(format!("--{flag} {reason}"))).ok()
+        value.map_err(|reason| self.errors.push(format!("--{flag} {reason}"))).ok()
     }
 }

@@ -57,15 +57,15 @@ fn one_address_and_event_subscribers_leave_connections_for_others() {
 }
 
 #[test]
-fn every_mistake_is_reported_at_once() {
+fn every_error_is_reported_at_once() {
     let environment = [
         ("DEPLOYLOG_LISTEN", "here"),
         ("DEPLOYLOG_LOG_LEVEL", "loud"),
         ("DATABASE_URL", "postgres://"),
         ("DEPLOYLOG_KEEP_DAYS", "0"),
     ];
-    let mistakes = read(&["--pool-size", "1", "--colour=red", "repair"], &environment, true).unwrap_err();
-    let all = mistakes.join("\n");
+    let errors = read(&["--pool-size", "1", "--colour=red", "repair"], &environment, true).unwrap_err();
+    let all = errors.join("\n");
     for named in [
         "DEPLOYLOG_LISTEN (--listen) must be an address such as 127.0.0.1:5000, not \"here\"",
         "DEPLOYLOG_LOG_LEVEL",
@@ -77,7 +77,7 @@ fn every_mistake_is_reported_at_once() {
     ] {
         assert!(all.contains(named), "{named} is not in:\n{all}");
     }
-    assert_eq!(mistakes.len(), 7);
+    assert_eq!(errors.len(), 7);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_backup_and_a_restore_need_one_file_name() {
     let invocation = read(&["restore", "-"], &[], true);
     assert!(matches!(invocation, Ok(Invocation::Run(Command::Restore(file), _)) if file == "-"));
     for wrong in [&["backup"][..], &["restore", "a", "b"]] {
-        let mistakes = read(wrong, &[], true).unwrap_err();
-        assert_eq!(mistakes, [format!("{} needs exactly one file name, or -", wrong[0])]);
+        let errors = read(wrong, &[], true).unwrap_err();
+        assert_eq!(errors, [format!("{} needs exactly one file name, or -", wrong[0])]);
     }
 }

@@ -29,12 +29,12 @@ pub fn request(words: &[&str], settings: &mut Settings, now: DateTime<Utc>) -> O
         ["revoke", name] => TokenRequest::Revoke((*name).to_owned()),
         _ => {
             let forms = "token create NAME --scope SCOPE, token list or token revoke NAME";
-            settings.mistakes.push(format!("incomplete or unknown token command: use {forms}"));
+            settings.errors.push(format!("incomplete or unknown token command: use {forms}"));
             return None;
         }
     };
     for flag in TOKEN_FLAGS.into_iter().filter(|flag| settings.given(flag).is_some()).collect::<Vec<_>>() {
-        settings.mistakes.push(format!("--{flag} is a flag of token create, not of token {}", words[0]));
+        settings.errors.push(format!("--{flag} is a flag of token create, not of token {}", words[0]));
     }
     Some(request)
 }
@@ -42,7 +42,7 @@ pub fn request(words: &[&str], settings: &mut Settings, now: DateTime<Utc>) -> O
 fn create(name: &str, settings: &mut Settings, now: DateTime<Utc>) -> Option<Grant> {
     if name.trim().is_empty() || text(name, MAX_NAME_CHARACTERS).is_err() {
         let rule = format!("1 to {MAX_NAME_CHARACTERS} characters without control characters");
-        settings.mistakes.push(format!("the name of a token must have {rule}"));
+        settings.errors.push(format!("the name of a token must have {rule}"));
     }
     let scope = match settings.given("scope") {
         None => Err("is missing: use read, write or admin".to_owned()),

@@ -1,4 +1,4 @@
-//! The fields of a certificate that rustls does not give away. Certificates of every X.509 version are read: rustls reads
+//! The fields of a certificate that rustls does not expose. Certificates of every X.509 version are read: rustls reads
 //! version 3 only, and many PostgreSQL servers have one of version 1.
 
 use der::{

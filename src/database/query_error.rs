@@ -12,7 +12,7 @@ pub enum QueryError {
     Unreachable(Cause),
     /// The connection is unusable. The server executed nothing.
     StaleConnection(Cause),
-    /// The server lacked time, disk space or memory. It executed nothing.
+    /// The server lacked resources, cancelled the query or rolled it back. Nothing was changed.
     Overloaded(Cause),
     /// The connection broke. The server may have executed the query.
     Lost(Cause),

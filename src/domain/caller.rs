@@ -1,4 +1,4 @@
-//! Who sends a request, and what that caller may do.
+//! The caller of a request, and the permissions of tokens.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Grant {
     /// The token's name. A name is never used for a second token.
     pub name: String,
     pub scope: Scope,
-    /// The components that the token may write; `None` means all.
+    /// The components that the token can write; `None` means all.
     pub component: Option<Pattern>,
     /// `None` means that the token does not expire.
     pub expires_at: Option<DateTime<Utc>>,

@@ -45,7 +45,8 @@ pub struct Current {
 pub const MIN_STALE_AFTER: TimeDelta = TimeDelta::hours(1);
 const STALE_AFTER_WITHOUT_HISTORY: TimeDelta = TimeDelta::hours(24);
 
-/// The time after which a running deploy is stale: three times the typical duration of its component.
+/// The time after which a running deploy is stale: three times the 95th percentile of the durations of its component,
+/// but at least an hour; a day without any duration.
 pub fn stale_after(typical_seconds: Option<f64>) -> TimeDelta {
     #[allow(clippy::cast_possible_truncation, reason = "ten thousand years are 3.2e17 microseconds")]
     let three_times = |seconds: f64| TimeDelta::microseconds((seconds * 3e6) as i64);

@@ -1,4 +1,4 @@
-//! Events: what happened to records, in one order for all subscribers.
+//! Events: the changes of records, in one order for all subscribers.
 
 use std::ops::Range;
 

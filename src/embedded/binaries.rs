@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_existing_cluster_gets_its_own_major() {
+    fn an_existing_cluster_runs_with_the_version_that_created_it() {
         assert_eq!(chosen(&[17, 15], Some(15)).as_deref(), Some("1"));
         assert_eq!(chosen(&[17, 15], Some(16)), None);
     }

@@ -58,7 +58,7 @@ async fn write_deploys(store: &Store, out: &mut Exposition) {
     let (running, deploys) = tokio::join!(store.deploys.running(), store.deploys.last());
     let figures = running.and_then(|running| Ok((running, deploys?)));
     if let Err(error) = &figures {
-        tracing::warn!(%error, "metrics without those of deploys");
+        tracing::warn!(%error, "the metrics of deploys cannot be read");
     }
     let help = "1 if the database returned the deploy metrics, else 0.";
     out.single("deploylog_database_up", "gauge", help, u8::from(figures.is_ok()));

@@ -37,7 +37,7 @@ async fn window(store: &Store, bounds: &Bounds) -> Result<Window, Error> {
         Err(Error::Fields(vec![FieldError::new(field, reason)]))
     };
     if window.since >= window.until {
-        return refuse("makes an empty window: since must be before until, which is now by default".to_owned());
+        return refuse("leaves an empty window: since must be before until, which defaults to now".to_owned());
     }
     if window.until - window.since > longest {
         return refuse(format!("is more than {MAX_DAYS} days before until"));

@@ -1,4 +1,4 @@
-//! The command line of `deploylog load`. All mistakes are reported at once.
+//! The command line of `deploylog load`. All errors are reported at once.
 
 use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -54,13 +54,13 @@ pub struct Options {
 
 impl Options {
     /// Parses the arguments after `load` and the value of `DEPLOYLOG_TOKEN`. `Ok(None)` stands for `--help`. Fails with
-    /// all mistakes.
+    /// all errors.
     pub fn parse(
         arguments: impl IntoIterator<Item = OsString>,
         token: Option<OsString>,
     ) -> Result<Option<Self>, Vec<String>> {
         let mut parser = Parser::from_args(arguments);
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let mut has_url = false;
         let mut options = Self {
             target: Target::default(),
@@ -83,21 +83,21 @@ impl Options {
                 Ok(Some(Long(flag))) => {
                     let flag = flag.to_owned();
                     has_url |= flag == "url";
-                    let mistake = options.set(&flag, &mut parser).err();
-                    mistakes.extend(mistake.map(|reason| format!("--{flag} {reason}")));
+                    let error = options.set(&flag, &mut parser).err();
+                    errors.extend(error.map(|reason| format!("--{flag} {reason}")));
                 }
-                Ok(Some(argument)) => mistakes.push(argument.unexpected().to_string()),
-                Err(error) => mistakes.push(error.to_string()),
+                Ok(Some(argument)) => errors.push(argument.unexpected().to_string()),
+                Err(error) => errors.push(error.to_string()),
             }
         }
         if !has_url {
-            mistakes.push("--url is missing: add the URL of the service".to_owned());
+            errors.push("--url is missing: add the URL of the service".to_owned());
         }
         if options.token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             // The message does not repeat the value, because it can be a secret.
-            mistakes.push("DEPLOYLOG_TOKEN is not a token: use visible ASCII characters only".to_owned());
+            errors.push("DEPLOYLOG_TOKEN is not a token: use visible ASCII characters only".to_owned());
         }
-        if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
+        if errors.is_empty() { Ok(Some(options)) } else { Err(errors) }
     }
 
     /// The error continues a sentence that begins with the flag.
@@ -118,7 +118,7 @@ impl Options {
             "verify" => self.is_verifying = true,
             "json" => self.is_json = true,
             _ => {
-                // The value of an unknown flag is not a mistake of its own.
+                // The value of an unknown flag is not a error of its own.
                 let _ = parser.optional_value();
                 return Err("is not a flag of load: see deploylog load --help".to_owned());
             }

@@ -32,7 +32,7 @@ impl Counter {
     }
 }
 
-/// The references to it, besides its own, are what it counts.
+/// Counts the guards that [`Gauge::enter`] returned and that are not dropped yet.
 #[derive(Default)]
 pub struct Gauge(Arc<()>);
 

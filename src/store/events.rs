@@ -23,7 +23,7 @@ use log::EventLog;
 
 /// The pause between two reads of the log.
 const TICK: Duration = Duration::from_millis(100);
-/// A subscriber that is more batches behind is disconnected.
+/// A subscriber that lags by more batches is disconnected.
 const MAX_LAG: usize = 64;
 /// At half of [`MAX_LAG`] the feed waits for the subscriber, at most this long per read of the log: so a burst of events
 /// does not disconnect anyone.

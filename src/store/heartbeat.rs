@@ -37,7 +37,7 @@ impl Heartbeat {
         for count in 0_u32.. {
             let written = if count % PAUSES_PER_WRITE == 0 { self.write().await } else { Ok(()) };
             if let Err(error) = written.and(self.end_sessions().await) {
-                tracing::debug!(error = %error.to_error(), "the heartbeat is late");
+                tracing::debug!(error = %error.to_error(), "the heartbeat was not written, or abandoned sessions were not ended");
             }
             sleep(PAUSE).await;
         }

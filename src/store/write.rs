@@ -151,7 +151,7 @@ impl Writes {
         .await
     }
 
-    /// The connections by their use. The connections that share groups of records count as one pool.
+    /// The connections by purpose. The connections that share groups of records count as one pool.
     pub fn pools(&self) -> [(&'static str, Status); 3] {
         let size = self.pipelines.iter().filter(|pipeline| pipeline.is_open()).count();
         let records = Status { max_size: self.pipelines.len(), size, available: 0, waiting: 0 };

@@ -54,7 +54,7 @@ fn state(state: &str, start: &Value, finish: &Value) -> (String, Value, Value) {
 const NONE: Value = Value::Null;
 
 #[test]
-fn a_stop_and_its_start_are_one_deploy_with_the_fields_of_both() {
+fn a_finish_and_its_start_are_one_deploy_with_the_fields_of_both() {
     let service = Service::start();
     let link = json!({"environment": "production", "run": "job#42", "url": "https://ci.example.org/42"});
     let started = service.record(&body_with_times("rolling out", ["10:00:00", ""], &link));
@@ -73,7 +73,7 @@ fn a_stop_and_its_start_are_one_deploy_with_the_fields_of_both() {
 }
 
 #[test]
-fn a_deploy_takes_url_version_and_owner_from_its_stop_if_its_start_differs() {
+fn a_deploy_takes_url_version_and_owner_from_its_finish_if_its_start_differs() {
     let service = Service::start();
     let fields =
         |url: &str, version: &str, owner: &str| json!({"run": "a", "url": url, "version": version, "owner": owner});
@@ -86,7 +86,7 @@ fn a_deploy_takes_url_version_and_owner_from_its_stop_if_its_start_differs() {
 }
 
 #[test]
-fn a_stop_without_a_start_is_a_deploy_without_a_duration_that_gives_the_reason() {
+fn a_finish_without_a_start_is_a_deploy_without_a_duration_that_gives_the_reason() {
     let service = Service::start();
     let finished = service.record(&deployed_with(&json!({})));
     let deploy = json!({
@@ -98,7 +98,7 @@ fn a_stop_without_a_start_is_a_deploy_without_a_duration_that_gives_the_reason()
 }
 
 #[test]
-fn a_start_without_a_later_record_is_running_until_a_stop_comes() {
+fn a_start_without_a_later_record_is_running_until_a_finish_comes() {
     let service = Service::start();
     let started = service.record(&deployed_with(&json!({"status": "started"})));
     let deploy = json!({
@@ -124,7 +124,7 @@ fn a_start_followed_by_another_start_is_superseded_and_remains_a_deploy() {
 }
 
 #[test]
-fn a_start_followed_by_a_complete_stop_is_not_a_deploy_of_its_own() {
+fn a_start_followed_by_a_complete_finish_is_not_a_deploy_of_its_own() {
     let service = Service::start();
     start(&service, "10:00:00");
     let complete = service.record(&body_with_times("deployed", ["10:00:30", "10:01:00"], &json!({})));
@@ -134,7 +134,7 @@ fn a_start_followed_by_a_complete_stop_is_not_a_deploy_of_its_own() {
 }
 
 #[test]
-fn a_late_start_between_a_start_and_its_stop_supersedes_the_first_start() {
+fn a_late_start_between_a_start_and_its_finish_supersedes_the_first_start() {
     let service = Service::start();
     let first = start(&service, "10:00:00")["id"].clone();
     let finished = stop(&service, "10:10:00")["id"].clone();
@@ -147,7 +147,7 @@ fn a_late_start_between_a_start_and_its_stop_supersedes_the_first_start() {
 }
 
 #[test]
-fn a_start_is_a_deploy_of_its_own_again_when_its_stop_is_removed() {
+fn a_start_is_a_deploy_of_its_own_again_when_its_finish_is_removed() {
     let service = Service::start();
     let (first, complete) =
         (start(&service, "10:00:00"), body_with_times("deployed", ["10:00:30", "10:01:00"], &json!({})));
@@ -201,7 +201,7 @@ fn noted_skipped_and_stage_records_are_not_deploys() {
 }
 
 #[test]
-fn the_open_starts_are_the_starts_that_no_stop_follows() {
+fn the_open_starts_are_the_starts_that_no_finish_follows() {
     let database = Database::new();
     let service = Service::with_database(&database);
     let open_starts = || database.sql("select id from open_starts order by id").concat();

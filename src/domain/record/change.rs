@@ -1,4 +1,4 @@
-//! What PUT and PATCH make of a record.
+//! Applies PUT and PATCH to a record.
 
 use chrono::{DateTime, Utc};
 

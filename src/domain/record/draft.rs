@@ -122,7 +122,7 @@ impl Draft {
 /// Converts the position to a byte of the text: `serde_json` counts lines, and bytes in the line.
 fn json_error(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
-        return "is empty: there is no JSON at byte 1".to_owned();
+        return "is empty: expected JSON at byte 1".to_owned();
     }
     if error.is_data() {
         return "is not a JSON object".to_owned();

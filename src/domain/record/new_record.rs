@@ -1,4 +1,4 @@
-//! What the sender of a record sets: valid once it is a [`NewRecord`].
+//! The fields that a sender sets, validated as a whole.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};

@@ -24,7 +24,7 @@ mod tests {
     }
 
     #[test]
-    fn any_offset_comes_out_as_utc_cut_to_the_microsecond() {
+    fn any_offset_is_converted_to_utc_and_truncated_to_the_microsecond() {
         for (text, out) in [
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z"),
             ("2026-01-01t02:00:00.5+02:00", "2026-01-01T00:00:00.500000Z"),

@@ -1,4 +1,4 @@
-//! Compares lists, current versions, metrics and events with the generate file.
+//! Compares lists, current versions, metrics and events with the generated file.
 
 use serde_json::Value;
 

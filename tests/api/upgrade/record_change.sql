@@ -1,13 +1,3 @@
--- Replaces or removes a record that stands as the caller saw it; a stop with the start that is its own.
---
---   $1–$3    the record as seen: id, component, updated_at
---   $4–$17   what is to stand: component (null: nothing), version, owner, status, phase, environment, run, stage, url,
---            commit, committed_at, unplanned, own started_at and finished_at (null: stamped where the phase needs one)
---   $18      the digest of its deploy
---   $19      the name of the token that asks for it (may be null)
---
--- What it was is kept in its history. Where it was and where it is are noted for a second look. Answers the record as
--- it is now, or as it was when it went; nothing where it does not stand as seen. It keeps its key within its component.
 with
   seen as materialized (
     select r.id, component, deploy, moment, to_jsonb(r) as before,

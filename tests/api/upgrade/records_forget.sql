@@ -1,20 +1,3 @@
--- Forgets records that are old, whole deploys only, in the order in which they were recorded: looks at the next 100.
---   $1      the days that records are kept
---   $2, $3  the last record that was looked at: recorded_at, id
---
--- Answers where it got to and how many records went, nothing where none is left to look at. Old is what was recorded,
--- and happened, longer ago than that. What goes together is a unit:
---
--- - A run: every record that names it. It goes once all are old and none is of what runs; one of more than 1,000
---   records in parts, between which no finish loses the start that it takes.
--- - A deploy without a run, from its beginning up to what stays; so what stays keeps its place among its neighbours.
---   A finish that stays keeps the start that it takes; and one that has none keeps the stop just before it, with the
---   start of that, so that a start which comes late cannot be taken for its own. At most 50 of its records at a time.
--- - What touches no clock and has no run goes by itself.
---
--- What runs stays: the last finished deploy of a place, and the last that succeeded.
---
--- A unit of which a row is locked, or has changed meanwhile, is left for later: nobody is waited for.
 with
   old as materialized (
     select id, component, environment, run, stage, phase, deploy, moment, started_at, start_id, recorded_at, updated_at
@@ -30,7 +13,6 @@ with
         select id, component, environment, run, stage, phase, deploy, moment, started_at, start_id, recorded_at,
           updated_at
         from (
-          -- The offset keeps the component out of here, else its own index may seem as good: it has far more records.
           select *
           from records r
           where left(run, 200) = left(whole.run, 200) and run = whole.run
@@ -120,7 +102,6 @@ with
     using removed r
     where r.phase = 'started' and r.stage is null and u.moment = r.moment and u.id = r.id
   ),
-  -- What is to be forgotten is forgotten: no entry says what it was.
   forgotten as (
     delete from history h using removed r where h.id = r.id
   ),

@@ -1,23 +1,4 @@
--- Records new ones, all or none, each stop with the start that is its own.
---
---   $1–$17  the records, an element of every array each, in order: component, version, owner, status, phase,
---           environment, run, stage, url, commit, committed_at, unplanned, started_at and finished_at (null: stamped
---           where the phase needs one), idempotency_key, the content's digest, the deploy's digest. An array of nothing
---           but nulls may be null
---   $18     the replica that writes
---
--- Noted for a second look is what is not the last of its deploy, because the record after it may have taken its start
--- elsewhere; and while there are other replicas, whose statements in flight this one does not see, all.
---
--- Answers, in no order, for every line: the id of the record that stands and, of a new one, started_at, finished_at,
--- start_id, recorded_at and whether it needs its second look now; of a first delivery that stands under the line's key,
--- whether its content `is_same`. Where one is not, nothing is written. New ids rise with the lines.
---
--- Each look-up is a `lateral … limit 1`, which only a nested loop over an index can answer: so the plan is the same
--- on an empty table and on a large one, and a deploy with very many records costs what a small one does. Nothing
--- joins two sets of the statement's own, which without hash joins would cost the square of the batch.
 with
-  -- Materialized: an id is drawn once.
   sent as materialized (
     select nextval('record_id') as id, s.*, first.id as first_id, first.is_same,
       case when starts then started_at when stops then finished_at end as moment
@@ -43,7 +24,6 @@ with
       ) first on true
   ),
 
-  -- What will stand, each clock record between its neighbours among the others.
   placed as (
     select *, stops and started_at is null as waits,
       lag(id) over neighbours as before_id, lag(moment) over neighbours as before_moment,
@@ -52,11 +32,8 @@ with
     where first_id is null and not exists (select from sent where not is_same)
     window neighbours as (partition by deploy, moment is null order by moment, id)
   ),
-  -- A stop that waits for a start takes that of the clock record just before it. That is mostly the deploy's last:
-  -- then one look-up tells both what comes before and that nothing comes after.
   written as materialized (
     select w.*, last.comes_after,
-      -- The start just before a stop, where this statement does not write it.
       case when stops and last.phase = 'started' and not last.comes_after
         and (before_id is null or (last.moment, last.id) > (before_moment, before_id)) then last.moment end
         as finishes_moment,
@@ -91,7 +68,6 @@ with
       ) before on true
   ),
 
-  -- Nothing reads this, so it comes last: look-ups after the first insert would walk over all that is inserted here.
   inserted as (
     insert into records (id, component, version, owner, status, phase, environment, run, stage, url, commit,
       committed_at, unplanned, started_at, finished_at, start_id, duration_seconds, duration_missing,
@@ -103,7 +79,6 @@ with
       idempotency_key, content, deploy, moment
     from written
   ),
-  -- What is not the last of its deploy gets its place here by its second look.
   begun as (
     insert into unfinished_starts (component, moment, id)
     select component, moment, id from written where starts and stage is null and after_stops is not true

@@ -34,7 +34,7 @@ pub fn target(data: &[u8]) {
             }
         }
         Ok(_) => {}
-        Err(mistakes) => assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| !mistake.is_empty())),
+        Err(errors) => assert!(!errors.is_empty() && errors.iter().all(|error| !error.is_empty())),
     }
     if let Ok(text) = std::str::from_utf8(data) {
         secret(text);
@@ -73,7 +73,7 @@ fn secret(text: &str) {
                 _ => continue,
             },
             Ok(_) => continue,
-            Err(mistakes) => mistakes.join("\n"),
+            Err(errors) => errors.join("\n"),
         };
         // With separators in the text, the secret may not be parsed as the password.
         let is_password = !text.contains(SECRET) && !text.contains(['\'', '\\', '?', '&', '=', '/', '@']);
