@@ -1,4 +1,4 @@
--- The figures of which the five DORA metrics are made, for every component that was ever deployed to an environment, by
+-- The figures behind the five DORA metrics, for every component that was ever deployed to an environment, by
 -- name. Planned for its values each time.
 --   $1       a component, null for all
 --   $2       the environment

@@ -1,2 +1,2 @@
--- The highest number of an event that is drawn. The event can still be uncommitted.
+-- The highest event number drawn so far. The event can still be uncommitted.
 select last_value from event_number

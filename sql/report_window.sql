@@ -6,14 +6,14 @@
 -- Returns the bounds and the length in days: whole calendar days, however many hours they have, and the rest in units of
 -- 24 hours. The days are matched as absolute times, because local times repeat when the clocks go back.
 select since, until,
-  coalesce(whole.days, 0) + extract(epoch from until - coalesce(whole.till, since))::double precision / 86400 as days
+  coalesce(whole.days, 0) + extract(epoch from until - coalesce(whole.ends_at, since))::double precision / 86400 as days
 from (
   select coalesce($1::timestamptz, ((until at time zone $4) - make_interval(days => $3)) at time zone $4) as since,
     until
   from (select coalesce($2::timestamptz, now()) as until) ends
 ) bounds
   left join lateral (
-    select days, ((since at time zone $4) + make_interval(days => days)) at time zone $4 as till
+    select days, ((since at time zone $4) + make_interval(days => days)) at time zone $4 as ends_at
     from (select (until at time zone $4)::date - (since at time zone $4)::date as most) calendar,
       generate_series(greatest(most - 1, 1), most) days
     where ((since at time zone $4) + make_interval(days => days)) at time zone $4 <= until
