@@ -10,8 +10,8 @@
 //! startup.log   PostgreSQL's output before its log is open
 //! ```
 //!
-//! A start locks the directory, finds the server programs, creates the cluster if there is none, stops a postmaster that
-//! a killed service left running, and runs `postgres` as a child. A supervisor restarts the child whenever it exits,
+//! A start locks the directory, finds the server programs, creates the cluster if there is none and [`Access`] allows it,
+//! stops a postmaster that a killed service left running, and runs `postgres` as a child. A supervisor restarts the child whenever it exits,
 //! until [`Cluster::stop`].
 
 use std::{
@@ -44,35 +44,48 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the `initdb` of a killed service can hold the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Who uses a cluster. Only some commands create one, so that a mistyped directory is noticed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The service: no other process uses the cluster. Creates a missing one.
+    Service,
+    /// A command that stores something: joins a running service. Creates a missing cluster.
+    Create,
+    /// Any other command: joins a running service. Needs an existing cluster.
+    Existing,
+}
+
 /// A running private PostgreSQL: supervised by this process until [`Cluster::stop`], or run by another process.
 ///
 /// Dropped without `stop`, it is stopped in the background, or killed if the runtime ends first.
 pub struct Cluster {
     /// Socket, port, user and database.
     pub config: Config,
+    /// The cluster was created by this start.
+    pub is_new: bool,
     /// Dropping the sender stops the supervisor. `None` if another process runs the cluster.
     supervisor: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Cluster {
-    /// Starts the cluster in `data_dir` and creates both if they do not exist. With `can_join`, uses the cluster of a
-    /// running service if there is one. Returns when PostgreSQL accepts connections, which takes as long as a recovery
-    /// does. Kills PostgreSQL if dropped before.
+    /// Starts the cluster in `data_dir`, or joins a running service. Returns when PostgreSQL accepts connections, which
+    /// takes as long as a recovery does. Kills PostgreSQL if dropped before.
     ///
-    /// Fails if another process uses the directory (with `can_join`, only if its PostgreSQL does not accept
-    /// connections), the directory is not accessible, the server programs are not installed, or PostgreSQL does not
-    /// start.
-    pub async fn start(data_dir: &Path, can_join: bool) -> Result<Self, Cause> {
-        let directory = Directory::open(data_dir)?;
+    /// Fails if a missing cluster must not be created, another process uses the directory (for a command, only if its
+    /// PostgreSQL does not accept connections), the directory is not accessible, the server programs are not installed,
+    /// or PostgreSQL does not start.
+    pub async fn start(data_dir: &Path, access: Access) -> Result<Self, Cause> {
+        let directory = Directory::open(data_dir, access)?;
+        let can_join = access != Access::Service;
         let began = Instant::now();
         loop {
             let holder = match directory.lock()? {
-                Lock::Ours(lock) => return Self::launch(directory, lock).await,
+                Lock::Ours(lock) => return Self::launch(directory, access, lock).await,
                 Lock::Held(holder) => holder,
             };
             let config = server::config(&holder.socket);
             if can_join && postmaster::accepts_connections(&config).await? {
-                return Ok(Self { config, supervisor: None });
+                return Ok(Self { config, is_new: false, supervisor: None });
             }
             let (is_final, problem) = if can_join {
                 (began.elapsed() > JOIN_TIMEOUT, ", whose PostgreSQL does not accept connections")
@@ -96,13 +109,19 @@ impl Cluster {
         }
     }
 
-    async fn launch(directory: Directory, lock: File) -> Result<Self, Cause> {
+    async fn launch(directory: Directory, access: Access, lock: File) -> Result<Self, Cause> {
+        let is_new = !directory.has_cluster();
+        if is_new && access == Access::Existing {
+            return Err(directory.without_cluster());
+        }
         let server = Server::find(directory).await?;
-        server.create_missing_cluster(&lock).await?;
+        if is_new {
+            server.create_cluster(&lock).await?;
+        }
         server.stop_leftover().await?;
         let (postmaster, config) = server.start().await?;
         let (stop, stopped) = oneshot::channel();
         let supervisor = tokio::spawn(supervisor::supervise(server, postmaster, stopped, lock));
-        Ok(Self { config, supervisor: Some((stop, supervisor)) })
+        Ok(Self { config, is_new, supervisor: Some((stop, supervisor)) })
     }
 }

@@ -6,6 +6,7 @@ use super::database::CommandDatabase;
 use super::result::{CommandError, print};
 use crate::backup::{self, NewFile};
 use crate::config::Config;
+use crate::embedded::Access;
 
 /// `file` is a path, or `-` for standard output.
 pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
@@ -15,7 +16,7 @@ pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
         Some(new_file) => backup::write(client, &mut new_file.file).await.map_err(failed),
         None => backup::write(client, &mut tokio::io::stdout()).await.map_err(failed),
     };
-    let summary = CommandDatabase::run(config, write).await?;
+    let summary = CommandDatabase::run(config, Access::Existing, write).await?;
     if let Some(new_file) = new_file {
         new_file.commit().await.map_err(failed)?;
         print(&format!("backed up {summary} to {file}\n"));

@@ -8,7 +8,7 @@ use super::result::CommandError;
 use crate::config::{Config, Database};
 use crate::database::migrate::{self, MigrateError};
 use crate::database::{Endpoint, connect_options};
-use crate::embedded::Cluster;
+use crate::embedded::{Access, Cluster};
 use crate::signal::Shutdown;
 
 /// PostgreSQL can pause for long while it stores many rows.
@@ -20,23 +20,23 @@ pub struct CommandDatabase {
 }
 
 impl CommandDatabase {
-    /// Runs the work with the database, and uses the private PostgreSQL of a running service if there is one.
+    /// Runs the work with the database. `access` concerns the private PostgreSQL.
     pub async fn with<T>(
         config: &Config,
+        access: Access,
         work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let database = Self::open(config, true).await?;
+        let database = Self::open(config, access).await?;
         let result = work(&database).await;
         database.close().await;
         result
     }
 
-    /// `can_join` as in [`Cluster::start`].
-    pub async fn open(config: &Config, can_join: bool) -> Result<Self, CommandError> {
+    pub async fn open(config: &Config, access: Access) -> Result<Self, CommandError> {
         let (endpoint, cluster) = match &config.database {
             Database::External(endpoint) => ((**endpoint).clone(), None),
             Database::Embedded(dir) => {
-                let cluster = Cluster::start(dir, can_join).await.map_err(CommandError::no_database)?;
+                let cluster = Cluster::start(dir, access).await.map_err(CommandError::no_database)?;
                 (Endpoint::plain(cluster.config.clone()), Some(cluster))
             }
         };
@@ -46,9 +46,10 @@ impl CommandDatabase {
     /// Runs the work on one connection. A signal cancels the work, and the transaction is rolled back.
     pub async fn run<T>(
         config: &Config,
+        access: Access,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        Self::with(config, async move |database| {
+        Self::with(config, access, async move |database| {
             let mut shutdown = Shutdown::catch().map_err(CommandError::failed)?;
             let mut endpoint = database.endpoint.clone();
             endpoint.config.tcp_user_timeout(BULK_TIMEOUT);
@@ -74,6 +75,11 @@ impl CommandDatabase {
         drop(client);
         let _ = connection.await;
         count
+    }
+
+    /// A private PostgreSQL was created for this command.
+    pub fn is_new(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.is_new)
     }
 
     /// Stops the private PostgreSQL if it was started for this command.

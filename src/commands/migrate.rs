@@ -3,10 +3,11 @@
 use super::database::CommandDatabase;
 use super::result::{CommandError, print};
 use crate::config::Config;
+use crate::embedded::Access;
 
 pub async fn run(config: &Config) -> Result<(), CommandError> {
     let progress = |migration: &str| tracing::info!("migrating the schema: {migration}");
-    let migrated = CommandDatabase::with(config, async |database| {
+    let migrated = CommandDatabase::with(config, Access::Existing, async |database| {
         database.migrate(&progress).await.map_err(CommandError::no_database)
     });
     match migrated.await? {

@@ -4,11 +4,13 @@ use tokio::{
     fs::File,
     io::{self, AsyncRead},
 };
+use tokio_postgres::Client;
 
 use super::database::CommandDatabase;
 use super::result::{CommandError, print};
 use crate::backup::Backup;
 use crate::config::Config;
+use crate::embedded::Access;
 
 /// `file` is a path, or `-` for standard input.
 pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
@@ -19,7 +21,8 @@ pub async fn run(config: &Config, file: String) -> Result<(), CommandError> {
     };
     // Before the database is opened, so that a file that is no backup changes nothing.
     let backup = Backup::open(reader).await.map_err(failed)?;
-    let summary = CommandDatabase::run(config, async |client| backup.restore(client).await.map_err(failed)).await?;
+    let restore = async |client: &mut Client| backup.restore(client).await.map_err(failed);
+    let summary = CommandDatabase::run(config, Access::Create, restore).await?;
     print(&format!("restored {summary}\n"));
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::app::{App, Ready, WAITING_FOR_DATABASE};
 use crate::auth::guard::Guard;
 use crate::config::{Config, Limits};
 use crate::database::Endpoint;
+use crate::embedded::Access;
 use crate::error::Error;
 use crate::server;
 use crate::signal::Shutdown;
@@ -110,7 +111,7 @@ async fn open(
     database: &mut Option<CommandDatabase>,
     startup: &watch::Sender<String>,
 ) -> Result<(Ready, Tokens), CommandError> {
-    let database = database.insert(CommandDatabase::open(config, false).await?);
+    let database = database.insert(CommandDatabase::open(config, Access::Service).await?);
     let progress = |migration: &str| {
         tracing::info!("migrating the schema: {migration}");
         startup.send_replace(format!("migrating the schema: {migration}"));

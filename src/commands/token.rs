@@ -9,12 +9,18 @@ use super::result::{CommandError, print};
 use crate::config::{Config, TokenRequest};
 use crate::domain::caller::Grant;
 use crate::domain::token::{self, StoredToken, Token, TokenDigest};
+use crate::embedded::Access;
 use crate::log::escaped;
 use crate::store::Tokens;
 
 pub async fn run(config: &Config, request: TokenRequest) -> Result<(), CommandError> {
-    CommandDatabase::with(config, async |database| {
-        // A token can be created before the first start of the service.
+    // A token can be created before the first start of the service.
+    let access = if matches!(request, TokenRequest::Create(_)) { Access::Create } else { Access::Existing };
+    CommandDatabase::with(config, access, async |database| {
+        if database.is_new() {
+            // Also without a log: the directory can be mistyped.
+            let _ = writeln!(io::stderr(), "deploylog: created {}", config.database);
+        }
         database.migrate(&|_| ()).await.map_err(CommandError::no_database)?;
         let tokens = Tokens::new(&database.endpoint, config.pool).map_err(CommandError::no_database)?;
         match request {

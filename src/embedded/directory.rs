@@ -16,7 +16,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::account::{kill, running_as_root};
-use super::binaries;
+use super::{Access, binaries};
 use crate::error::Cause;
 
 /// Part of the socket's name. PostgreSQL does not listen on this TCP port.
@@ -39,7 +39,13 @@ pub struct Holder {
 }
 
 impl Directory {
-    pub fn open(path: &Path) -> Result<Self, Cause> {
+    /// Creates a missing directory, unless `access` needs an existing cluster.
+    pub fn open(path: &Path, access: Access) -> Result<Self, Cause> {
+        let given = Self(path.into());
+        // A service that is creating its cluster has the lock.
+        if access == Access::Existing && !given.has_cluster() && !given.lock_file().exists() {
+            return Err(given.without_cluster());
+        }
         let opened = fs::create_dir_all(path).and_then(|()| fs::canonicalize(path)).and_then(|absolute| {
             // If root starts the service, another user runs PostgreSQL and must reach its files.
             if running_as_root() && fs::read_dir(&absolute)?.next().is_none() {
@@ -47,7 +53,7 @@ impl Directory {
             }
             Ok(Self(absolute))
         });
-        opened.map_err(|error| Self(path.into()).unusable(&error))
+        opened.map_err(|error| given.unusable(&error))
     }
 
     pub fn path(&self) -> &Path {
@@ -58,6 +64,14 @@ impl Directory {
         self.0.join("cluster")
     }
 
+    pub fn has_cluster(&self) -> bool {
+        self.cluster().exists()
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
     /// For PostgreSQL's output before its log is open.
     pub fn startup_log(&self) -> PathBuf {
         self.0.join("startup.log")
@@ -65,7 +79,7 @@ impl Directory {
 
     /// The major version of the PostgreSQL that created the cluster. `None` if there is no cluster.
     pub fn created_by(&self) -> Result<Option<u32>, Cause> {
-        if !self.cluster().exists() {
+        if !self.has_cluster() {
             return Ok(None);
         }
         let file = self.cluster().join("PG_VERSION");
@@ -90,7 +104,7 @@ impl Directory {
     }
 
     fn try_lock(&self) -> io::Result<Lock> {
-        let path = self.0.join("lock");
+        let path = self.lock_file();
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         match file.try_lock() {
@@ -103,6 +117,14 @@ impl Directory {
             Err(TryLockError::WouldBlock) => Ok(Lock::Held(Holder::read(&fs::read(&path)?))),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    pub fn without_cluster(&self) -> Cause {
+        format!(
+            "{self} contains no database: set --data-dir (DEPLOYLOG_DATA_DIR) to the data directory of the service, or \
+             --database-url (DATABASE_URL) to its PostgreSQL"
+        )
+        .into()
     }
 
     pub fn unusable(&self, error: &io::Error) -> Cause {

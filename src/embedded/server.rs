@@ -62,11 +62,8 @@ impl Server {
         Ok(Self { account, programs, directory, socket })
     }
 
-    /// Creates the cluster and its database, completely or not at all. Does nothing if the cluster exists.
-    pub async fn create_missing_cluster(&self, lock: &File) -> Result<(), Cause> {
-        if self.directory.cluster().exists() {
-            return Ok(());
-        }
+    /// Creates the cluster and its database, completely or not at all.
+    pub async fn create_cluster(&self, lock: &File) -> Result<(), Cause> {
         let unusable = |error: io::Error| self.directory.unusable(&error);
         // A crash leaves no incomplete cluster in its final place.
         let unfinished = self.directory.path().join("cluster.new");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::harness::{
-    DEPLOYED, Database, PROGRAM, Service, TempDirectory, eventually, migration_count, postmaster_pid, signal, sql,
+    self, DEPLOYED, Database, PROGRAM, Service, TempDirectory, eventually, postmaster_pid, signal, sql,
 };
 
 fn start(directory: &Path) -> Service {
@@ -64,16 +64,51 @@ fn a_second_start_reports_which_process_uses_the_data_directory() {
 }
 
 #[test]
-fn migrate_uses_the_running_cluster_or_starts_it_temporarily() {
+fn a_command_uses_the_running_cluster_or_starts_it_temporarily() {
     let directory = TempDirectory::new();
-    assert_eq!(
-        run(&["migrate"], directory.path()),
-        (0, format!("the schema is up to date: ran {} migrations\n", migration_count()))
-    );
-    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "the cluster is stopped again");
-    let service = start(directory.path());
+    let mut service = start(directory.path());
     assert_eq!(run(&["migrate"], directory.path()), (0, "the schema was up to date\n".to_owned()));
     service.record(DEPLOYED);
+    assert!(service.stop().success());
+    assert_eq!(run(&["migrate"], directory.path()), (0, "the schema was up to date\n".to_owned()));
+    assert!(!directory.path().join("cluster/postmaster.pid").exists(), "the cluster is stopped again");
+}
+
+#[test]
+fn a_command_that_only_reads_or_changes_creates_nothing_in_a_mistyped_directory() {
+    let parent = TempDirectory::new();
+    let file = parent.path().join("file").to_str().unwrap().to_owned();
+    let empty = parent.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for directory in [parent.path().join("missing"), empty.clone()] {
+        for command in [&["token", "list"][..], &["token", "revoke", "ci"], &["backup", &file], &["migrate"]] {
+            let (code, output) = run(command, &directory);
+            assert_eq!(code, 69, "{command:?}: {output}");
+            for words in [directory.to_str().unwrap(), "--data-dir", "DEPLOYLOG_DATA_DIR", "DATABASE_URL"] {
+                assert!(output.contains(words), "{words} is not in: {output}");
+            }
+            assert_eq!(output.lines().count(), 1, "{output}");
+        }
+    }
+    let left: Vec<_> = std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["empty"]);
+    assert_eq!(std::fs::read_dir(empty).unwrap().count(), 0);
+}
+
+#[test]
+fn token_create_says_that_it_created_a_cluster_which_the_service_then_uses() {
+    let directory = TempDirectory::new();
+    let create = |name| {
+        let environment = [("DEPLOYLOG_DATA_DIR", directory.as_str()), ("DEPLOYLOG_LOG_LEVEL", "off")];
+        harness::run(&["token", "create", name, "--scope=admin"], &environment)
+    };
+    let (code, token, err) = create("ann");
+    assert_eq!((code, token.len()), (0, 47), "{err}");
+    assert!(err.contains(&format!("created a private PostgreSQL in {}", directory.as_str())), "{err}");
+    let (code, _, err) = create("bob");
+    assert!(code == 0 && !err.contains("created"), "{err}");
+    let service = start(directory.path());
+    service.get("/api/").problem(401);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use deploylog::embedded::Cluster;
+use deploylog::embedded::{Access, Cluster};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
 
@@ -114,7 +114,7 @@ impl PrivateCluster {
 
     /// Starts it after [`Self::stop`].
     pub fn restart(&mut self) {
-        let started = self.runtime.block_on(Cluster::start(self.directory.path(), false));
+        let started = self.runtime.block_on(Cluster::start(self.directory.path(), Access::Service));
         self.cluster = Some(started.unwrap_or_else(|error| panic!("{error}")));
     }
 
@@ -157,8 +157,9 @@ fn cluster() -> &'static tokio_postgres::Config {
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let cluster =
-                        Cluster::start(directory.path(), false).await.unwrap_or_else(|error| panic!("{error}"));
+                    let cluster = Cluster::start(directory.path(), Access::Service)
+                        .await
+                        .unwrap_or_else(|error| panic!("{error}"));
                     sender.send(cluster.config.clone()).unwrap();
                     std::future::pending::<()>().await;
                 });
