@@ -6,7 +6,7 @@ use super::settings::{Settings, TOKEN_FLAGS};
 use crate::domain::{
     caller::{Grant, Scope},
     pattern::Pattern,
-    record::{parse_time, text},
+    record::{is_blank, parse_time, text},
 };
 
 const MAX_NAME_CHARACTERS: usize = 100;
@@ -40,7 +40,7 @@ pub fn request(words: &[&str], settings: &mut Settings, now: DateTime<Utc>) -> O
 }
 
 fn create(name: &str, settings: &mut Settings, now: DateTime<Utc>) -> Option<Grant> {
-    if name.trim().is_empty() || text(name, MAX_NAME_CHARACTERS).is_err() {
+    if is_blank(name) || text(name, MAX_NAME_CHARACTERS).is_err() {
         let rule = format!("1 to {MAX_NAME_CHARACTERS} characters without control characters");
         settings.errors.push(format!("the name of a token must have {rule}"));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::record::text;
+use super::record::{is_blank, text};
 
 /// The maximum length of a component.
 const MAX_CHARACTERS: usize = 200;
@@ -14,7 +14,7 @@ pub struct Pattern(String);
 impl Pattern {
     /// Fails with a reason that continues a sentence: `is empty`.
     pub fn parse(pattern: &str) -> Result<Self, String> {
-        if pattern.trim().is_empty() {
+        if is_blank(pattern) {
             return Err("is empty".to_owned());
         }
         text(pattern, MAX_CHARACTERS).map(|pattern| Self(pattern.to_owned())).map_err(Into::into)

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
 use crate::domain::filter::Filter;
-use crate::domain::record::{FieldError, Phase, parse_time, text};
+use crate::domain::record::{FieldError, Phase, is_blank, parse_time, text};
 use crate::error::Error;
 
 /// Parameters not taken yet, and the errors found so far.
@@ -38,7 +38,7 @@ impl Query {
     pub fn take<T>(&mut self, name: &'static str, convert: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let index = self.parameters.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.parameters.swap_remove(index);
-        let result = if value.trim().is_empty() { Err("is empty".to_owned()) } else { convert(&value) };
+        let result = if is_blank(&value) { Err("is empty".to_owned()) } else { convert(&value) };
         result.map_err(|reason| self.refuse(name.to_owned(), reason)).ok()
     }
 

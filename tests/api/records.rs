@@ -66,8 +66,9 @@ fn a_required_field_that_is_absent_null_or_blank_is_an_error_that_names_it() {
         let mut left_out: Value = serde_json::from_str(DEPLOYED).unwrap();
         left_out.as_object_mut().unwrap().remove(field);
         let mut bodies = vec![left_out.to_string(), deployed_with(&json!({ field: null }))];
-        for white_space in ["", " ", " \t\r\n", "\u{a0}\u{3000}"] {
-            bodies.push(deployed_with(&json!({ field: white_space })));
+        for blank in ["", " ", " \t\r\n", "\u{a0}\u{3000}", "\u{200b}", "\u{ad}\u{3164}\u{2800}", "\u{e0041}\u{fe0f} "]
+        {
+            bodies.push(deployed_with(&json!({ field: blank })));
         }
         for body in bodies {
             let response = service.post(&body);

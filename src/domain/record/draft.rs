@@ -9,6 +9,7 @@ use serde::{
 };
 
 use super::scalar::Scalar;
+use super::text::{is_blank, text, url};
 use super::time;
 
 /// What is wrong with a field.
@@ -50,7 +51,7 @@ impl fmt::Display for FieldError {
 pub enum Given<T> {
     #[default]
     Absent,
-    /// `null` or only white space.
+    /// `null`, or a text without a visible character.
     Null,
     Value(T),
 }
@@ -195,7 +196,7 @@ impl Reader<'_> {
             "run" => self.draft.run = self.text(name, value, 1_000),
             "stage" => self.draft.stage = self.text(name, value, 1_000),
             "commit" => self.draft.commit = self.text(name, value, 64),
-            "url" => self.draft.url = self.read(name, value, "a string", url),
+            "url" => self.draft.url = self.read(name, value, "a string", |value| url(value).map(str::to_owned)),
             "committed_at" => self.draft.committed_at = self.time(name, value),
             "started_at" => self.draft.started_at = self.time(name, value),
             "finished_at" => self.draft.finished_at = self.time(name, value),
@@ -231,7 +232,7 @@ impl Reader<'_> {
     ) -> Given<T> {
         let result = match value {
             Scalar::Null => return Given::Null,
-            Scalar::Text(text) if text.trim().is_empty() => return Given::Null,
+            Scalar::Text(text) if is_blank(&text) => return Given::Null,
             Scalar::Text(text) => parse(&text),
             _ => Err(format!("must be {kind}").into()),
         };
@@ -260,26 +261,4 @@ pub const KEY_RULE: &str = "must be 1 to 200 visible ASCII characters";
 pub fn idempotency_key(key: &str) -> Option<&str> {
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     ((1..=200).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic())).then_some(bare)
-}
-
-/// Checks that a text has at most `limit` characters and no control character.
-pub fn text(text: &str, limit: usize) -> Result<&str, Cow<'static, str>> {
-    if text.chars().any(char::is_control) {
-        Err("contains a control character".into())
-    } else if text.chars().count() > limit {
-        Err(format!("is longer than {limit} characters").into())
-    } else {
-        Ok(text)
-    }
-}
-
-fn url(url: &str) -> Result<String, Cow<'static, str>> {
-    let url = text(url, 2_000)?;
-    let is_http = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    match url.split_once("://") {
-        Some((scheme, rest)) if is_http(scheme) && !rest.starts_with('/') && !rest.is_empty() => {
-            if rest.contains(char::is_whitespace) { Err("contains white space".into()) } else { Ok(url.to_owned()) }
-        }
-        _ => Err("must be an http or https URL".into()),
-    }
 }

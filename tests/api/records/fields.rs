@@ -72,9 +72,9 @@ fn texts_are_not_trimmed() {
 fn a_blank_optional_field_is_left_out() {
     let service = Service::start();
     for field in ["environment", "run", "stage", "url", "commit", "committed_at", "started_at"] {
-        for white_space in ["", "  ", "\u{2003}"] {
-            let record = service.record(&deployed_with(&json!({ field: white_space })));
-            assert_eq!(record.get(field), None, "{field} {white_space:?}");
+        for blank in ["", "  ", "\u{2003}", "\u{200b}", "\u{feff}\u{3164} \u{2800}"] {
+            let record = service.record(&deployed_with(&json!({ field: blank })));
+            assert_eq!(record.get(field), None, "{field} {blank:?}");
         }
     }
 }
@@ -83,9 +83,13 @@ fn a_blank_optional_field_is_left_out() {
 fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
     let service = Service::start();
     let longest = format!("http://{}", "ü".repeat(1_993));
-    for url in
-        ["http://ci", "https://ci.example:8443/job/42?a=b&c=d#e", "HTTPS://CI.EXAMPLE/ü", "http://[::1]/", &longest]
-    {
+    for url in [
+        "http://ci",
+        "https://ann@ci.example:8443/job/42?a=b&c=d#e",
+        "HTTPS://CI.EXAMPLE/ü",
+        "http://[::1]:80/",
+        &longest,
+    ] {
         assert_eq!(service.record(&deployed_with(&json!({ "url": url })))["url"], url);
     }
     let too_long = format!("{longest}x");
@@ -101,6 +105,11 @@ fn a_url_is_an_http_or_https_link_of_at_most_2000_characters() {
         "http://",
         "https:///job",
         " http://ci",
+        "http://[::1",
+        "http://[::g]/",
+        "http://ci:65536/",
+        "http://ci:https",
+        "http://@/job",
         &too_long,
     ] {
         assert_eq!(service.post(&deployed_with(&json!({ "url": url }))).bad_fields(400), ["url"], "{url}");

@@ -1,7 +1,7 @@
 //! A record as JSON in POST, PUT and PATCH.
 
 use chrono::{DateTime, Utc};
-use deploylog::domain::record::{Draft, FieldError, NewRecord, Origin, Phase, Record};
+use deploylog::domain::record::{Draft, FieldError, NewRecord, Origin, Phase, Record, is_blank};
 use serde_json::Value;
 
 /// `data` is a body.
@@ -83,7 +83,7 @@ pub fn check(fields: &NewRecord) {
         texts.chain(fields.url.iter().map(|url| (url, 2_000))).chain(fields.commit.iter().map(|text| (text, 64)));
     for (text, limit) in texts {
         assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
-        assert!(!text.trim().is_empty());
+        assert!(!is_blank(text));
     }
     assert!(fields.url.as_ref().is_none_or(|url| url.to_ascii_lowercase().starts_with("http")));
     assert_eq!(fields.phase, Phase::of_status(&fields.status));

@@ -4,7 +4,7 @@ use deploylog::{
     domain::{
         cursor::{CurrentCursor, Cursor as _, DeployCursor, HistoryCursor, NameCursor, RecordCursor},
         event::Position,
-        record::{FieldError, format_time},
+        record::{FieldError, format_time, is_blank},
     },
     error::Error,
     request::Query,
@@ -69,7 +69,7 @@ fn parameters(query: Option<&str>) {
     }
     if let Some(component) = &component {
         assert!(component.chars().count() <= 200 && !component.chars().any(char::is_control));
-        assert!(!component.trim().is_empty());
+        assert!(!is_blank(component));
     }
     // Encoding the parsed values again gives the same values.
     let encoded =
