@@ -93,7 +93,7 @@ pub fn csv_header() -> String {
     Record::columns().collect::<Vec<_>>().join(",") + "\r\n"
 }
 
-/// A row of RFC 4180. A text that a spreadsheet could take for a formula gets a leading `'`.
+/// A row of RFC 4180. What a spreadsheet could take for a formula gets a leading `'`, inside of a text too.
 pub fn csv_row(record: &Record, out: &mut String) {
     for (index, cell) in record.cells().enumerate() {
         if index > 0 {
@@ -112,15 +112,25 @@ pub fn csv_row(record: &Record, out: &mut String) {
     out.push_str("\r\n");
 }
 
+/// What a spreadsheet can take for the end of a cell, depending on its language and settings. Quotes do not help: a cell
+/// of this file can begin in the middle of a cell of a reader that splits at another separator.
+const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
+
 fn csv_text(text: &str, out: &mut String) {
-    let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
-        out.push('"');
-        out.push_str(prefix);
-        out.push_str(&text.replace('"', "\"\""));
-        out.push('"');
-    } else {
-        out.push_str(prefix);
-        out.push_str(text);
+    let is_quoted = text.contains([',', '"', '\r', '\n']);
+    let quote = if is_quoted { "\"" } else { "" };
+    out.push_str(quote);
+    for part in text.split_inclusive(SEPARATORS) {
+        if is_formula(part) {
+            out.push('\'');
+        }
+        if is_quoted { out.push_str(&part.replace('"', "\"\"")) } else { out.push_str(part) }
     }
+    out.push_str(quote);
+}
+
+/// Whether a spreadsheet could run a cell that begins like this. It can drop blanks and quotes at the beginning.
+fn is_formula(cell: &str) -> bool {
+    let begin = cell.trim_start_matches(|character: char| character.is_whitespace() || character == '"');
+    cell.starts_with(['\t', '\r']) || begin.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }

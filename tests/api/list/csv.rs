@@ -47,6 +47,28 @@ fn parse(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
+/// All cells as a spreadsheet sees them that splits at `separator`: quotes enclose a cell only if it begins with one, and
+/// what follows the closing quote belongs to the cell.
+fn cells(text: &str, separator: char) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut rest = text.chars().peekable();
+    let (mut is_start, mut is_quoted) = (true, false);
+    while let Some(character) = rest.next() {
+        match character {
+            '"' if is_start => is_quoted = true,
+            '"' if is_quoted && rest.next_if_eq(&'"').is_none() => is_quoted = false,
+            other if !is_quoted && (other == separator || matches!(other, '\r' | '\n')) => {
+                cells.push(String::new());
+                is_start = true;
+                continue;
+            }
+            other => cells.last_mut().unwrap().push(other),
+        }
+        is_start = false;
+    }
+    cells
+}
+
 #[test]
 fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
     let service = Service::start();
@@ -96,23 +118,57 @@ fn csv_cells_are_quoted_as_rfc_4180_requires() {
 
 #[test]
 fn a_csv_text_that_starts_like_a_formula_gets_a_leading_apostrophe() {
+    let service = Service::start();
+    for (text, escaped) in [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("=HYPERLINK(\"http://x\",\"y\")", "'=HYPERLINK(\"http://x\",\"y\")"),
+        ("＝1+1", "'＝1+1"),
+        (" =1", "' =1"),
+        ("\"=1\"", "'\"=1\""),
+        ("a;=1", "a;'=1"),
+        ("a; \"+1", "a;' \"+1"),
+        ("a,-1|@x", "a,'-1|'@x"),
+        ("1=1", "1=1"),
+        ("a-b", "a-b"),
+        ("'=1", "'=1"),
+        ("Deploy - eu; west=1, north", "Deploy - eu; west=1, north"),
+    ] {
+        record_all(&service, [json!({ "component": text, "run": text, "commit": text })]);
+        let row = &parse(&csv(&service, "limit=1").body)[1];
+        assert_eq!([&row[1], &row[6], &row[9]], [escaped; 3], "{text}");
+    }
+}
+
+#[test]
+fn no_separator_that_a_spreadsheet_may_use_lets_a_csv_text_become_a_formula() {
     let database = Database::new();
     let service = Service::with_database(&database);
-    let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")", "1=1", "a-b", "'=1"];
-    record_all(&service, texts.map(|text| json!({ "component": text, "run": text, "commit": text })));
-    let escaped =
-        |text: &str| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }.to_owned() + text;
-    for (row, text) in parse(&csv(&service, "").body).iter().skip(1).zip(texts.into_iter().rev()) {
-        for column in [1, 6, 9] {
-            assert_eq!(row[column], escaped(text));
+    let (begins, ends) =
+        (["", "a", "\"", "a\"", "\"\""], ["=cmd()", "+1", "-1", "@x", "＝1", "\"=1\"", " =1", "\"\"=1", "\" \"@x"]);
+    // No client can send control characters, but somebody could write them into the table.
+    let separators = [",", ";", "\t", "|", "\r", "\n", "\r\n", ";;", "\",\"", "\";\"", "\"\r\n\"", "\"\"|"];
+    let mut count = 0;
+    for begin in begins {
+        for end in ends {
+            let texts = separators.map(|separator| format!("{begin}{separator}{end}").replace('\'', "''"));
+            let rows = texts.map(|text| format!("(E'{text}', E'{text}', E'{text}{text}', 'x', 'noted', E'{text}')"));
+            database.sql(&format!(
+                "insert into records (component, version, owner, status, phase, stage) values {}",
+                rows.join(", ")
+            ));
+            count += separators.len();
         }
     }
-    // No client can send these, but somebody could write them into the table.
-    for text in ["\ttab", "\rreturn"] {
-        database.sql(&format!(
-            "insert into records (component, version, owner, status, phase) values ('{text}', '1', 'ann', 'x', 'noted')"
-        ));
-        assert_eq!(parse(&csv(&service, "limit=1").body)[1][1], escaped(text));
+    let text = csv(&service, "").body;
+    assert_eq!(parse(&text).len(), count + 1);
+    let is_formula = |cell: &&String| cell.trim_start_matches(['"', ' ', '\t']).starts_with(['=', '+', '-', '@', '＝']);
+    for separator in [',', ';', '\t', '|'] {
+        let cells = cells(&text, separator);
+        assert!(cells.len() > count);
+        assert_eq!(cells.iter().find(is_formula), None, "separated by {separator:?}");
     }
 }
 
