@@ -90,6 +90,10 @@ impl App {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // A page of another origin must not load records as an image or a script.
+        if path.starts_with("/api") {
+            headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+        }
         // Without this header, caches can store some answers, for example a 404.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
         self.requests.count(route, reply.status(), began.elapsed());

@@ -105,7 +105,11 @@ impl Error {
             _ => &[],
         };
         let (status, detail) = self.status_and_detail();
-        let title = self.status().canonical_reason().unwrap_or_default();
+        let title = match status {
+            // The name in RFC 9110; the library has an older one.
+            422 => "Unprocessable Content",
+            _ => self.status().canonical_reason().unwrap_or_default(),
+        };
         let problem = Problem { status, title, detail: &detail, errors };
         serde_json::to_vec(&problem).unwrap_or_default()
     }

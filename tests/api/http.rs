@@ -150,6 +150,18 @@ fn the_media_type_is_the_one_that_accept_prefers() {
 }
 
 #[test]
+fn answers_under_api_are_for_pages_of_the_same_origin_only() {
+    let service = Service::start();
+    let policy = |target: &str| service.get(target).header("cross-origin-resource-policy").map(str::to_owned);
+    for target in ["/api/", "/api", "/api/?limit=0", "/api/1", "/api/none/none", "/api/dora"] {
+        assert_eq!(policy(target).as_deref(), Some("same-origin"), "{target}");
+    }
+    for target in ["/livez", "/openapi.json", "/none"] {
+        assert_eq!(policy(target), None, "{target}");
+    }
+}
+
+#[test]
 fn every_failure_is_a_problem_with_status_title_and_detail() {
     let service = Service::start();
     service.record(DEPLOYED);

@@ -93,6 +93,7 @@ fn the_same_key_with_other_content_gets_422_naming_the_fields_that_differ() {
             let response = deliver(&service, "k", &body.to_string());
             assert_eq!(response.bad_fields(422), [field]);
             assert!(response.problem(422).contains(field));
+            assert_eq!(response.json()["title"], "Unprocessable Content");
         }
     }
     assert_eq!(deliver(&service, "k", &all.to_string()).bad_fields(422), OTHER_VALUES.map(|(field, _)| field));
