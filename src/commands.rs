@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 
 pub use self::result::CommandError;
 use self::result::print;
-use crate::config::{Command, Invocation};
+use crate::config::{self, Command, Invocation};
 use crate::{embedded, log};
 
 /// Runs the command that the arguments (without the program's name) and the environment request.
@@ -36,6 +36,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CommandError
         Invocation::Run(command, config) => (command, config),
     };
     log::to_stderr(config.is_log_json, config.log_level);
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    if let Some(warning) = config::unknown_variables(variables) {
+        tracing::warn!("{warning}");
+    }
     let runtime = if matches!(command, Command::Serve) { serving_runtime() } else { Builder::new_current_thread() };
     run_on(runtime, async {
         match command {

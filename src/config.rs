@@ -1,14 +1,21 @@
 //! Settings from flags and environment variables. A flag overrides its variable, and all errors are reported at once.
 
 mod limits;
+mod nearest;
 mod settings;
 mod token;
 
-use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use chrono::Utc;
 pub use limits::Limits;
 use settings::Settings;
+pub use settings::unknown_variables;
 pub use token::TokenRequest;
 use tokio_postgres::config::Host;
 use tracing::level_filters::LevelFilter;
@@ -101,6 +108,9 @@ fn command(words: &[&str], settings: &mut Settings) -> Option<Command> {
         [command @ ("migrate" | "healthcheck"), argument, ..] => {
             format!("{command} does not take the argument {argument:?}")
         }
+        [command @ ("serve" | "start" | "run"), ..] => {
+            format!("{command} is not a command: leave it out, because deploylog without a command runs the service")
+        }
         [other, ..] => format!("{other} is not a command: use migrate, backup, restore, healthcheck, token or load"),
     };
     settings.errors.push(error);
@@ -146,7 +156,10 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
 }
 
 fn listen(settings: &mut Settings) -> Option<SocketAddr> {
-    settings.get("listen", "an address such as 127.0.0.1:5000", |value| value.parse().ok())
+    settings.get("listen", "an address such as 127.0.0.1:5000 or localhost:5000", |value| {
+        let local = |port: &str| Some((Ipv4Addr::LOCALHOST, port.parse().ok()?).into());
+        value.parse().ok().or_else(|| local(value.strip_prefix("localhost:")?))
+    })
 }
 
 fn database(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Database> {

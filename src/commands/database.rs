@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::result::CommandError;
 use crate::config::{Config, Database};
@@ -53,7 +54,7 @@ impl CommandDatabase {
             let mut shutdown = Shutdown::catch().map_err(CommandError::failed)?;
             let mut endpoint = database.endpoint.clone();
             endpoint.config.tcp_user_timeout(BULK_TIMEOUT);
-            let (mut client, connection) = endpoint.connect().await.map_err(CommandError::no_database)?;
+            let (mut client, connection) = connect(&endpoint).await.map_err(CommandError::no_database)?;
             let result = tokio::select! {
                 result = work(&mut client) => result,
                 signal = shutdown.requested() => {
@@ -70,7 +71,7 @@ impl CommandDatabase {
 
     /// Brings the schema up to date and returns the number of migrations that were run.
     pub async fn migrate(&self, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
-        let (mut client, connection) = self.endpoint.connect().await?;
+        let (mut client, connection) = connect(&self.endpoint).await?;
         let count = migrate::run(&mut client, progress).await;
         drop(client);
         let _ = connection.await;
@@ -87,5 +88,23 @@ impl CommandDatabase {
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }
+    }
+}
+
+/// Fails if the database cannot store every text.
+async fn connect(endpoint: &Endpoint) -> Result<(Client, JoinHandle<()>), MigrateError> {
+    let (client, connection) = endpoint.connect().await?;
+    let answer = client.simple_query("show server_encoding").await?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    match row {
+        Some("UTF8") | None => Ok((client, connection)),
+        Some(encoding) => Err(format!(
+            "the encoding of the database is {encoding}, but deploylog needs UTF8: create another database with \
+             create database NAME encoding 'UTF8' template template0"
+        )
+        .into()),
     }
 }

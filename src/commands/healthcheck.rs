@@ -1,6 +1,7 @@
 //! `deploylog healthcheck`: fails unless the service is ready. For the health check of a container.
 
 use std::{
+    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -12,7 +13,6 @@ use tokio::{
 };
 
 use super::result::CommandError;
-use crate::error::Cause;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -22,18 +22,23 @@ pub async fn run(mut address: SocketAddr) -> Result<(), CommandError> {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
-    let result = timeout(TIMEOUT, check(address)).await;
-    result.map_err(CommandError::failed)?.map_err(CommandError::failed)
+    let problem = match timeout(TIMEOUT, first_line(address)).await {
+        Ok(Ok(line)) => match line.strip_prefix("HTTP/1.1 ") {
+            Some(status) if status.starts_with('2') => return Ok(()),
+            status => format!("returns {}", status.unwrap_or("no HTTP response")),
+        },
+        Ok(Err(error)) => format!("does not respond: {error}"),
+        Err(_) => format!("does not respond within {TIMEOUT:?}"),
+    };
+    Err(CommandError::failed(format!("http://{address}/readyz {problem}")))
 }
 
-async fn check(address: SocketAddr) -> Result<(), Cause> {
+/// The first line of the response.
+async fn first_line(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut response = String::new();
     stream.read_to_string(&mut response).await?;
-    match response.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")) {
-        Some(status) if status.starts_with('2') => Ok(()),
-        status => Err(format!("http://{address}/readyz returns {}", status.unwrap_or("no HTTP response")).into()),
-    }
+    Ok(response.lines().next().unwrap_or_default().to_owned())
 }

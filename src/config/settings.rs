@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
+use super::nearest::nearest;
+
 /// Flag, variable and default. An empty default means that the setting is optional.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
@@ -28,6 +30,31 @@ const KNOWN: &[(&str, &str, &str)] = &[
 const SWITCHES: [&str; 2] = ["open", "public-reads"];
 /// Flags of the command `token`. They have no variables.
 pub const TOKEN_FLAGS: [&str; 3] = ["scope", "component", "expires"];
+
+/// The words that can follow an unknown flag without being its value.
+const COMMANDS: [&str; 6] = ["migrate", "token", "backup", "restore", "healthcheck", "load"];
+/// The prefix of the service's own variables.
+const PREFIX: &str = "DEPLOYLOG_";
+/// A variable of `deploylog load`.
+const LOAD_TOKEN: &str = "DEPLOYLOG_TOKEN";
+/// A flag with more mistakes gets no suggestion.
+const MAX_MISTAKES: usize = 2;
+
+/// A warning about the variables that look like settings and are none. Kubernetes sets such variables, for example
+/// `DEPLOYLOG_SERVICE_HOST`.
+pub fn unknown_variables(variables: impl Iterator<Item = String>) -> Option<String> {
+    let settings = || KNOWN.iter().map(|(_, variable, _)| *variable);
+    let mut unknown: Vec<_> = variables.filter(|name| name.starts_with(PREFIX)).collect();
+    unknown.retain(|name| name != LOAD_TOKEN && settings().all(|known| known != name));
+    unknown.sort();
+    let with_nearest = |name: String| {
+        let (_, known) = nearest(without_prefix(&name), settings().map(without_prefix))?;
+        let setting = settings().find(|setting| without_prefix(setting) == known)?;
+        Some(format!("{name} (the nearest setting is {setting})"))
+    };
+    let named: Vec<_> = unknown.into_iter().filter_map(with_nearest).collect();
+    (!named.is_empty()).then(|| format!("variables without effect: {}", named.join(", ")))
+}
 
 pub struct Settings<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
@@ -101,9 +128,15 @@ impl<'a> Settings<'a> {
         let is_token = self.words.first().is_some_and(|command| command == "token");
         let token_flags = TOKEN_FLAGS.into_iter().filter(|_| is_token);
         let Some(flag) = KNOWN.iter().map(|(flag, ..)| *flag).chain(token_flags).find(|flag| *flag == name) else {
-            self.errors.push(format!("unknown flag --{name}: see deploylog --help"));
-            // The value of `--name=value` is not a command.
-            let _ = parser.optional_value();
+            self.errors.push(unknown_flag(name));
+            // The value of the flag is not an error of its own.
+            if parser.optional_value().is_none()
+                && let Some(mut rest) = parser.try_raw_args()
+            {
+                rest.next_if(|next| {
+                    next.to_str().is_some_and(|next| !next.starts_with('-') && !COMMANDS.contains(&next))
+                });
+            }
             return;
         };
         if SWITCHES.contains(&flag) {
@@ -162,4 +195,17 @@ impl<'a> Settings<'a> {
     pub fn checked<T>(&mut self, flag: &str, value: Result<T, String>) -> Option<T> {
         value.map_err(|reason| self.errors.push(format!("--{flag} {reason}"))).ok()
     }
+}
+
+fn without_prefix(variable: &str) -> &str {
+    variable.strip_prefix(PREFIX).unwrap_or(variable)
+}
+
+fn unknown_flag(name: &str) -> String {
+    let flags = KNOWN.iter().map(|(flag, ..)| *flag);
+    let suggestion = match nearest(name, flags) {
+        Some((mistakes, flag)) if mistakes <= MAX_MISTAKES => format!(" (did you mean --{flag}?)"),
+        _ => String::new(),
+    };
+    format!("unknown flag --{name}{suggestion}: see deploylog --help")
 }

@@ -67,7 +67,7 @@ fn every_error_is_reported_at_once() {
     let errors = read(&["--pool-size", "1", "--colour=red", "repair"], &environment, true).unwrap_err();
     let all = errors.join("\n");
     for named in [
-        "DEPLOYLOG_LISTEN (--listen) must be an address such as 127.0.0.1:5000, not \"here\"",
+        "DEPLOYLOG_LISTEN (--listen) must be an address such as 127.0.0.1:5000 or localhost:5000, not \"here\"",
         "DEPLOYLOG_LOG_LEVEL",
         "DATABASE_URL",
         "DEPLOYLOG_KEEP_DAYS (--keep-days) must be a number of days from 1 to 36500, not \"0\"",
@@ -78,6 +78,48 @@ fn every_error_is_reported_at_once() {
         assert!(all.contains(named), "{named} is not in:\n{all}");
     }
     assert_eq!(errors.len(), 7);
+}
+
+#[test]
+fn a_mistyped_flag_causes_one_error_that_names_the_nearest_flag() {
+    let error = "unknown flag --lisen (did you mean --listen?): see deploylog --help";
+    for arguments in [&["--lisen", "127.0.0.1:80"][..], &["--lisen=here"], &["--lisen", "migrate"], &["--lisen"]] {
+        assert_eq!(read(arguments, &[], true).unwrap_err(), [error], "{arguments:?}");
+    }
+    let far = read(&["--frobnicate", "token", "create", "ci", "--scope=read"], &[], true).unwrap_err();
+    assert_eq!(far, ["unknown flag --frobnicate: see deploylog --help"]);
+}
+
+#[test]
+fn serve_is_answered_with_how_to_run_the_service() {
+    for word in ["serve", "start", "run"] {
+        let errors = read(&[word, "--listen=127.0.0.1:0"], &[], true).unwrap_err();
+        let error =
+            format!("{word} is not a command: leave it out, because deploylog without a command runs the service");
+        assert_eq!(errors, [error]);
+    }
+}
+
+#[test]
+fn localhost_is_an_address() {
+    let listen = |address| config(&["--listen", address], &[], true).listen.to_string();
+    assert_eq!(listen("localhost:5999"), "127.0.0.1:5999");
+    for wrong in ["localhost", "localhost:", "localhost:70000", "host:5000", "localhost:5000x"] {
+        assert_eq!(read(&["--listen", wrong], &[], true).unwrap_err().len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn unknown_variables_are_named_once_with_the_nearest_setting() {
+    let named = |names: &[&str]| super::unknown_variables(names.iter().map(|name| (*name).to_owned()));
+    assert_eq!(named(&["DEPLOYLOG_LISTEN", "DEPLOYLOG_TOKEN", "DATABASE_URL", "HOME"]), None);
+    let found = named(&["DEPLOYLOG_LISTN", "DEPLOYLOG_LISTEN", "DEPLOYLOG_DATABASE_URL"]).unwrap();
+    assert_eq!(
+        found,
+        "variables without effect: DEPLOYLOG_DATABASE_URL (the nearest setting is DATABASE_URL), \
+         DEPLOYLOG_LISTN (the nearest setting is DEPLOYLOG_LISTEN)"
+    );
+    assert!(named(&["DEPLOYLOG_SERVICE_HOST"]).unwrap().contains("DEPLOYLOG_SERVICE_HOST (the nearest setting is "));
 }
 
 #[test]

@@ -16,10 +16,17 @@ use super::tls;
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
+const URL_PREFIXES: [&str; 2] = ["postgres://", "postgresql://"];
+
 impl Endpoint {
     /// Reads a URL or key=value pairs. An error is a sentence for the operator that contains no value except the path of
     /// `sslrootcert`.
     pub fn parse(text: &str, environment: &impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
+        let has_pairs = text.split_once('=').is_some_and(|(key, _)| !key.contains("://"));
+        if !has_pairs && !URL_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            let pairs = "key=value pairs such as 'host=db user=ann'";
+            return Err(format!("DATABASE_URL must be a URL that begins with postgres:// or consist of {pairs}"));
+        }
         let (rest, tls_options) = cut_tls_options(text);
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
@@ -83,7 +90,7 @@ type First<'a> = (String, String, &'a str);
 /// Splits the text as tokio-postgres does, and leaves to it what cannot be split. Returns the text without the options, and
 /// their last values.
 fn cut_tls_options(text: &str) -> (String, HashMap<String, String>) {
-    let prefix = ["postgres://", "postgresql://"].into_iter().find(|prefix| text.starts_with(prefix));
+    let prefix = URL_PREFIXES.into_iter().find(|prefix| text.starts_with(prefix));
     let (start, first, gap): (_, fn(&str) -> Option<First>, _) = match prefix {
         Some(prefix) => (query_start(text, prefix.len()), first_parameter, ""),
         None => (0, first_pair, " "),

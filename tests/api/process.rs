@@ -108,6 +108,39 @@ fn an_address_in_use_stops_startup_with_an_error() {
 }
 
 #[test]
+fn an_unknown_variable_causes_one_warning_with_the_nearest_setting() {
+    let database = Database::new();
+    let url = database.url();
+    let environment = [("DATABASE_URL", url.as_str()), ("DEPLOYLOG_KEEP_DAY", "9"), ("DEPLOYLOG_SERVICE_HOST", "a")];
+    let (_, log) = start_and_stop(&environment);
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    for named in ["DEPLOYLOG_KEEP_DAY (the nearest setting is DEPLOYLOG_KEEP_DAYS)", "DEPLOYLOG_SERVICE_HOST"] {
+        assert!(warnings[0].contains(named), "{log}");
+    }
+}
+
+#[test]
+fn a_mistake_causes_one_line_that_says_what_to_do() {
+    for (arguments, message) in [
+        (&["--lisen", "127.0.0.1:80"][..], "unknown flag --lisen (did you mean --listen?)"),
+        (&["serve"], "serve is not a command: leave it out"),
+        (&["--database-url", "mysql://x"], "DATABASE_URL must be a URL that begins with postgres://"),
+    ] {
+        let (code, out, err) = run(arguments, &[]);
+        assert_eq!((code, out.as_str(), err.lines().count()), (64, "", 1), "{err}");
+        assert!(err.contains(message), "{err}");
+    }
+}
+
+#[test]
+fn the_service_can_listen_on_localhost() {
+    let database = Database::new();
+    let (ready, _) = start_and_stop(&[("DATABASE_URL", &database.url()), ("DEPLOYLOG_LISTEN", "localhost:0")]);
+    assert!(ready.starts_with("ready on http://127.0.0.1:"), "{ready}");
+}
+
+#[test]
 fn healthcheck_exits_0_while_the_service_is_ready_and_1_once_it_is_gone() {
     let service = Service::start();
     let address = service.address.to_string();
@@ -115,7 +148,7 @@ fn healthcheck_exits_0_while_the_service_is_ready_and_1_once_it_is_gone() {
     drop(service);
     let (code, _, err) = run(&["healthcheck", "--listen", &address], &[]);
     assert_eq!(code, 1);
-    assert!(err.starts_with("deploylog: "), "{err}");
+    assert!(err.starts_with(&format!("deploylog: http://{address}/readyz does not respond: ")), "{err}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Responses of a service that is not ready yet.
 
-use crate::harness::{DEPLOYED, Database, Service, Session, eventually, migrate_to};
+use crate::harness::{DEPLOYED, Database, Service, Session, TempDirectory, eventually, migrate_to, run};
 
 #[test]
 fn during_a_migration_livez_succeeds_and_readyz_names_the_migration() {
@@ -33,4 +33,24 @@ fn while_the_database_is_unreachable_livez_succeeds_and_the_service_can_be_stopp
     service.get("/livez").expect(200);
     assert_eq!(service.get("/readyz").problem(503), "the service is starting: waiting for the database");
     assert!(service.stop().success());
+}
+
+#[test]
+fn a_database_with_another_encoding_is_refused() {
+    let (database, directory) = (Database::new(), TempDirectory::new());
+    let file = directory.path().join("backup").to_str().unwrap().to_owned();
+    assert_eq!(run(&["migrate"], &[("DATABASE_URL", &database.url())]).0, 0);
+    assert_eq!(run(&["backup", &file], &[("DATABASE_URL", &database.url())]).0, 0);
+    let latin1 = format!("{}_latin1", database.schema);
+    database.sql(&format!("create database {latin1} encoding 'LATIN1' locale 'C' template template0"));
+    let url = format!("host={} user=deploylog dbname={latin1}", database.socket_dir().display());
+    for command in [&[][..], &["migrate"], &["token", "list"], &["backup", "-"], &["restore", &file]] {
+        let mut arguments = command.to_vec();
+        arguments.push("--log-level=off");
+        let (code, _, err) = run(&arguments, &[("DATABASE_URL", &url)]);
+        assert_eq!(code, 69, "{command:?}: {err}");
+        assert!(err.contains("is LATIN1, but deploylog needs UTF8: create another database"), "{command:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+    database.sql(&format!("drop database {latin1}"));
 }

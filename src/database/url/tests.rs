@@ -11,6 +11,16 @@ fn parse(text: &str) -> Result<Endpoint, String> {
 }
 
 #[test]
+fn a_url_of_another_database_is_refused_with_the_right_beginning() {
+    for text in ["mysql://ann:s3cret@db/log", "mysql://db/log?tls=true", "db", ""] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with("DATABASE_URL must be ") && error.contains("postgres://"), "{text}: {error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    assert!(parse("host=a password=x://y").is_ok());
+}
+
+#[test]
 fn tls_options_are_cut_out_of_a_url_and_decoded() {
     for (text, rest, mode, root) in [
         ("postgres://ann@a/log", "postgres://ann@a/log", None, None),
