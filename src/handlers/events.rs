@@ -89,7 +89,7 @@ struct Subscriber {
     store: Store,
     filter: Filter,
     position: Position,
-    /// New events; `None` while the subscriber still catches up with what is published.
+    /// New events; `None` while the subscriber catches up with published ones.
     batches: Option<Receiver<Arc<Batch>>>,
     greeting: Option<Bytes>,
     heartbeat_at: Instant,
@@ -115,9 +115,10 @@ impl Subscriber {
                 Some(batches) => match timeout_at(self.heartbeat_at, batches.recv()).await {
                     Ok(Ok(batch)) => self.receive(&batch),
                     Ok(Err(RecvError::Closed)) => return None,
+                    // Its queue was full. It reads the log at its own pace until it has caught up.
                     Ok(Err(RecvError::Lagged(_))) => {
-                        tracing::debug!("an event subscriber is too slow");
-                        return None;
+                        self.batches = None;
+                        continue;
                     }
                     Err(_) => self.heartbeat(),
                 },
@@ -154,7 +155,7 @@ impl Subscriber {
         text
     }
 
-    /// Reads a page of published events, or subscribes to new ones after the last. `None` if some are deleted: the client
+    /// Reads a batch of published events, or subscribes to new ones after the last. `None` if some are deleted: the client
     /// gets a `reset` when it reconnects.
     async fn catch_up(&mut self) -> Result<Option<Bytes>, Error> {
         let subscription = self.store.events.subscribe().await?;
@@ -166,8 +167,14 @@ impl Subscriber {
         let Some((batches, reached)) = self.store.events.since(self.position, subscription.published).await? else {
             return Ok(None);
         };
-        let text = batches.iter().flat_map(|batch| batch.text(&self.filter, self.position)).collect();
+        // Later batches are read again, so that a slow client holds one batch in memory, not a page.
+        for batch in &batches {
+            let text = self.receive(batch);
+            if !text.is_empty() {
+                return Ok(Some(text));
+            }
+        }
         self.position = reached;
-        Ok(Some(text))
+        Ok(Some(Bytes::new()))
     }
 }

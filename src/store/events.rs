@@ -13,7 +13,7 @@ use tokio::{
         broadcast::{self, Receiver, Sender},
         watch,
     },
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 use crate::database::Pool;
@@ -23,19 +23,15 @@ use log::EventLog;
 
 /// The pause between two reads of the log.
 const TICK: Duration = Duration::from_millis(100);
-/// A subscriber that lags by more batches is disconnected.
-const MAX_LAG: usize = 64;
-/// At half of [`MAX_LAG`] the feed waits for the subscriber, at most this long per read of the log: so a burst of events
-/// does not disconnect anyone.
-const GRACE: Duration = Duration::from_secs(1);
-/// The pause between two checks of the lag.
-const LAG_POLL: Duration = Duration::from_millis(5);
+/// The unread batches in the queue of a subscriber. The queues share the batches, so all of them together hold no more.
+const QUEUE: usize = 64;
 /// Subscribers that read earlier events at the same time. Others wait, which leaves connections to other requests.
 const MAX_CATCHING_UP: usize = 2;
 
 /// A subscriber's end of the feed.
 pub struct Subscription {
-    /// New events. The first batch can begin with events that are already published.
+    /// The queue of new events, which loses the oldest batches when it is full. The first batch can begin with events that
+    /// are already published.
     pub batches: Receiver<Arc<Batch>>,
     /// Events up to here were published before.
     pub published: Position,
@@ -60,7 +56,7 @@ impl Events {
     pub fn start(keys: &Arc<Pool>, wait: Duration) -> Arc<Self> {
         let events = Arc::new(Self {
             log: EventLog(keys.clone()),
-            sender: Mutex::new(Some(broadcast::channel(MAX_LAG).0)),
+            sender: Mutex::new(Some(broadcast::channel(QUEUE).0)),
             published: watch::channel(None).0,
             subscribed: Notify::new(),
             catching_up: Semaphore::new(MAX_CATCHING_UP),
@@ -168,13 +164,8 @@ impl Events {
         if published < end {
             self.log.settle().await?;
         }
-        let deadline = Instant::now() + GRACE;
         while published < end {
             let (events, reached) = self.log.events(published, end).await?;
-            let has_lag = || self.sender().as_ref().is_some_and(|sender| sender.len() > MAX_LAG / 2);
-            while has_lag() && Instant::now() < deadline {
-                sleep(LAG_POLL).await;
-            }
             for batch in Batch::split(events).map_err(|error| Error::Internal(error.into()))? {
                 self.publish(batch);
             }

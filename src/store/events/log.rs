@@ -17,8 +17,8 @@ use crate::store::rows::{self, sql};
 /// The first and the longest pause while earlier transactions are in flight.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 
-/// Events read by one query.
-const PAGE: i64 = 500;
+/// Events read by one query. The longest ones fill less than a subscriber's queue.
+const PAGE: i64 = 200;
 
 pub struct EventLog(pub Arc<Pool>);
 
