@@ -10,30 +10,30 @@
 with recursive pairs as (
   select first.component, first.environment, last.id, last.moment, (last.id is not null)::integer as number
   from (
-      select component, coalesce(environment, '') as environment
-      from records
-      where stage is null and stops_clock(phase)
-        and ($1::text is null or component = $1)
-        and ($3::text is null or (component, coalesce(environment, '')) > ($3, $4::text))
-      order by component, coalesce(environment, '')
+      select r.component, coalesce(r.environment, '') as environment
+      from records r
+      where r.stage is null and stops_clock(r.phase)
+        and ($1::text is null or r.component = $1)
+        and ($3::text is null or (r.component, coalesce(r.environment, '')) > ($3, $4::text))
+      order by r.component, coalesce(r.environment, '')
       limit 1
     ) first
     left join lateral (
       select r.id, r.moment
       from records r
-      where stage is null and phase = 'succeeded'
+      where r.stage is null and r.phase = 'succeeded'
         and r.component = first.component and coalesce(r.environment, '') = first.environment
         and ($2::text is null or first.environment = $2)
       order by r.moment desc, r.id desc
       limit 1
     ) last on true
   union all
-  select next.component, next.environment, last.id, last.moment, number + (last.id is not null)::integer
+  select next.component, next.environment, last.id, last.moment, p.number + (last.id is not null)::integer
   from pairs p
     cross join lateral (
       select r.component, coalesce(r.environment, '') as environment
       from records r
-      where stage is null and stops_clock(phase)
+      where r.stage is null and stops_clock(r.phase)
         and ($1 is null or r.component = $1)
         and (r.component, coalesce(r.environment, '')) > (p.component, p.environment)
       order by r.component, coalesce(r.environment, '')
@@ -42,28 +42,28 @@ with recursive pairs as (
     left join lateral (
       select r.id, r.moment
       from records r
-      where stage is null and phase = 'succeeded'
+      where r.stage is null and r.phase = 'succeeded'
         and r.component = next.component and coalesce(r.environment, '') = next.environment
         and ($2 is null or next.environment = $2)
       order by r.moment desc, r.id desc
       limit 1
     ) last on true
-  where number < $5::bigint
+  where p.number < $5::bigint
 )
 select {record of r}, start.url as start_url, before.version as previous_version
 from pairs p
   cross join lateral (
-    select * from records r where r.id = p.id and r.component = p.component limit 1
+    select * from records s where s.id = p.id and s.component = p.component limit 1
   ) r
   left join lateral (
     select s.url from records s where r.url is null and s.id = r.start_id and s.component = r.component limit 1
   ) start on true
   left join lateral (
-    select version
+    select b.version
     from (
       select b.version, b.moment, b.id
       from records b
-      where stage is null and phase = 'succeeded'
+      where b.stage is null and b.phase = 'succeeded'
         and b.component = p.component and coalesce(b.environment, '') = p.environment
         and (b.moment, b.id) < (p.moment, p.id)
       order by b.moment desc, b.id desc

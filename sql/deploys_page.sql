@@ -5,36 +5,36 @@
 --   $9, $10  moment from, moment before
 --   $11, $12 the last deploy of the previous page: its moment, its record's id
 --   $13      the number of rows
---   $14–$16  whether to return finished, superseded and running deploys
+--   $14–$17  whether to return finished, superseded, running and stale deploys
 --
 -- Returns the record that represents each deploy: its finish, or else its start; the url of the start if the finish has
--- none; whether the deploy is superseded; and the current time.
-select {record of deploy}, start_url, is_superseded, now()
+-- none; and the state of the deploy.
+select {record of deploy}, deploy.start_url, deploy.state
 from (
   (
-    select {record of r}, start.url as start_url, false as is_superseded, moment
+    select {record of r}, start.url as start_url, 'finished' as state, r.moment
     from (
       select *
-      from records r
-      where $14::boolean and stage is null and stops_clock(phase)
-        and ($1::text is null or component = $1)
-        and ($2::text is null or version = $2)
-        and ($3::text is null or owner = $3)
-        and ($4::text is null or status = $4)
-        and ($5::text is null or phase = $5)
-        and ($6::text is null or environment = $6)
-        and ($1 is null or $6 is null or coalesce(environment, '') = $6)
-        and ($7::text is null or left(run, 200) = left($7, 200) and run = $7)
-        and ($8::text is null or run is not null and exists (
+      from records f
+      where $14::boolean and f.stage is null and stops_clock(f.phase)
+        and ($1::text is null or f.component = $1)
+        and ($2::text is null or f.version = $2)
+        and ($3::text is null or f.owner = $3)
+        and ($4::text is null or f.status = $4)
+        and ($5::text is null or f.phase = $5)
+        and ($6::text is null or f.environment = $6)
+        and ($1 is null or $6 is null or coalesce(f.environment, '') = $6)
+        and ($7::text is null or left(f.run, 200) = left($7, 200) and f.run = $7)
+        and ($8::text is null or f.run is not null and exists (
           select from records s
-          where s.component = r.component and s.moment is not null
+          where s.component = f.component and s.moment is not null
             and s.deploy in (
-              deploy_of(r.component, r.environment, r.run, $8, r.version),
-              deploy_of(r.component, null, r.run, $8, r.version))))
-        and ($9::timestamptz is null or moment >= $9)
-        and ($10::timestamptz is null or moment < $10)
-        and ($11::timestamptz is null or (moment, id) < ($11, $12::bigint))
-      order by moment desc, id desc
+              deploy_of(f.component, f.environment, f.run, $8, f.version),
+              deploy_of(f.component, null, f.run, $8, f.version))))
+        and ($9::timestamptz is null or f.moment >= $9)
+        and ($10::timestamptz is null or f.moment < $10)
+        and ($11::timestamptz is null or (f.moment, f.id) < ($11, $12::bigint))
+      order by f.moment desc, f.id desc
       limit $13
     ) r
       left join lateral (
@@ -43,13 +43,13 @@ from (
   )
   union all
   (
-    select distinct on (u.moment, u.id) {record of r}, null as start_url, next.phase is not null as is_superseded,
-      r.moment
+    select distinct on (u.moment, u.id) {record of r}, null as start_url, unfinished.state, r.moment
     from open_starts u
       cross join lateral (
         select *
-        from records r
-        where r.id = u.id and r.component = u.component and r.moment = u.moment and stage is null and phase = 'started'
+        from records s
+        where s.id = u.id and s.component = u.component and s.moment = u.moment and s.stage is null
+          and s.phase = 'started'
         limit 1
       ) r
       left join lateral (
@@ -60,19 +60,41 @@ from (
         order by n.moment, n.id
         limit 1
       ) next on true
-    where ($15::boolean and next.phase = 'started' or $16::boolean and next.phase is null)
+      -- The seconds after which the deploy is stale. They matter only if it has run for more than the least of them.
+      cross join lateral (
+        select greatest(coalesce(3 * percentile_cont(0.95) within group (order by last.seconds), 86400), 3600) as seconds
+        from (
+          select d.duration_seconds::double precision as seconds
+          from records d
+          where next.phase is null and r.moment < now() - interval '1 hour'
+            and d.component = r.component and coalesce(d.environment, '') = coalesce(r.environment, '')
+            and d.stage is null and stops_clock(d.phase) and d.phase = 'succeeded'
+          order by d.moment desc, d.id desc
+          limit 100
+        ) last
+      ) stale_after
+      cross join lateral (
+        select case when next.phase = 'started' then 'superseded'
+          when next.phase is null then
+            case when extract(epoch from now() - r.moment) > stale_after.seconds then 'stale' else 'running' end
+          end as state
+        offset 0 -- computed once
+      ) unfinished
+    where case unfinished.state when 'superseded' then $15::boolean when 'running' then $16::boolean
+        when 'stale' then $17::boolean end
       and ($1 is null or u.component = $1)
-      and ($2 is null or version = $2)
-      and ($3 is null or owner = $3)
-      and ($4 is null or status = $4)
+      and ($2 is null or r.version = $2)
+      and ($3 is null or r.owner = $3)
+      and ($4 is null or r.status = $4)
       and ($5 is null or r.phase = $5)
-      and ($6 is null or environment = $6)
-      and ($7 is null or run = $7)
-      and ($8 is null or run is not null and exists (
+      and ($6 is null or r.environment = $6)
+      and ($7 is null or r.run = $7)
+      and ($8 is null or r.run is not null and exists (
         select from records s
         where s.component = r.component and s.moment is not null
           and s.deploy in (
-            deploy_of(r.component, environment, run, $8, version), deploy_of(r.component, null, run, $8, version))))
+            deploy_of(r.component, r.environment, r.run, $8, r.version),
+            deploy_of(r.component, null, r.run, $8, r.version))))
       and ($9 is null or u.moment >= $9)
       and ($10 is null or u.moment < $10)
       and ($11 is null or (u.moment, u.id) < ($11, $12))
@@ -80,5 +102,5 @@ from (
     limit $13
   )
 ) deploy
-order by moment desc, id desc
+order by deploy.moment desc, deploy.id desc
 limit $13

@@ -9,29 +9,29 @@
 --   $8       the number of unrecovered failures to return per component
 with recursive components as (
   -- The index is entered once per component, however many deploys it has.
-  (select component
-  from records
-  where stage is null and stops_clock(phase)
-    and ($1::text is null or component = $1) and ($6::text is null or component > $6)
-  order by component
+  (select r.component
+  from records r
+  where r.stage is null and stops_clock(r.phase)
+    and ($1::text is null or r.component = $1) and ($6::text is null or r.component > $6)
+  order by r.component
   limit 1)
   union all
   select (
-    select component
-    from records
-    where stage is null and stops_clock(phase)
-      and $1 is null and component > components.component
-    order by component
+    select r.component
+    from records r
+    where r.stage is null and stops_clock(r.phase)
+      and $1 is null and r.component > components.component
+    order by r.component
     limit 1)
   from components
   where components.component is not null
 ), page as materialized (
-  select component
+  select components.component
   from components
   where exists (
-    select from records
-    where component = components.component and coalesce(environment, '') = $2
-      and stage is null and stops_clock(phase))
+    select from records r
+    where r.component = components.component and coalesce(r.environment, '') = $2
+      and r.stage is null and stops_clock(r.phase))
   limit $7
 )
 select page.component, figures.*
@@ -42,12 +42,13 @@ from page
       select named.id
       from records rollback
         cross join lateral (
-          select id
-          from records
-          where component = page.component and coalesce(environment, '') = $2
-            and stage is null and phase in ('succeeded', 'failed') and version = rollback.version
-            and moment >= $3 and moment <= coalesce(rollback.finished_at, rollback.started_at, rollback.recorded_at)
-          order by moment desc, id desc
+          select r.id
+          from records r
+          where r.component = page.component and coalesce(r.environment, '') = $2
+            and r.stage is null and r.phase in ('succeeded', 'failed') and r.version = rollback.version
+            and r.moment >= $3
+            and r.moment <= coalesce(rollback.finished_at, rollback.started_at, rollback.recorded_at)
+          order by r.moment desc, r.id desc
           limit 1
         ) named
       where rollback.component = page.component and coalesce(rollback.environment, '') = $2
@@ -101,54 +102,55 @@ from page
               min(moment) filter (where phase = 'succeeded') over (
                 order by moment desc, id desc rows between unbounded preceding and 1 preceding) as next_success
             from (
-              select id, version, phase, moment, committed_at, unplanned, start_id, true as is_counted
-              from records
-              where component = page.component and coalesce(environment, '') = $2
-                and stage is null and phase in ('succeeded', 'failed', 'finished')
-                and moment >= $3 and moment < $4
+              select r.id, r.version, r.phase, r.moment, r.committed_at, r.unplanned, r.start_id, true as is_counted
+              from records r
+              where r.component = page.component and coalesce(r.environment, '') = $2
+                and r.stage is null and r.phase in ('succeeded', 'failed', 'finished')
+                and r.moment >= $3 and r.moment < $4
               union all
               -- Before the window: the last deploys of the versions, back to where the last two stop alternating, at
               -- most twenty.
-              select id, version, 'succeeded', moment, null, null, null, false
+              select previous.id, previous.version, 'succeeded', previous.moment, null, null, null, false
               from (
                 with recursive previous as (
-                  (select id, version, moment, null::text as after, null::text as after_that, 1 as number
-                  from records
-                  where component = page.component and coalesce(environment, '') = $2
-                    and stage is null and phase = 'succeeded'
-                    and moment < $3
-                  order by moment desc, id desc
+                  (select r.id, r.version, r.moment, null::text as after, null::text as after_that, 1 as number
+                  from records r
+                  where r.component = page.component and coalesce(r.environment, '') = $2
+                    and r.stage is null and r.phase = 'succeeded'
+                    and r.moment < $3
+                  order by r.moment desc, r.id desc
                   limit 1)
                   union all
-                  select before.id, before.version, before.moment, previous.version, previous.after, number + 1
+                  select before.id, before.version, before.moment, previous.version, previous.after, previous.number + 1
                   from previous
                     cross join lateral (
-                      select id, version, moment
+                      select earlier.id, earlier.version, earlier.moment
                       from (
-                        select id, version, moment
-                        from records
-                        where component = page.component and coalesce(environment, '') = $2
-                          and stage is null and phase = 'succeeded'
-                          and (moment, id) < (previous.moment, previous.id)
-                        order by moment desc, id desc
+                        select r.id, r.version, r.moment
+                        from records r
+                        where r.component = page.component and coalesce(r.environment, '') = $2
+                          and r.stage is null and r.phase = 'succeeded'
+                          and (r.moment, r.id) < (previous.moment, previous.id)
+                        order by r.moment desc, r.id desc
                         limit 1000 -- in case one version is deployed again and again
                       ) earlier
-                      where version <> previous.version
-                      order by moment desc, id desc
+                      where earlier.version <> previous.version
+                      order by earlier.moment desc, earlier.id desc
                       limit 1
                     ) before
-                  where number < 20 and (after_that is null or previous.version = after_that)
+                  where previous.number < 20
+                    and (previous.after_that is null or previous.version = previous.after_that)
                 )
                 select id, version, moment from previous
               ) previous
               union all
               -- After the window: the first success.
-              (select id, version, phase, moment, null, null, null, false
-              from records
-              where component = page.component and coalesce(environment, '') = $2
-                and stage is null and phase = 'succeeded'
-                and moment >= $4
-              order by moment, id
+              (select r.id, r.version, r.phase, r.moment, null, null, null, false
+              from records r
+              where r.component = page.component and coalesce(r.environment, '') = $2
+                and r.stage is null and r.phase = 'succeeded'
+                and r.moment >= $4
+              order by r.moment, r.id
               limit 1)
             ) deploys
             window succeeded_or_not as (partition by phase = 'succeeded' order by moment, id)
@@ -158,9 +160,9 @@ from page
       ) finish
         -- A finish without these fields takes them from its start.
         left join lateral (
-          select committed_at, unplanned
-          from records
-          where id = finish.start_id and component = page.component
+          select s.committed_at, s.unplanned
+          from records s
+          where s.id = finish.start_id and s.component = page.component
             and (finish.committed_at is null or finish.unplanned is null)
         ) start on true
       where finish.is_counted

@@ -7,12 +7,12 @@
 -- event for `changed`, otherwise nulls; then the event.
 select {record of r}, {record of b}, e.number, e.ordinal, e.event
 from (
-    select number, ordinal, event, id, before
-    from events
-      cross join lateral unnest(ids) with ordinality one (id, ordinal)
-    where number between $1::bigint and $3::bigint and (number > $1 or ordinal > $2::bigint)
-      and (number < $3 or ordinal <= $4::bigint)
-    order by number, ordinal
+    select e.number, one.ordinal, e.event, one.id, e.before
+    from events e
+      cross join lateral unnest(e.ids) with ordinality one (id, ordinal)
+    where e.number between $1::bigint and $3::bigint and (e.number > $1 or one.ordinal > $2::bigint)
+      and (e.number < $3 or one.ordinal <= $4::bigint)
+    order by e.number, one.ordinal
     limit $5::bigint
   ) e
   left join lateral (

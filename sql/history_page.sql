@@ -5,17 +5,17 @@
 --
 -- Returns the record before the change; then when, how and by which token it was changed. One row of nulls if there are
 -- no (further) entries; no row if there never was such a record.
-select {record of was}, at, change, by
+select {record of was}, entry.at, entry.change, entry.by
 from (
     select $1::bigint as id
     where exists (select from records where id = $1) or exists (select from history where id = $1)
   ) known
   left join lateral (
-    select at, change, by, was
+    select h.at, h.change, h.by, h.was
     from history h
-    where h.id = known.id and ($2::timestamptz is null or at < $2)
-    order by at desc
+    where h.id = known.id and ($2::timestamptz is null or h.at < $2)
+    order by h.at desc
     limit $3
   ) entry on true
   left join lateral jsonb_populate_record(null::records, entry.was) was on true
-order by at desc
+order by entry.at desc

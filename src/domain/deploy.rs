@@ -1,6 +1,6 @@
 //! Deploys and the stages of their runs, as derived from records.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::named_enum::named_enum;
@@ -19,7 +19,7 @@ named_enum! {
         Running = "running",
         /// Stopped, with any result.
         Finished = "finished",
-        /// Running for much longer than is typical.
+        /// Running for much longer than is typical; see `sql/deploys_page.sql`.
         Stale = "stale",
         /// Started again without a finish.
         Superseded = "superseded",
@@ -41,29 +41,7 @@ pub struct Current {
     pub previous_version: Option<String>,
 }
 
-/// A deploy that runs for less time is not stale, however fast its component is.
-pub const MIN_STALE_AFTER: TimeDelta = TimeDelta::hours(1);
-const STALE_AFTER_WITHOUT_HISTORY: TimeDelta = TimeDelta::hours(24);
-
-/// The time after which a running deploy is stale: three times the 95th percentile of the durations of its component,
-/// but at least an hour; a day without any duration.
-pub fn stale_after(typical_seconds: Option<f64>) -> TimeDelta {
-    #[allow(clippy::cast_possible_truncation, reason = "ten thousand years are 3.2e17 microseconds")]
-    let three_times = |seconds: f64| TimeDelta::microseconds((seconds * 3e6) as i64);
-    typical_seconds.map_or(STALE_AFTER_WITHOUT_HISTORY, three_times).max(MIN_STALE_AFTER)
-}
-
 impl Attempt {
-    /// The state is not stale: only the database knows the typical duration.
-    pub fn new(record: Record, is_superseded: bool) -> Self {
-        let state = match (record.fields.phase.stops(), is_superseded) {
-            (true, _) => State::Finished,
-            (false, true) => State::Superseded,
-            (false, false) => State::Running,
-        };
-        Self { record, state }
-    }
-
     /// When it stopped, or else started. Lists are ordered by it.
     pub fn moment(&self) -> Option<DateTime<Utc>> {
         let fields = &self.record.fields;
@@ -132,21 +110,5 @@ impl Serialize for Current {
         optional(&mut map, "since", self.attempt.moment().map(format_time))?;
         self.attempt.serialize_progress(&mut map)?;
         map.end()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::stale_after;
-
-    #[test]
-    fn a_deploy_is_stale_after_three_times_the_typical_duration_or_an_hour_or_a_day_without_history() {
-        assert_eq!(stale_after(None), TimeDelta::hours(24));
-        assert_eq!(stale_after(Some(0.0)), TimeDelta::hours(1));
-        assert_eq!(stale_after(Some(1_200.0)), TimeDelta::hours(1));
-        assert_eq!(stale_after(Some(1_200.5)), TimeDelta::hours(1) + TimeDelta::milliseconds(1_500));
-        assert_eq!(stale_after(Some(36_000.0)), TimeDelta::hours(30));
     }
 }

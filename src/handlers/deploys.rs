@@ -25,8 +25,8 @@ pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
         query.refuse("limit".to_owned(), format!("must be a number from 1 to {MAX_WITH_STAGES} with stages"));
     }
     query.finish()?;
-    let (mut deploys, unread) = store.deploys.list(&filter, state, page.after, page.limit).await?;
-    let next = page.cut(&mut deploys, |last| DeployCursor::of(&last.attempt)).or(unread);
+    let mut deploys = store.deploys.list(&filter, state, page.after, page.count()).await?;
+    let next = page.cut(&mut deploys, |last| DeployCursor::of(&last.attempt));
     if stages == Some(true) {
         store.deploys.add_stages(&mut deploys).await?;
     }

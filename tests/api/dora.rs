@@ -192,6 +192,9 @@ fn the_length_of_a_window_in_days_is_right_when_the_clocks_change() {
     // A day of 23 hours, then the same and half a day of 24 hours.
     assert_eq!(frequency("since=2026-03-29T00:00:00Z&until=2026-03-29T23:00:00Z", "Europe/Lisbon")[1], 1.0);
     assert_eq!(frequency("since=2026-03-29T00:00:00Z&until=2026-03-30T11:00:00Z", "Europe/Lisbon")[1], 1.5);
+    // 1:30 occurs twice on October 25, and the day ends at the second one: it has 25 hours.
+    assert_eq!(frequency("since=2026-10-24T00:30:00Z&until=2026-10-25T01:30:00Z", "Europe/Lisbon")[1], 1.0);
+    assert_eq!(frequency("since=2026-10-24T00:30:00Z&until=2026-10-25T13:30:00Z", "Europe/Lisbon")[1], 1.5);
 }
 
 #[test]

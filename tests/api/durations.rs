@@ -126,6 +126,33 @@ fn durations_can_be_grouped_by_each_of_five_fields() {
 }
 
 #[test]
+fn a_stage_without_an_environment_counts_in_every_environment() {
+    let service = Service::start();
+    let stage = |seconds: u32, stage: &str, environment: Option<&str>| {
+        finish(Some(seconds), "05T10:00:00", &json!({ "stage": stage, "environment": environment }))
+    };
+    let lines = [
+        stage(10, "Build", None),
+        stage(20, "Deploy", Some("production")),
+        stage(30, "Deploy", Some("staging")),
+        finish(Some(40), "05T10:00:00", &json!({})),
+    ];
+    service.import(&lines.join("\n")).expect(201);
+    let maxima = |query: &str| -> Vec<[Value; 2]> {
+        let report = service.get(&format!("/api/durations?{WINDOW}&{query}")).expect(200);
+        let groups = report["groups"].as_array().unwrap().iter();
+        groups.map(|group| [group["name"].clone(), group["window"]["max_seconds"].clone()]).collect()
+    };
+    assert_eq!(
+        maxima("by=stage&environment=production"),
+        [[json!("Build"), json!(10.0)], [json!("Deploy"), json!(20.0)]]
+    );
+    assert_eq!(maxima("by=stage&environment=staging&component=web")[1], [json!("Deploy"), json!(30.0)]);
+    assert_eq!(maxima("by=stage&environment=test"), [[json!("Build"), json!(10.0)]]);
+    assert!(maxima("environment=production").is_empty(), "a deploy without an environment");
+}
+
+#[test]
 fn the_pages_contain_every_name_once_and_links_keep_the_window() {
     let service = Service::start();
     let versions = ["1", "2 & ü", "3", "4", "5"];

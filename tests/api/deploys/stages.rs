@@ -121,3 +121,19 @@ fn the_stage_filter_also_finds_running_deploys() {
     assert_eq!(states(&service, "stage=Build"), running);
     assert_eq!(states(&service, "stage=Test"), []);
 }
+
+#[test]
+fn the_stage_filter_finds_no_unfinished_deploy_whose_run_lacks_the_stage() {
+    let service = Service::start();
+    for (run, environment, version) in [("a", "production", "1"), ("b", "staging", "2"), ("c", "production", "2")] {
+        let mut fields = json!({"status": "started", "run": run, "environment": environment, "version": version});
+        service.record(&deployed_with(&fields));
+        fields["stage"] = if run == "b" { "Build" } else { "Test" }.into();
+        service.record(&deployed_with(&fields));
+    }
+    let runs = |stage: &str| -> Vec<Value> {
+        list(&service, &format!("stage={stage}")).iter().map(|deploy| deploy["run"].clone()).collect()
+    };
+    assert_eq!(runs("Build"), ["b"]);
+    assert_eq!(runs("Test"), ["c", "a"]);
+}

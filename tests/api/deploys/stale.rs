@@ -6,18 +6,20 @@ use serde_json::{Value, json};
 use super::{ago, list};
 use crate::harness::{Service, deployed_with};
 
-/// Records a deploy that started this long ago and took this long.
-fn record_deploy(service: &Service, started: TimeDelta, duration: TimeDelta, further: &Value) {
-    let mut fields = json!({"started_at": ago(started), "finished_at": ago(started - duration)});
+/// A deploy that finished this long ago and took this long.
+fn deploy(finished: TimeDelta, duration: TimeDelta, further: &Value) -> String {
+    let mut fields = json!({"started_at": ago(finished + duration), "finished_at": ago(finished)});
     fields.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
-    service.record(&deployed_with(&fields));
+    deployed_with(&fields)
 }
 
 /// The state of a deploy that started this long ago and has not finished.
-fn state_of_start(service: &Service, started: TimeDelta, component: &str) -> String {
-    let fields = json!({"status": "started", "started_at": ago(started), "component": component, "run": "now"});
+fn state_of_start(service: &Service, started: TimeDelta, component: &str, environment: Option<&str>) -> String {
+    let fields = json!({
+        "status": "started", "started_at": ago(started), "component": component, "environment": environment, "run": "now"
+    });
     let id = service.record(&deployed_with(&fields))["id"].clone();
-    let deploys = list(service, &format!("component={component}"));
+    let deploys = list(service, &format!("component={component}&limit=1000"));
     let deploy = deploys.iter().find(|deploy| deploy["start_id"] == id).expect("the deploy");
     let state = deploy["state"].as_str().unwrap().to_owned();
     for (filter, count) in [("running", usize::from(state == "running")), ("stale", usize::from(state == "stale"))] {
@@ -33,45 +35,71 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 #[test]
 fn without_history_a_deploy_is_stale_after_a_day() {
     let service = Service::start();
-    // None of these counts: no duration, not succeeded (twice), a stage, another component, too old.
-    service.record(&deployed_with(&json!({})));
-    record_deploy(&service, HOUR * 3, HOUR, &json!({"status": "failed"}));
-    record_deploy(&service, HOUR * 3, HOUR, &json!({"status": "done"}));
-    record_deploy(&service, HOUR * 3, HOUR, &json!({"stage": "Build"}));
-    record_deploy(&service, HOUR * 3, HOUR, &json!({"component": "api"}));
-    record_deploy(&service, TimeDelta::days(90) + HOUR * 2, HOUR, &json!({}));
-    assert_eq!(state_of_start(&service, TimeDelta::hours(24) - SLACK, "web"), "running");
-    assert_eq!(state_of_start(&service, TimeDelta::hours(24) + SLACK, "web"), "stale");
+    let mut lines = vec![
+        // None of these counts: not succeeded (twice), a stage, another component, another environment.
+        deploy(HOUR * 2, HOUR, &json!({"status": "failed"})),
+        deploy(HOUR * 2, HOUR, &json!({"status": "done"})),
+        deploy(HOUR * 2, HOUR, &json!({"stage": "Build"})),
+        deploy(HOUR * 2, HOUR, &json!({"component": "api"})),
+        deploy(HOUR * 2, HOUR, &json!({"environment": "test"})),
+        // This one does not count because a hundred succeeded after it, without a duration.
+        deploy(HOUR * 2, HOUR * 100, &json!({})),
+    ];
+    lines.extend(vec![deployed_with(&json!({})); 100]);
+    service.import(&lines.join("\n")).expect(201);
+    for environment in [None, Some("production")] {
+        assert_eq!(state_of_start(&service, TimeDelta::hours(24) - SLACK, "web", environment), "running");
+        assert_eq!(state_of_start(&service, TimeDelta::hours(24) + SLACK, "web", environment), "stale");
+    }
 }
 
 #[test]
 fn with_history_a_deploy_is_stale_after_three_times_the_ninety_fifth_percentile() {
     let service = Service::start();
-    // Of 21 durations of 30, 31, … 50 minutes in any environment, the 20th is the 95th percentile: 49 minutes. Three
-    // times that is 2 h 27 min.
-    for minute in 0..21 {
-        let environment = if minute % 2 == 0 { "production" } else { "test" };
-        record_deploy(
-            &service,
-            TimeDelta::days(80),
-            TimeDelta::minutes(30 + minute),
-            &json!({"environment": environment}),
-        );
+    let production = json!({"environment": "production"});
+    // Of 21 durations of 30, 31, … 50 minutes the 20th is the 95th percentile: 49 minutes. Three times that is 2 h 27 min.
+    let minutes = (30..51).map(TimeDelta::minutes);
+    let mut lines: Vec<_> = minutes.map(|duration| deploy(TimeDelta::days(400), duration, &production)).collect();
+    // Without a duration.
+    lines.extend(vec![deployed_with(&production); 70]);
+    // Another environment has its own history: 9 h.
+    lines.push(deploy(HOUR, HOUR * 3, &json!({"environment": "test"})));
+    service.import(&lines.join("\n")).expect(201);
+    for (environment, limit) in [("production", TimeDelta::minutes(147)), ("test", HOUR * 9)] {
+        assert_eq!(state_of_start(&service, limit - SLACK, "web", Some(environment)), "running", "{environment}");
+        assert_eq!(state_of_start(&service, limit + SLACK, "web", Some(environment)), "stale", "{environment}");
     }
-    // One that took a day, but is too old to count.
-    record_deploy(&service, TimeDelta::days(92), TimeDelta::days(1), &json!({}));
-    let limit = TimeDelta::minutes(147);
-    assert_eq!(state_of_start(&service, limit - SLACK, "web"), "running");
-    assert_eq!(state_of_start(&service, limit + SLACK, "web"), "stale");
-    assert_eq!(state_of_start(&service, limit + SLACK, "api"), "running", "another component has its own history");
+    for (component, environment) in [("web", None), ("api", Some("production"))] {
+        assert_eq!(state_of_start(&service, HOUR * 23, component, environment), "running", "{component}");
+    }
+}
+
+#[test]
+fn a_deploy_may_run_longer_than_a_day_where_deploys_take_that_long() {
+    let service = Service::start();
+    service.record(&deploy(HOUR, HOUR * 20, &json!({"environment": "test"})));
+    assert_eq!(state_of_start(&service, HOUR * 60 - SLACK, "web", Some("test")), "running");
+    assert_eq!(state_of_start(&service, HOUR * 60 + SLACK, "web", Some("test")), "stale");
+    assert_eq!(state_of_start(&service, HOUR * 24 + SLACK, "web", None), "stale");
+}
+
+#[test]
+fn only_the_last_hundred_succeeded_deploys_count() {
+    let service = Service::start();
+    let mut lines = vec![deploy(HOUR * 2, HOUR * 10, &json!({})); 50];
+    lines.extend(vec![deploy(HOUR, HOUR / 2, &json!({})); 100]);
+    lines.extend(vec![deploy(HOUR, HOUR * 10, &json!({"status": "failed"})); 50]);
+    service.import(&lines.join("\n")).expect(201);
+    assert_eq!(state_of_start(&service, HOUR * 3 / 2 - SLACK, "web", None), "running");
+    assert_eq!(state_of_start(&service, HOUR * 3 / 2 + SLACK, "web", None), "stale");
 }
 
 #[test]
 fn a_deploy_is_not_stale_within_the_first_hour() {
     let service = Service::start();
-    record_deploy(&service, HOUR, TimeDelta::seconds(1), &json!({}));
-    assert_eq!(state_of_start(&service, HOUR - SLACK, "web"), "running");
-    assert_eq!(state_of_start(&service, HOUR + SLACK, "web"), "stale");
+    service.record(&deploy(HOUR, TimeDelta::seconds(1), &json!({})));
+    assert_eq!(state_of_start(&service, HOUR - SLACK, "web", None), "running");
+    assert_eq!(state_of_start(&service, HOUR + SLACK, "web", None), "stale");
 }
 
 #[test]
@@ -99,7 +127,7 @@ fn running_deploys_are_found_among_any_number_of_stale_ones() {
         lines.push(deployed_with(&fields));
     }
     service.import(&lines.join("\n")).expect(201);
-    record_deploy(&service, HOUR, TimeDelta::seconds(1), &json!({"component": "fast"}));
+    service.record(&deploy(HOUR, TimeDelta::seconds(1), &json!({"component": "fast"})));
     let runs = |query: &str| -> Vec<i64> {
         let listed = list(&service, query);
         listed.iter().map(|deploy| deploy["run"].as_str().unwrap().parse().unwrap()).collect()

@@ -108,6 +108,25 @@ fn fields_that_a_finish_leaves_out_are_taken_from_its_start() {
 }
 
 #[test]
+fn fields_of_a_finish_win_over_those_of_its_start() {
+    let service = Service::start();
+    for (version, of_start, of_finish) in [("1", true, false), ("2", false, true), ("3", true, false)] {
+        let fields = |status: &str, unplanned: bool, commit: u8| {
+            deployed_with(&json!({
+                "environment": "production", "version": version, "status": status, "unplanned": unplanned,
+                "committed_at": format!("2026-11-02T0{commit}:00:00Z"),
+                (if status == "started" { "started_at" } else { "finished_at" }): format!("2026-11-02T1{version}:00:00Z"),
+            }))
+        };
+        service.record(&fields("started", of_start, 1));
+        service.record(&fields("deployed", of_finish, 9));
+    }
+    let web = report(&service, "since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z");
+    assert_eq!(figures(&web[REWORK]), json!([33.333, 1, 3, "exact"]));
+    assert_eq!(figures(&web[LEAD_TIME]), json!([10800.0, 3, 3, "exact"]), "at noon, three hours after the commit");
+}
+
+#[test]
 fn deploys_with_an_unstated_result_are_left_out_and_counted_in_the_rule() {
     let service = Service::start();
     let planned = || json!({ "unplanned": false, "committed_at": "2026-11-02T09:00:00Z" });
