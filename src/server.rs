@@ -1,13 +1,18 @@
 //! Accepts connections, limits them and closes them.
 
 mod address_limit;
+mod chunks;
+mod framing;
 mod lingering_close;
-mod write_timeout;
+mod pace;
+mod stream;
 
 use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -19,19 +24,24 @@ use crate::config::Limits;
 use crate::error::Error;
 use address_limit::{AddressLimit, AddressPermit};
 pub use lingering_close::max_refusals;
-use write_timeout::WriteTimeout;
+use stream::ClientStream;
 
 /// Docker kills a container 10 seconds after SIGTERM.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// A longer head is answered with 431.
 const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Unsent bytes in the kernel, from which on a write waits. Otherwise the kernel would accept megabytes at once, then
+/// nothing for minutes, and a slow client would look like one that takes nothing.
+const MAX_UNSENT_BYTES: u32 = 16 << 10;
 
 /// Serves until `shutdown` resolves. Then requests in flight can finish within a deadline.
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdown: impl Future + Send + 'static) {
     let mut http = http1::Builder::new();
     // A client can half-close the connection after its request and still wants the answer. The timeout of the head also
     // limits idle connections.
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header).half_close(true).max_buf_size(MAX_HEADER_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header).half_close(true);
+    // The size of the buffer alone does not limit a head that arrives in one read.
+    http.max_buf_size(MAX_HEADER_BYTES).max_header_size(MAX_HEADER_BYTES);
     let http = Arc::new(http);
     let (stop, _) = watch::channel(());
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -49,7 +59,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
             lingering_close::refuse(stream, &refusals);
             continue;
         };
-        let stream = WriteTimeout::new(stream, limits.write);
+        let stream = ClientStream::new(stream, limits.write);
         let connection = Connection { stream, _address_permit: address_permit, _permit: permit };
         tokio::spawn(connection.serve(http.clone(), app.clone(), stop.subscribe()));
     }
@@ -68,6 +78,8 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(Tcp
         Ok((stream, peer)) => {
             // Nagle's algorithm would delay answers.
             let _ = stream.set_nodelay(true);
+            #[cfg(target_os = "linux")]
+            let _ = SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
             Some((stream, peer.ip(), permit))
         }
         Err(error) => {
@@ -79,7 +91,7 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(Tcp
 }
 
 struct Connection {
-    stream: WriteTimeout<TcpStream>,
+    stream: ClientStream<TcpStream>,
     // Fields are dropped in this order: when a waiting connection gets the permit, the address' permit is free.
     _address_permit: AddressPermit,
     _permit: OwnedSemaphorePermit,
@@ -88,7 +100,11 @@ struct Connection {
 impl Connection {
     /// Answers requests until either side closes, or until `stop` changes and no request is in flight.
     async fn serve(mut self, http: Arc<http1::Builder>, app: Arc<App>, mut stop: watch::Receiver<()>) {
-        let service = service_fn(move |request| app.clone().respond(request));
+        let next_body = self.stream.framing.next_body.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            next_body.announce(request.body());
+            app.clone().respond(request)
+        });
         let ended = {
             let mut connection = pin!(http.serve_connection(TokioIo::new(&mut self.stream), service));
             tokio::select! {
@@ -100,6 +116,7 @@ impl Connection {
                 }
             }
         };
+        self.stream.framing.end();
         // A client that keeps sending must not delay the shutdown.
         drop(stop);
         if let Err(error) = &ended {

@@ -67,7 +67,8 @@ impl Payload {
     async fn read_frames(&mut self, max_bytes: usize) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
         while let Some(frame) = self.incoming.frame().await {
-            let frame = frame.map_err(|_| Error::Malformed("the body is incomplete".to_owned()))?;
+            let frame =
+                frame.map_err(|_| Error::Malformed("the body is incomplete, or a chunk is invalid".to_owned()))?;
             if let Some(data) = frame.data_ref() {
                 let length = body.len() + data.len();
                 if length > max_bytes {

@@ -1,11 +1,11 @@
 //! Timeouts for slow senders and slow readers.
 
 use std::{
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     time::{Duration, Instant},
 };
 
-use crate::harness::{Connection, DEPLOYED, Database, Service, insert_large_records};
+use crate::harness::{Connection, DEPLOYED, Database, Service, Subscriber, insert_large_records};
 
 const HEAD: &str = "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n";
 
@@ -127,4 +127,19 @@ fn a_reader_that_reads_slowly_is_not_disconnected() {
         std::thread::sleep(Duration::from_millis(400));
     }
     assert_eq!(lines, 10_000);
+}
+
+#[test]
+fn an_idle_event_stream_is_not_disconnected() {
+    let timeouts = [("DEPLOYLOG_WRITE_TIMEOUT", "0.2"), ("DEPLOYLOG_HEADER_TIMEOUT", "0.2")];
+    let service = Service::with_settings(&timeouts);
+    let mut events = Subscriber::start(&service, "/api/events");
+    events.set_read_timeout(Duration::from_secs(1));
+    assert!(
+        events.try_next().is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "nothing happens for a second"
+    );
+    events.set_read_timeout(Duration::from_secs(60));
+    let id = service.record(DEPLOYED)["id"].clone();
+    assert_eq!(events.next().data["id"], id);
 }
