@@ -16,8 +16,12 @@ use crate::error::Cause;
 
 /// PostgreSQL refuses to run as root.
 pub fn running_as_root() -> bool {
-    let own = fs::metadata("/proc/self").map(|process| process.uid()).ok();
-    own.or_else(|| id(&["-u"])) == Some(0)
+    own_uid() == Some(0)
+}
+
+/// The id of this process' user.
+pub fn own_uid() -> Option<u32> {
+    fs::metadata("/proc/self").map(|process| process.uid()).ok().or_else(|| id(&["-u"]))
 }
 
 pub struct Account {
@@ -27,19 +31,36 @@ pub struct Account {
 }
 
 impl Account {
-    /// The user of this process. For root: the owner of `cluster`, else `postgres`, else `nobody`.
+    /// The user of this process. For root: the owner of `cluster`, else `postgres`, else `deploylog`.
     pub fn choose(cluster: &Path) -> Result<Self, Cause> {
-        let account = if running_as_root() {
-            Self::owner(cluster).or_else(|| Self::named("postgres")).or_else(|| Self::named("nobody"))
-        } else {
-            id(&["-u"]).zip(id(&["-g"])).map(Self::numbered)
-        };
-        account.ok_or_else(|| "PostgreSQL needs a user to run as, but id(1) finds none".into())
+        if !running_as_root() {
+            let own = id(&["-u"]).zip(id(&["-g"])).map(Self::numbered);
+            return own.ok_or_else(|| "PostgreSQL needs a user to run as, but id(1) finds none".into());
+        }
+        if let Some(owner) = Self::owner(cluster)? {
+            return Ok(owner);
+        }
+        // A shared user such as `nobody` would give its other processes access to the records.
+        Self::named("postgres").or_else(|| Self::named("deploylog")).ok_or_else(|| {
+            "root cannot run PostgreSQL, and there is no user postgres or deploylog: create one (useradd --system \
+             deploylog), or set DATABASE_URL to another PostgreSQL"
+                .into()
+        })
     }
 
-    fn owner(cluster: &Path) -> Option<Self> {
-        let owner = fs::metadata(cluster).ok().filter(|metadata| metadata.uid() != 0)?;
-        Some(Self::numbered((owner.uid(), owner.gid())))
+    fn owner(cluster: &Path) -> Result<Option<Self>, Cause> {
+        let Ok(found) = fs::symlink_metadata(cluster) else { return Ok(None) };
+        let cluster = cluster.display();
+        if !found.is_dir() {
+            return Err(format!("{cluster} must be a directory, and not a link").into());
+        }
+        if Some(found.uid()) == id(&["-u", "nobody"]) {
+            return Err(format!(
+                "{cluster} belongs to the shared user nobody: give it to a user of its own (chown -R postgres: {cluster})"
+            )
+            .into());
+        }
+        Ok((found.uid() != 0).then(|| Self::numbered((found.uid(), found.gid()))))
     }
 
     fn named(name: &str) -> Option<Self> {

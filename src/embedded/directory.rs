@@ -3,11 +3,11 @@
 use std::{
     ffi::OsStr,
     fmt,
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::{self, Write as _},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io::{self, ErrorKind, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{OpenOptionsExt as _, PermissionsExt as _},
+        fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
         net::SocketAddr,
     },
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::account::{kill, running_as_root};
+use super::account::{kill, own_uid, running_as_root};
 use super::{Access, binaries};
 use crate::error::Cause;
 
@@ -43,17 +43,42 @@ impl Directory {
     pub fn open(path: &Path, access: Access) -> Result<Self, Cause> {
         let given = Self(path.into());
         // A service that is creating its cluster has the lock.
-        if access == Access::Existing && !given.has_cluster() && !given.lock_file().exists() {
+        if access == Access::Existing && !given.has_cluster() && given.lock_file().symlink_metadata().is_err() {
             return Err(given.without_cluster());
         }
-        let opened = fs::create_dir_all(path).and_then(|()| fs::canonicalize(path)).and_then(|absolute| {
-            // If root starts the service, another user runs PostgreSQL and must reach its files.
-            if running_as_root() && fs::read_dir(&absolute)?.next().is_none() {
-                fs::set_permissions(&absolute, Permissions::from_mode(0o711))?;
-            }
-            Ok(Self(absolute))
-        });
-        opened.map_err(|error| given.unusable(&error))
+        // If root starts the service, another user runs PostgreSQL and must reach its files.
+        let mode = if running_as_root() { 0o711 } else { 0o700 };
+        let created = DirBuilder::new().recursive(true).mode(mode).create(path);
+        let unusable = |error: io::Error| given.unusable(&error);
+        let absolute = created.and_then(|()| fs::canonicalize(path)).map_err(unusable)?;
+        given.check_owner()?;
+        let is_empty = fs::read_dir(&absolute).map_err(unusable)?.next().is_none();
+        if running_as_root() && is_empty {
+            fs::set_permissions(&absolute, Permissions::from_mode(mode)).map_err(unusable)?;
+        }
+        Ok(Self(absolute))
+    }
+
+    /// Fails if another user could replace the files in the directory, or the link that leads to it.
+    fn check_owner(&self) -> Result<(), Cause> {
+        let unusable = |error: io::Error| self.unusable(&error);
+        let directory = fs::metadata(&self.0).map_err(unusable)?;
+        let link = fs::symlink_metadata(&self.0).map_err(unusable)?;
+        if let Some(other) = [link.uid(), directory.uid()].into_iter().find(|uid| *uid != 0 && Some(*uid) != own_uid())
+        {
+            return Err(format!(
+                "{self} belongs to another user (id {other}): run deploylog as that user, change the owner, or set \
+                 DEPLOYLOG_DATA_DIR to another directory"
+            )
+            .into());
+        }
+        if directory.mode() & 0o022 != 0 {
+            return Err(format!(
+                "other users can write to {self}: run chmod go-w on it, or set DEPLOYLOG_DATA_DIR to another directory"
+            )
+            .into());
+        }
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {
@@ -65,7 +90,7 @@ impl Directory {
     }
 
     pub fn has_cluster(&self) -> bool {
-        self.cluster().exists()
+        self.cluster().symlink_metadata().is_ok()
     }
 
     fn lock_file(&self) -> PathBuf {
@@ -75,6 +100,14 @@ impl Directory {
     /// For PostgreSQL's output before its log is open.
     pub fn startup_log(&self) -> PathBuf {
         self.0.join("startup.log")
+    }
+
+    /// An empty file in place of the one of the previous start.
+    pub fn new_startup_log(&self) -> io::Result<File> {
+        match fs::remove_file(self.startup_log()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => new_file(&self.startup_log()),
+        }
     }
 
     /// The major version of the PostgreSQL that created the cluster. `None` if there is no cluster.
@@ -105,8 +138,16 @@ impl Directory {
 
     fn try_lock(&self) -> io::Result<Lock> {
         let path = self.lock_file();
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let mut file = match new_file(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // Never the target of a link.
+                if !path.symlink_metadata()?.is_file() {
+                    return Err(io::Error::other(format!("{} must be a file, and not a link", path.display())));
+                }
+                OpenOptions::new().read(true).write(true).open(&path)?
+            }
+            other => other?,
+        };
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -149,6 +190,10 @@ impl Holder {
     pub fn is_alive(&self) -> bool {
         kill("0", &self.process)
     }
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The path of PostgreSQL's socket in its directory.

@@ -67,7 +67,7 @@ impl Server {
         let unusable = |error: io::Error| self.directory.unusable(&error);
         // A crash leaves no incomplete cluster in its final place.
         let unfinished = self.directory.path().join("cluster.new");
-        if unfinished.exists() {
+        if unfinished.symlink_metadata().is_ok() {
             fs::remove_dir_all(&unfinished).map_err(unusable)?;
         }
         self.account.private_directory(&unfinished)?;
@@ -128,8 +128,7 @@ impl Server {
 
     pub fn spawn(&self) -> Result<Postmaster, Cause> {
         self.account.private_directory(&self.socket)?;
-        let startup_log =
-            File::create(self.directory.startup_log()).map_err(|error| self.directory.unusable(&error))?;
+        let startup_log = self.directory.new_startup_log().map_err(|error| self.directory.unusable(&error))?;
         // The setting is a list, so that a path with commas or spaces must be quoted.
         let socket = ["unix_socket_directories=\"".as_ref(), self.socket.as_os_str(), "\"".as_ref()];
         let mut postgres = self.program("postgres");

@@ -2,7 +2,10 @@
 
 use std::{
     io::Read as _,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{PermissionsExt as _, chown, symlink},
+        process::CommandExt as _,
+    },
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -178,6 +181,80 @@ fn an_inaccessible_data_directory_is_reported_in_one_sentence() {
     assert_eq!(code, 69, "{output}");
     assert!(output.contains(path.to_str().unwrap()) && output.contains("DEPLOYLOG_DATA_DIR"), "{output}");
     assert_eq!(output.lines().count(), 1, "{output}");
+}
+
+#[test]
+fn a_data_directory_that_others_can_change_is_refused_and_nothing_in_it_is_touched() {
+    let directory = TempDirectory::new();
+    let target = directory.path().join("target");
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(&target, "precious").unwrap();
+    symlink(&target, data.join("lock")).unwrap();
+    let refused = |words: &[&str]| {
+        let (code, output) = run(&["--log-level=off"], &data);
+        assert_eq!((code, output.lines().count()), (69, 1), "{output}");
+        for words in words {
+            assert!(output.contains(words), "{words} is not in: {output}");
+        }
+        assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
+    };
+    for mode in [0o777, 0o775, 0o757] {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
+        refused(&[data.to_str().unwrap(), "other users can write", "chmod go-w", "DEPLOYLOG_DATA_DIR"]);
+    }
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    refused(&["lock must be a file, and not a link", "DEPLOYLOG_DATA_DIR"]);
+    if is_root() {
+        chown(&data, Some(12345), None).unwrap();
+        refused(&["belongs to another user (id 12345)", "DEPLOYLOG_DATA_DIR"]);
+    }
+}
+
+#[test]
+fn links_in_the_data_directory_are_not_followed() {
+    let directory = TempDirectory::new();
+    let (target, elsewhere) = (directory.path().join("target"), directory.path().join("elsewhere"));
+    std::fs::write(&target, "precious").unwrap();
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("file"), "precious").unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    symlink(&target, data.join("startup.log")).unwrap();
+    symlink(&elsewhere, data.join("cluster.new")).unwrap();
+    let mut service = start(&data);
+    service.record(DEPLOYED);
+    assert!(service.stop().success());
+    assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+    assert_eq!(std::fs::read(elsewhere.join("file")).unwrap(), b"precious");
+    std::fs::rename(data.join("cluster"), elsewhere.join("cluster")).unwrap();
+    symlink(elsewhere.join("cluster"), data.join("cluster")).unwrap();
+    let (code, output) = run(&["--log-level=off"], &data);
+    assert!(code == 69 && output.contains("must be a directory, and not a link"), "{code}: {output}");
+}
+
+#[test]
+fn root_does_not_run_postgresql_as_a_shared_user() {
+    let directory = TempDirectory::new();
+    let passwd = directory.path().join("passwd");
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let others = users.lines().filter(|user| !user.starts_with("postgres:") && !user.starts_with("deploylog:"));
+    std::fs::write(&passwd, others.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    let data = directory.path().join("data");
+    let finished = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$1\" /etc/passwd && exec \"$0\" --log-level=off")
+        .args([PROGRAM, passwd.to_str().unwrap()])
+        .env("DEPLOYLOG_DATA_DIR", &data)
+        .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    let output = String::from_utf8(finished.stderr).unwrap();
+    assert_eq!((finished.status.code(), output.lines().count()), (Some(69), 1), "{output}");
+    assert!(output.contains("no user postgres or deploylog") && output.contains("useradd --system"), "{output}");
+    assert!(!data.join("cluster").exists());
 }
 
 #[test]
