@@ -110,6 +110,7 @@ impl App {
             None => return Err(Error::Starting(self.startup.borrow().clone())),
         };
         let admit = || guard.admit(route, &head.headers).map_err(Error::Refused);
+        guard.check_hosts(route, head).map_err(Error::Refused)?;
         let caller = admit()?;
         let readmit = || admit().map(drop);
         let request = &mut Request { head, query, caller: caller.clone(), payload, readmit: &readmit };

@@ -1,8 +1,10 @@
-//! Access control by API tokens. No I/O.
+//! Access control by API tokens, hosts and origins. No I/O.
 //!
 //! - [`guard`]: the valid tokens, and whether they admit a call.
+//! - [`hosts`]: the hosts and origins of requests.
 
 pub mod guard;
+pub mod hosts;
 
 use crate::domain::caller::Scope;
 use crate::route::Route;

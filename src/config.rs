@@ -20,6 +20,7 @@ pub use token::TokenRequest;
 use tokio_postgres::config::Host;
 use tracing::level_filters::LevelFilter;
 
+use crate::auth::hosts::AllowedHosts;
 use crate::database::{Endpoint, PoolLimits};
 
 /// The output of `deploylog --help`.
@@ -52,6 +53,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Clients have full access on any address until the first token is created.
     pub is_open: bool,
+    /// Besides addresses and loopback names.
+    pub allowed_hosts: AllowedHosts,
     /// Reads need no token.
     pub public_reads: bool,
     pub database: Database,
@@ -124,6 +127,9 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
     Some(Config {
         listen: listen(settings)?,
         is_open: settings.switch("open")?,
+        allowed_hosts: settings
+            .get("allow-host", "host names such as deploylog.example.com,ci, or *", AllowedHosts::parse)
+            .unwrap_or_default(),
         public_reads: settings.switch("public-reads")?,
         keep_days: settings.number("keep-days", "a number of days", 1..=36_500),
         pool: PoolLimits {

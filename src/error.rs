@@ -83,7 +83,7 @@ impl Error {
     /// The header that RFC 9110 asks for beside the status.
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let (name, value) = match self {
-            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, challenge(refusal)),
+            Self::Refused(refusal) => (header::WWW_AUTHENTICATE, challenge(refusal)?),
             Self::ComponentsRefused(_) => {
                 (header::WWW_AUTHENTICATE, r#"Bearer realm="deploylog", error="insufficient_scope""#)
             }
@@ -118,8 +118,10 @@ impl Error {
         match self {
             Self::Malformed(reason) => (400, reason.into()),
             Self::Fields(errors) => (400, sentences(errors)),
-            Self::Refused(refusal @ Refusal::Scope { .. }) => (403, refusal.sentence().into()),
-            Self::Refused(refusal) => (401, refusal.sentence().into()),
+            Self::Refused(refusal @ (Refusal::Missing | Refusal::Malformed | Refusal::Unknown | Refusal::Expired)) => {
+                (401, refusal.sentence().into())
+            }
+            Self::Refused(refusal) => (403, refusal.sentence().into()),
             Self::ComponentsRefused(errors) => (403, sentences(errors)),
             Self::NotFound => (404, "not found".into()),
             Self::MethodNotAllowed(methods) => (405, format!("allowed methods: {methods}").into()),
@@ -157,9 +159,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The value of `WWW-Authenticate` by RFC 6750.
-fn challenge(refusal: &Refusal) -> &'static str {
-    match refusal {
+/// The value of `WWW-Authenticate` by RFC 6750. `None` if no token would help.
+fn challenge(refusal: &Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::ForeignHost(_) | Refusal::ForeignOrigin(_) => return None,
         Refusal::Missing => r#"Bearer realm="deploylog""#,
         Refusal::Malformed | Refusal::Unknown | Refusal::Expired => {
             r#"Bearer realm="deploylog", error="invalid_token""#
@@ -169,7 +172,7 @@ fn challenge(refusal: &Refusal) -> &'static str {
             Scope::Write => r#"Bearer realm="deploylog", error="insufficient_scope", scope="write""#,
             Scope::Admin => r#"Bearer realm="deploylog", error="insufficient_scope", scope="admin""#,
         },
-    }
+    })
 }
 
 fn list(types: &[&str]) -> String {

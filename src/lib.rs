@@ -7,7 +7,7 @@
 //! - [`server`]: accepts connections, limits them and closes them.
 //! - [`app`]: one request in, one response out.
 //! - [`route`]: maps a method and a path to a call.
-//! - [`auth`]: API tokens and access control. No I/O.
+//! - [`auth`]: access control by API tokens, hosts and origins. No I/O.
 //! - [`request`] and [`reply`]: reads requests and builds responses.
 //! - [`handlers`]: one file per resource.
 //! - [`domain`]: the rules: records, deploys, DORA metrics, events. No I/O.

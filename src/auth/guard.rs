@@ -13,9 +13,11 @@ use chrono::{DateTime, Utc};
 use hyper::{
     HeaderMap,
     header::{self, HeaderValue},
+    http::request::Parts,
 };
 use tokio::{sync::watch, time::sleep};
 
+use super::hosts::AllowedHosts;
 use super::needed_scope;
 use crate::domain::caller::{Caller, Grant, Refusal, Scope};
 use crate::domain::token::{StoredToken, Token, TokenDigest};
@@ -28,6 +30,7 @@ pub struct Guard {
     valid: watch::Sender<ValidTokens>,
     /// Reads need no token.
     has_public_reads: bool,
+    hosts: AllowedHosts,
 }
 
 #[derive(Default)]
@@ -46,8 +49,8 @@ struct ValidToken {
 }
 
 impl Guard {
-    pub fn new(tokens: Vec<StoredToken>, has_public_reads: bool) -> Self {
-        let guard = Self { valid: watch::Sender::default(), has_public_reads };
+    pub fn new(tokens: Vec<StoredToken>, has_public_reads: bool, hosts: AllowedHosts) -> Self {
+        let guard = Self { valid: watch::Sender::default(), has_public_reads, hosts };
         guard.update(tokens);
         guard
     }
@@ -77,6 +80,18 @@ impl Guard {
             *valid = ValidTokens { is_required, tokens };
             is_changed
         });
+    }
+
+    /// Refuses what a hostile page in a user's browser can send: a write from a foreign origin and, while no token exists, a
+    /// request to a foreign host.
+    pub fn check_hosts(&self, route: Route, head: &Parts) -> Result<(), Refusal> {
+        if !head.method.is_safe() {
+            self.hosts.check_origin(head)?;
+        }
+        if self.requires_tokens() || matches!(route, Route::Live | Route::Ready | Route::Metrics) {
+            return Ok(());
+        }
+        self.hosts.check_host(head)
     }
 
     /// Identifies the caller by the request's headers. Fails if the call is not allowed.

@@ -12,7 +12,7 @@ use tokio::{
 use super::database::CommandDatabase;
 use super::result::{CommandError, print};
 use crate::app::{App, Ready, WAITING_FOR_DATABASE};
-use crate::auth::guard::Guard;
+use crate::auth::{guard::Guard, hosts::AllowedHosts};
 use crate::config::{Config, Limits};
 use crate::database::Endpoint;
 use crate::embedded::Access;
@@ -55,7 +55,7 @@ pub async fn run(config: &Config) -> Result<(), CommandError> {
             }
         };
         let (store, guard) = (ready.store.clone(), ready.guard.clone());
-        let protected = require_protection(&guard, address, config.is_open);
+        let protected = require_protection(&guard, address, config.is_open, &config.allowed_hosts);
         if protected.is_ok() {
             let _tasks = start_tasks(&store, &tokens, &guard, config.keep_days);
             let _ = app.ready.set(ready);
@@ -135,7 +135,7 @@ async fn open(
 
 async fn open_store(config: &Config, endpoint: &Endpoint) -> Result<(Ready, Tokens), Error> {
     let tokens = Tokens::new(endpoint, config.pool)?;
-    let guard = Arc::new(Guard::new(tokens.all().await?, config.public_reads));
+    let guard = Arc::new(Guard::new(tokens.all().await?, config.public_reads, config.allowed_hosts.clone()));
     Ok((Ready { store: Store::open(endpoint, config.pool).await?, guard }, tokens))
 }
 
@@ -177,20 +177,30 @@ async fn store_token_use(tokens: &Tokens, guard: &Guard) {
     }
 }
 
-/// Fails if everyone on the network has full access, unless `--open` allows it.
-fn require_protection(guard: &Guard, address: SocketAddr, is_open: bool) -> Result<(), CommandError> {
+/// Fails if everyone on the network has full access, unless `--open` allows it. Then clients use a name that is no loopback
+/// name, so it must be known.
+fn require_protection(
+    guard: &Guard,
+    address: SocketAddr,
+    is_open: bool,
+    hosts: &AllowedHosts,
+) -> Result<(), CommandError> {
     if guard.requires_tokens() || address.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let danger = format!("no token exists, so everyone who can reach {address} has full access");
-    if is_open {
+    if is_open && !hosts.is_empty() {
         tracing::warn!("{danger}");
         return Ok(());
     }
-    Err(CommandError::bad_settings(vec![format!(
-        "{danger}: create a token with deploylog token create NAME --scope admin, or start with --open \
-         (DEPLOYLOG_OPEN=true)"
-    )]))
+    let (open, hosts) = ("--open (DEPLOYLOG_OPEN=true)", "--allow-host HOST (DEPLOYLOG_ALLOW_HOST)");
+    Err(CommandError::bad_settings(vec![if is_open {
+        format!("{danger}: {open} also requires {hosts} with the host names that clients use")
+    } else {
+        format!(
+            "{danger}: create a token with deploylog token create NAME --scope admin, or start with {open} and {hosts}"
+        )
+    }]))
 }
 
 #[cfg(test)]
@@ -199,18 +209,22 @@ mod tests {
 
     #[test]
     fn without_a_token_only_loopback_addresses_are_served() {
-        let guard = Guard::new(Vec::new(), false);
-        let start = |address: &str, is_open| {
-            require_protection(&guard, SocketAddr::new(address.parse().unwrap(), 5000), is_open)
+        let guard = Guard::new(Vec::new(), false, AllowedHosts::default());
+        let (none, some) = (AllowedHosts::default(), AllowedHosts::parse("ci").unwrap());
+        let start = |address: &str, is_open, hosts| {
+            require_protection(&guard, SocketAddr::new(address.parse().unwrap(), 5000), is_open, hosts)
         };
         for loopback in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
-            assert!(start(loopback, false).is_ok(), "{loopback}");
+            assert!(start(loopback, false, &none).is_ok() && start(loopback, true, &none).is_ok(), "{loopback}");
         }
         for address in ["0.0.0.0", "::", "192.168.0.1", "128.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1"] {
-            let error = start(address, false).unwrap_err();
+            let error = start(address, false, &some).unwrap_err();
             assert_eq!(error.exit_code, 64);
             assert!(error.messages[0].contains("token create") && error.messages[0].contains("--open"));
-            assert!(start(address, true).is_ok(), "{address}");
+            assert!(start(address, true, &some).is_ok(), "{address}");
+            let error = start(address, true, &none).unwrap_err();
+            assert_eq!(error.exit_code, 64);
+            assert!(error.messages[0].contains("--allow-host") && !error.messages[0].contains("token create"));
         }
     }
 }

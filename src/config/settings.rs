@@ -8,6 +8,7 @@ use super::nearest::nearest;
 const KNOWN: &[(&str, &str, &str)] = &[
     ("listen", "DEPLOYLOG_LISTEN", "127.0.0.1:5000"),
     ("open", "DEPLOYLOG_OPEN", "false"),
+    ("allow-host", "DEPLOYLOG_ALLOW_HOST", ""),
     ("public-reads", "DEPLOYLOG_PUBLIC_READS", "false"),
     ("database-url", "DATABASE_URL", ""),
     ("data-dir", "DEPLOYLOG_DATA_DIR", ""),

@@ -57,6 +57,15 @@ fn one_address_and_event_subscribers_leave_connections_for_others() {
 }
 
 #[test]
+fn hosts_are_allowed_by_a_list_from_a_flag_or_a_variable() {
+    assert!(config(&[], &[("DEPLOYLOG_ALLOW_HOST", "")], true).allowed_hosts.is_empty());
+    assert!(!config(&["--allow-host=a.example, b:80"], &[], true).allowed_hosts.is_empty());
+    assert!(!config(&[], &[("DEPLOYLOG_ALLOW_HOST", "*")], true).allowed_hosts.is_empty());
+    let errors = read(&["--allow-host=http://a"], &[], true).unwrap_err();
+    assert!(errors[0].starts_with("DEPLOYLOG_ALLOW_HOST (--allow-host) must be host names"), "{errors:?}");
+}
+
+#[test]
 fn every_error_is_reported_at_once() {
     let environment = [
         ("DEPLOYLOG_LISTEN", "here"),

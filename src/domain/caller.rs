@@ -86,6 +86,10 @@ pub enum Refusal {
     Expired,
     /// 403: the token has another scope.
     Scope { name: String, has: Scope, needed: Scope },
+    /// 403: no token exists, and the request names this host.
+    ForeignHost(String),
+    /// 403: a page of this origin sends a write.
+    ForeignOrigin(String),
 }
 
 impl Refusal {
@@ -96,6 +100,14 @@ impl Refusal {
             Self::Malformed => "send exactly one Authorization header of the form Bearer TOKEN".to_owned(),
             Self::Unknown => "the token is unknown or revoked".to_owned(),
             Self::Expired => "the token has expired".to_owned(),
+            Self::ForeignHost(host) => format!(
+                "the host {host} is not allowed while no token exists: add it to DEPLOYLOG_ALLOW_HOST (--allow-host), \
+                 create a token, or use the service's IP address"
+            ),
+            Self::ForeignOrigin(origin) => format!(
+                "writes from the origin {origin} are not allowed: its host is neither the host of this request nor in \
+                 DEPLOYLOG_ALLOW_HOST (--allow-host)"
+            ),
             Self::Scope { name, has, needed } => {
                 let or_admin = if *needed == Scope::Admin { "" } else { " or admin" };
                 let (has, needed) = (has.name(), needed.name());

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod hosts;
 mod timeouts;
 
 use serde_json::Value;

@@ -175,7 +175,7 @@ fn incomplete_large_bodies_use_limited_memory_and_do_not_block_small_ones() {
     };
     let before = memory();
     let head =
-        "POST /api/ HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 8388608\r\n\r\n";
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-ndjson\r\ncontent-length: 8388608\r\n\r\n";
     let begin = || {
         let mut sender = service.connect();
         sender.send(head);

@@ -37,7 +37,7 @@ fn post_until(service: &Service, sender: u32, acknowledged: &Mutex<Vec<Value>>, 
                 r#"{{"component":"web-{sender}","version":"1","owner":"ann","run":"{count}","status":"{status}"}}"#
             );
             let request = format!(
-                "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             if std::io::Write::write_all(&mut connection.stream(), request.as_bytes()).is_err() {

@@ -167,21 +167,24 @@ fn exactly_the_calls_that_need_the_database_document_503() {
 }
 
 #[test]
-fn exactly_the_calls_that_need_a_token_document_401_and_403() {
+fn exactly_the_calls_that_need_a_token_document_401_and_those_with_a_scope_or_a_host_403() {
     let database = Database::new();
     let tokens = ["read", "write"].map(|scope| {
         let arguments = ["token", "create", scope, "--scope", scope];
         format!("Bearer {}", run(&arguments, &[("DATABASE_URL", &database.url())]).1.trim_end())
     });
-    let service = Service::with_database(&database);
+    let (service, open) = (Service::with_database(&database), Service::start());
     let document = document(&service);
     for (method, path, call) in calls(&document) {
-        let (path, body) = (path.replace("{id}", "1"), call.get("requestBody").map(|_| DEPLOYED));
+        let path = path.replace("{id}", "1").replace("{file}", "page.js");
+        let body = call.get("requestBody").map(|_| DEPLOYED);
         let request = |headers: &[(&str, &str)]| service.request(&method, &path, headers, body);
         let other = if ["GET", "HEAD"].contains(&method.as_str()) { &tokens[1] } else { &tokens[0] };
-        for (status, response) in [(401, request(&[])), (403, request(&[("authorization", other)]))] {
-            assert_eq!(response.status == status, statuses(call).contains(&status), "{method} {path}: {response:?}");
-            assert!(response.status != status || response.header("www-authenticate").is_some(), "{response:?}");
-        }
+        let documents = |status: u16| statuses(call).contains(&status);
+        let (missing, weak) = (request(&[]), request(&[("authorization", other)]));
+        assert_eq!((missing.status == 401, weak.status == 403), (documents(401), documents(401)), "{method} {path}");
+        assert!(!documents(401) || missing.header("www-authenticate").and(weak.header("www-authenticate")).is_some());
+        let foreign = open.request(&method, &format!("http://evil.example{path}"), &[], body);
+        assert_eq!(foreign.status == 403 || weak.status == 403, documents(403), "{method} {path}: {foreign:?}");
     }
 }

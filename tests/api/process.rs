@@ -29,9 +29,10 @@ fn all_invalid_settings_are_named_at_once_with_exit_code_64() {
     assert!(err.lines().all(|line| line.starts_with("deploylog: ")), "{err}");
 }
 
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("--listen", "DEPLOYLOG_LISTEN"),
     ("--open", "DEPLOYLOG_OPEN"),
+    ("--allow-host", "DEPLOYLOG_ALLOW_HOST"),
     ("--public-reads", "DEPLOYLOG_PUBLIC_READS"),
     ("--database-url", "DATABASE_URL"),
     ("--data-dir", "DEPLOYLOG_DATA_DIR"),
@@ -166,7 +167,7 @@ fn begin_post(service: &Service) -> Connection {
     let mut connection = service.connect();
     let length = DEPLOYED.len();
     connection.send(format!(
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
          expect: 100-continue\r\n\r\n"
     ));
     assert_eq!(connection.head().status, 100);
@@ -225,7 +226,7 @@ fn shutdown_keeps_its_deadline_when_the_database_hangs() {
     }
     let mut connection = service.connect();
     connection.send(format!(
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{DEPLOYED}",
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{DEPLOYED}",
         DEPLOYED.len()
     ));
     let began = std::time::Instant::now();

@@ -135,7 +135,7 @@ pub fn post(
     let (key, length) = (key.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default(), body.len());
     write!(
         connection.stream(),
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}",
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}",
     )?;
     connection.try_response()
 }

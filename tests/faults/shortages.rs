@@ -197,7 +197,7 @@ fn import(service: &Service) -> Option<u16> {
     let body = line.repeat(10_000);
     let mut connection = Connection::try_open(service.address).ok()?;
     let head = format!(
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     connection.stream().write_all((head + &body).as_bytes()).ok()?;

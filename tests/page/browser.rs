@@ -38,6 +38,15 @@ pub struct Browser {
 
 impl Browser {
     pub fn open() -> Self {
+        Self::with_arguments(&[])
+    }
+
+    /// A browser for which every name under `example` is an address of this machine.
+    pub fn with_hostile_names() -> Self {
+        Self::with_arguments(&["--host-resolver-rules=MAP *.example 127.0.0.1"])
+    }
+
+    fn with_arguments(more: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -54,6 +63,7 @@ impl Browser {
         let address = format!("127.0.0.1:{}", port.expect("a port")).parse().unwrap();
         let mut browser = Self { driver, address, session: String::new() };
         let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"];
+        let arguments = [&arguments[..], more].concat();
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -104,8 +114,12 @@ impl Browser {
     /// Opens a page and waits until it has loaded its data.
     #[track_caller]
     pub fn go(&self, url: &str) {
-        self.command("url", &json!({"url": url}));
+        self.open_url(url);
         self.wait_until_loaded();
+    }
+
+    pub fn open_url(&self, url: &str) {
+        self.command("url", &json!({"url": url}));
     }
 
     #[track_caller]

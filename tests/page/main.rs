@@ -12,6 +12,7 @@ mod api {
 mod accessibility;
 mod browser;
 mod escaping;
+mod hosts;
 mod http;
 mod live;
 mod proxy;

@@ -45,7 +45,7 @@ fn a_full_queue_refuses_the_next_record_at_once_and_answers_the_waiting_ones_in_
     let url = cluster.url();
     let service = Service::with_environment(&[("DATABASE_URL", &url)]);
     let request = format!(
-        "POST /api/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{DEPLOYED}",
+        "POST /api/ HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{DEPLOYED}",
         DEPLOYED.len()
     );
     let connect = || (TcpStream::connect(service.address).unwrap(), None);

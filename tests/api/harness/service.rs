@@ -78,6 +78,8 @@ impl Service {
             }
         }
         command.env("DEPLOYLOG_LOG_LEVEL", "error");
+        // The host that the requests of the tests name.
+        command.env("DEPLOYLOG_ALLOW_HOST", "test");
         // A service must not block on a full pipe that the test does not read.
         let is_serving = arguments.is_empty();
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stdin(Stdio::null());

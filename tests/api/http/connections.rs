@@ -168,6 +168,7 @@ fn a_low_limit_of_open_files_reduces_the_connections_and_the_service_keeps_respo
         .args(["-c", "ulimit -n 100 && exec \"$0\"", PROGRAM])
         .env("DATABASE_URL", Database::new().url())
         .env("DEPLOYLOG_LISTEN", "127.0.0.1:0")
+        .env("DEPLOYLOG_ALLOW_HOST", "test")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

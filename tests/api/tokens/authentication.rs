@@ -51,7 +51,7 @@ fn an_invalid_authorization_header_returns_401_and_says_why() {
 fn post_without_body(service: &Service, authorization: &str, headers: &str) -> String {
     let mut connection = service.connect();
     connection.send(format!(
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{authorization}{headers}\r\n"
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{authorization}{headers}\r\n"
     ));
     let mut all = String::new();
     connection.stream().read_to_string(&mut all).unwrap();
@@ -79,7 +79,7 @@ fn a_client_that_sends_a_large_body_anyway_still_receives_the_401() {
     let mut connection = service.connect();
     let body = vec![b' '; 4 << 20];
     let head = format!(
-        "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     connection.send([head.as_bytes(), &body].concat());

@@ -1,4 +1,4 @@
-//! Without a token the service listens only on loopback addresses, unless it is started with `--open`.
+//! Without a token the service listens only on loopback addresses, unless it is started with `--open` and `--allow-host`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
@@ -21,16 +21,20 @@ fn start_and_stop(arguments: &[&str], environment: &[(&str, &str)]) -> (String, 
 }
 
 #[test]
-fn without_a_token_the_service_refuses_to_listen_on_other_addresses_and_says_what_to_do() {
+fn without_a_token_the_service_listens_on_other_addresses_only_if_open_and_with_its_hosts() {
     let database = Database::new();
     let url = database.url();
     for listen in ["0.0.0.0:0", "[::]:0"] {
-        let (code, out, err) = run(&["--pool-size=4"], &[("DATABASE_URL", &url), ("DEPLOYLOG_LISTEN", listen)]);
+        let environment = [("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LISTEN", listen), ("DEPLOYLOG_ALLOW_HOST", "")];
+        let (code, out, err) = run(&["--pool-size=4"], &environment);
         if err.contains("cannot listen on [::]") {
             continue; // This machine has no IPv6.
         }
         assert_eq!((code, out.as_str()), (64, ""), "{err}");
         assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
+        let (code, out, err) = run(&["--pool-size=4", "--open"], &environment);
+        assert_eq!((code, out.as_str()), (64, ""), "{err}");
+        assert!(err.contains("--open (DEPLOYLOG_OPEN=true) also requires --allow-host HOST"), "{err}");
     }
     assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "a heartbeat remains");
     let directory = TempDirectory::new();
@@ -40,7 +44,7 @@ fn without_a_token_the_service_refuses_to_listen_on_other_addresses_and_says_wha
 }
 
 #[test]
-fn with_a_token_or_open_the_service_listens_on_any_address() {
+fn with_a_token_or_open_and_its_hosts_the_service_listens_on_any_address() {
     let database = Database::new();
     let url = database.url();
     let named = [("DATABASE_URL", url.as_str()), EVERYWHERE];
@@ -55,8 +59,10 @@ fn with_a_token_or_open_the_service_listens_on_any_address() {
     assert!(start_and_stop(&[], &named).0.starts_with("ready on"));
     assert_eq!(run(&["token", "revoke", "ci"], &named).0, 0);
     assert!(start_and_stop(&[], &named).0.starts_with("ready on"), "a revoked token still requires tokens");
-    let (_, code, log) = start_and_stop(&[], &[named[0], named[1], ("DEPLOYLOG_OPEN", "yes")]);
+    let wrong = [named[0], named[1], ("DEPLOYLOG_OPEN", "yes"), ("DEPLOYLOG_ALLOW_HOST", "http://ci")];
+    let (_, code, log) = start_and_stop(&[], &wrong);
     assert_eq!(code, Some(64));
+    assert!(log.contains("DEPLOYLOG_ALLOW_HOST (--allow-host) must be host names such as"), "{log}");
     assert!(log.contains("DEPLOYLOG_OPEN (--open) must be true or false"), "{log}");
 }
 

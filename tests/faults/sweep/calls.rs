@@ -90,7 +90,7 @@ impl Call {
             format!("content-type: {content}\r\ncontent-length: {}\r\n", body.len())
         };
         format!(
-            "{} {} HTTP/1.1\r\nhost: a\r\naccept: {}\r\n{key}{content}\r\n{body}",
+            "{} {} HTTP/1.1\r\nhost: test\r\naccept: {}\r\n{key}{content}\r\n{body}",
             self.method,
             self.target.replace("{id}", &id.to_string()),
             self.accept

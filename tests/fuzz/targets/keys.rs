@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use deploylog::{
-    auth::guard::Guard,
+    auth::{guard::Guard, hosts::AllowedHosts},
     domain::{
         caller::{Grant, Scope},
         pattern::Pattern,
@@ -84,7 +84,8 @@ fn token(values: &[HeaderValue], headers: &HeaderMap) {
     let grant = Grant { name: "ci".to_owned(), scope: Scope::Write, component: None, expires_at: None };
     let token = Token { grant, digest: TokenDigest::of(SENT.as_bytes()).unwrap() };
     let at = DateTime::UNIX_EPOCH;
-    let guard = Guard::new(vec![StoredToken { token, created_at: at, last_used_at: None, revoked_at: None }], false);
+    let stored = StoredToken { token, created_at: at, last_used_at: None, revoked_at: None };
+    let guard = Guard::new(vec![stored], false, AllowedHosts::default());
     let is_accepted = guard.admit(Route::CreateRecords, headers).is_ok();
     let words = values.first().and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
     let is_right =
