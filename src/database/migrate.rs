@@ -1,7 +1,10 @@
 //! Migrates the schema: forward only, and each step once, even if several replicas start together.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio::time::sleep;
+use tokio_postgres::{Client, IsolationLevel, Transaction, error::SqlState};
 
 use super::endpoint::is_tls_failure;
 use crate::error::Chained;
@@ -20,12 +23,22 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_component_locks", include_str!("../../sql/migrations/0010_component_locks.sql")),
 ];
 
+/// How long a step waits for the lock of a table. All reads and writes of the table queue after it meanwhile.
+const LOCK_TIMEOUT: &str = "1s";
+/// The pause before a step that did not get its locks is tried again, for the reads and writes that waited.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+/// A long step is no reason to stop: clears the timeouts of the role and the database. The server may not know them all.
+const WITHOUT_TIMEOUTS: &str = "select set_config(name, '0', true) from pg_settings
+    where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout')";
+
 #[derive(Debug)]
 pub struct MigrateError {
     /// A sentence for the operator.
     message: String,
     /// Whether a retry can succeed: the database is unreachable, starting or busy.
     pub is_transient: bool,
+    /// Whether another session held a lock that the step needs.
+    is_locked: bool,
 }
 
 impl std::fmt::Display for MigrateError {
@@ -41,25 +54,47 @@ impl From<tokio_postgres::Error> for MigrateError {
         // Wrong credentials, missing objects, missing permissions and untrusted servers need an operator.
         let is_transient = !is_tls_failure(&error)
             && error.code().is_none_or(|code| !["28", "3D", "3F", "42", "0A"].contains(&&code.code()[..2]));
-        Self { message: Chained(&error).to_string(), is_transient }
+        let is_locked =
+            [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::T_R_DEADLOCK_DETECTED].map(Some).contains(&error.code());
+        Self { message: Chained(&error).to_string(), is_transient, is_locked }
     }
 }
 
 impl From<String> for MigrateError {
     /// The schema does not fit this program.
     fn from(message: String) -> Self {
-        Self { message, is_transient: false }
+        Self { message, is_transient: false, is_locked: false }
     }
 }
 
-/// Runs the missing steps in one transaction and under one lock. Calls `progress` with the name of each step before it
-/// runs. Returns how many steps ran.
+/// Runs the missing steps, each in a transaction of its own. Calls `progress` with the name of each step before it runs.
+/// A step that does not get a table's lock in time is tried again until it does. Returns how many steps ran.
 pub async fn run(client: &mut Client, progress: &(dyn Fn(&str) + Sync)) -> Result<usize, MigrateError> {
+    let mut count = 0;
+    loop {
+        match run_next(client, progress).await {
+            Ok(true) => count += 1,
+            Ok(false) => return Ok(count),
+            Err(error) if error.is_locked => {
+                tracing::warn!("the migration waits for other sessions: {error}; retrying in {LOCK_PAUSE:?}");
+                sleep(LOCK_PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Runs the first missing step. Returns whether there was one.
+async fn run_next(client: &mut Client, progress: &(dyn Fn(&str) + Sync)) -> Result<bool, MigrateError> {
     // Not the role's default: a step must see what others committed while it waited for a lock.
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-    let steps = run_up_to(MIGRATIONS.len(), &transaction, progress).await?;
+    transaction.batch_execute(WITHOUT_TIMEOUTS).await?;
+    let done = lock(&transaction).await?;
+    let Some(step) = MIGRATIONS.get(done) else { return Ok(false) };
+    transaction.batch_execute(&format!("set local lock_timeout = '{LOCK_TIMEOUT}'")).await?;
+    run_step(step, &transaction, progress).await?;
     transaction.commit().await?;
-    Ok(steps)
+    Ok(true)
 }
 
 /// Runs the missing ones of the first `wanted` steps and holds the lock until the transaction ends. Returns how many ran.
@@ -68,6 +103,27 @@ pub async fn run_up_to(
     transaction: &Transaction<'_>,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<usize, MigrateError> {
+    let done = lock(transaction).await?;
+    let missing = &MIGRATIONS[done..wanted.max(done)];
+    for step in missing {
+        run_step(step, transaction, progress).await?;
+    }
+    Ok(missing.len())
+}
+
+async fn run_step(
+    (name, sql): &(&str, &str),
+    transaction: &Transaction<'_>,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<(), MigrateError> {
+    progress(name);
+    transaction.batch_execute(sql).await?;
+    transaction.execute(include_str!("../../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
+    Ok(())
+}
+
+/// Waits until no other process migrates the schema, until the transaction ends. Returns how many steps are done.
+async fn lock(transaction: &Transaction<'_>) -> Result<usize, MigrateError> {
     let schema: Option<String> = transaction.query_one("select current_schema()", &[]).await?.try_get(0)?;
     let schema = schema.ok_or_else(|| "the first schema of the search path does not exist: create it".to_owned())?;
     transaction.execute("select pg_advisory_xact_lock(hashtext('deploylog migrations ' || $1))", &[&schema]).await?;
@@ -91,13 +147,7 @@ pub async fn run_up_to(
             .into());
         }
     }
-    let missing = &MIGRATIONS[done.len()..wanted.max(done.len())];
-    for (name, sql) in missing {
-        progress(name);
-        transaction.batch_execute(sql).await?;
-        transaction.execute(include_str!("../../sql/migrations_add.sql"), &[name, &digest(sql)]).await?;
-    }
-    Ok(missing.len())
+    Ok(done.len())
 }
 
 /// How many steps lead to the schema of this name, the step of the name included.

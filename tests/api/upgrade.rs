@@ -2,6 +2,8 @@
 //!
 //! The folder `upgrade` holds the write statements of that version, unchanged.
 
+mod migrations;
+
 use serde_json::Value;
 
 use crate::{
