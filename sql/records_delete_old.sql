@@ -1,4 +1,4 @@
--- Deletes one unit of old records: see `forget_unit` in migration 0010. Returns the number of deleted records.
+-- Deletes old records of one unit: see `delete_old_records` in migration 0011. Returns the number of deleted records.
 --   $1      the days after which records are deleted
---   $2–$5   the unit, as `records_old.sql` returns it: component, run, deploy, id
-select forget_unit($1, $2, $3, $4::text::uuid, $5)
+--   $2–$4   the unit, as `records_old.sql` returns it: component, run, ids
+select delete_old_records($1, $2, $3, $4)

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_history", include_str!("../../sql/migrations/0008_history.sql")),
     ("0009_retention", include_str!("../../sql/migrations/0009_retention.sql")),
     ("0010_component_locks", include_str!("../../sql/migrations/0010_component_locks.sql")),
+    ("0011_retention_steps", include_str!("../../sql/migrations/0011_retention_steps.sql")),
 ];
 
 /// How long a step waits for the lock of a table. All reads and writes of the table queue after it meanwhile.

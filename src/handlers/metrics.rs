@@ -52,6 +52,8 @@ fn write_store(store: &Store, out: &mut Exposition) {
     }
     let help = "Old records deleted by this process since its start.";
     out.single("deploylog_records_forgotten_total", "counter", help, counts.deleted.value());
+    let help = "Steps of retention that failed in this process since its start.";
+    out.single("deploylog_retention_failures_total", "counter", help, counts.retention_failures.value());
 }
 
 async fn write_deploys(store: &Store, out: &mut Exposition) {

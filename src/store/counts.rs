@@ -17,6 +17,8 @@ pub struct Counts {
     pub recorded: [Counter; Phase::ALL.len()],
     /// Records that retention has deleted since the start.
     pub deleted: Counter,
+    /// Steps of retention that failed since the start.
+    pub retention_failures: Counter,
 }
 
 #[derive(Default)]

@@ -39,22 +39,26 @@ fn backdate_records(database: &Database) {
     );
 }
 
+/// A history that the service deletes after it finds no more old records.
+const SENTINEL: &str = "insert into history (id, component, at, change, was)
+    values (0, 'sentinel', now() - interval '30 days 1 second', 'deleted', '{}')";
+
+fn wait_for_sentinel(database: &Database) {
+    eventually("old records are deleted", || {
+        database.sql("select from history where component = 'sentinel'").is_empty()
+    });
+}
+
 /// Starts a service that retains records for 30 days and waits until it has deleted the older ones.
 #[track_caller]
 fn start_with_30_days_retention(database: &Database) -> Service {
-    // The service deletes old histories only after it finds no more old records.
-    database.sql(
-        "insert into history (id, component, at, change, was)
-         values (0, 'sentinel', now() - interval '30 days 1 second', 'deleted', '{}')",
-    );
+    database.sql(SENTINEL);
     let service = Service::with_environment(&[
         ("DATABASE_URL", &database.url()),
         ("DEPLOYLOG_KEEP_DAYS", "30"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
     ]);
-    eventually("old records are deleted", || {
-        database.sql("select from history where component = 'sentinel'").is_empty()
-    });
+    wait_for_sentinel(database);
     service
 }
 
