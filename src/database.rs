@@ -6,6 +6,7 @@ mod endpoint;
 pub mod migrate;
 mod pipeline;
 mod pool;
+mod probe;
 mod query_error;
 #[cfg(feature = "tls")]
 mod tls;
@@ -15,6 +16,7 @@ pub use self::{
     endpoint::Endpoint,
     pipeline::Pipeline,
     pool::{DeployDigest, Parameter, Parameters, Pool, PoolLimits, connect_options},
+    probe::Probe,
     query_error::QueryError,
 };
 

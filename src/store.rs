@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Status;
 
-use crate::database::{Endpoint, Pool, PoolLimits, migrate};
+use crate::database::{Endpoint, Pool, PoolLimits, Probe, migrate};
 use crate::error::Error;
 use counts::Counts;
 use events::Events;
@@ -48,6 +48,7 @@ pub struct Store {
     pub counts: Arc<Counts>,
     /// For look-ups by key.
     keys: Arc<Pool>,
+    probe: Arc<Probe>,
     /// The connections that are not used by `writes`, by purpose.
     pools: [(&'static str, Arc<Pool>); 3],
 }
@@ -74,18 +75,19 @@ impl Store {
             // The names are public labels of metrics: `upkeep` is maintenance.
             pools: [("keys", keys.clone()), ("lists", lists), ("upkeep", maintenance)],
             keys,
+            probe: Arc::new(Probe::new(database, limits)),
             counts,
         })
     }
 
-    /// Succeeds if the database is available and its schema is current.
+    /// Succeeds if the database is available, also for new connections, and its schema is current.
     pub async fn ping(&self) -> Result<(), Error> {
         let rows = self.keys.read(rows::sql!("schema_last"), &[]).await;
         let is_current = rows.and_then(|rows| {
             rows::first(&rows, |row| Ok(migrate::is_last((row.try_get(0)?, row.try_get(1)?)) && row.try_get(2)?))
         });
         match is_current {
-            Ok(Some(true)) => Ok(()),
+            Ok(Some(true)) => self.probe.check().await.map_err(|cause| Error::Unavailable(cause.into())),
             Ok(_) => Err(Error::Unavailable("the schema is not current".into())),
             Err(error) => Err(Error::Unavailable(error.to_error().into())),
         }

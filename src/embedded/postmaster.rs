@@ -54,7 +54,7 @@ impl Postmaster {
     }
 
     /// Closes its connections, stops it and waits for its exit.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         for (signal, limit) in STOP_TIMEOUTS {
             let Some(process) = self.child.id() else { return };
             if kill(signal, &process.to_string()) && timeout(limit, self.child.wait()).await.is_ok() {

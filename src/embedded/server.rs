@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io,
-    os::unix::net::UnixStream,
+    os::unix::{fs::FileTypeExt as _, net::UnixStream},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -43,6 +43,8 @@ const SETTINGS: [&str; 6] = [
 /// How long the backends of a killed postmaster can take to exit.
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// A starting PostgreSQL creates its socket in less time than two of these.
+const SOCKET_POLL: Duration = Duration::from_secs(1);
 
 pub struct Server {
     account: Account,
@@ -137,6 +139,18 @@ impl Server {
         postgres.stderr(startup_log);
         let child = postgres.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
         Ok(Postmaster::new(child, &self.directory))
+    }
+
+    /// Returns when the socket is missing, for example because a program deleted old files. PostgreSQL does not notice,
+    /// and accepts no connections from then on.
+    pub async fn socket_lost(&self) {
+        let file = socket_file(&self.socket);
+        let mut missing = 0;
+        while missing < 2 {
+            sleep(SOCKET_POLL).await;
+            let exists = fs::symlink_metadata(&file).is_ok_and(|found| found.file_type().is_socket());
+            missing = if exists { 0 } else { missing + 1 };
+        }
     }
 
     pub fn remove_socket_directory(&self) {

@@ -1,4 +1,4 @@
-//! Restarts PostgreSQL whenever it exits, as long as the service runs.
+//! Restarts PostgreSQL whenever it exits or loses its socket, as long as the service runs.
 
 use std::{fs::File, time::Duration};
 
@@ -23,10 +23,19 @@ pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<
     loop {
         let began = Instant::now();
         let reason = match &mut running {
-            Ok(postmaster) => tokio::select! {
-                reason = postmaster.exit() => reason,
-                _ = &mut stopped => break,
-            },
+            Ok(postmaster) => {
+                let exit = tokio::select! {
+                    reason = postmaster.exit() => Some(reason),
+                    () = server.socket_lost() => None,
+                    _ = &mut stopped => break,
+                };
+                if let Some(reason) = exit {
+                    reason
+                } else {
+                    postmaster.stop().await;
+                    "the socket of PostgreSQL was deleted".to_owned()
+                }
+            }
             Err(error) => error.to_string(),
         };
         if began.elapsed() > STABLE {
@@ -39,7 +48,7 @@ pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<
         }
         pause = (pause * 2).min(MAX_PAUSE);
     }
-    if let Ok(postmaster) = running {
+    if let Ok(mut postmaster) = running {
         postmaster.stop().await;
     }
     server.remove_socket_directory();

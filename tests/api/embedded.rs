@@ -157,6 +157,21 @@ fn a_killed_postmaster_is_restarted() {
 }
 
 #[test]
+fn a_deleted_socket_is_restored_and_new_connections_work_again() {
+    let directory = TempDirectory::new();
+    let service = start(directory.path());
+    let record = service.record(DEPLOYED);
+    assert_eq!(service.read(&record["id"]), record);
+    let socket = directory.path().join("socket/.s.PGSQL.5432");
+    std::fs::remove_file(&socket).unwrap();
+    // The open connections still work. Only a list needs a new one.
+    assert_eq!(service.read(&record["id"]), record);
+    eventually("lists work", || socket.exists() && service.get("/api/").status == 200);
+    service.record(DEPLOYED);
+    service.get("/readyz").expect(200);
+}
+
+#[test]
 fn a_data_directory_with_a_long_path_has_its_socket_elsewhere() {
     let directory = TempDirectory::new();
     let long = directory.path().join("d".repeat(110));

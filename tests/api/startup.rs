@@ -1,4 +1,4 @@
-//! Responses of a service that is not ready yet.
+//! Responses of a service that is not ready.
 
 use crate::harness::{DEPLOYED, Database, Service, Session, TempDirectory, eventually, migrate_to, run};
 
@@ -53,4 +53,20 @@ fn a_database_with_another_encoding_is_refused() {
         assert_eq!(err.lines().count(), 1, "{err}");
     }
     database.sql(&format!("drop database {latin1}"));
+}
+
+#[test]
+fn readyz_gets_503_while_no_new_connection_can_be_opened() {
+    let database = Database::new();
+    let role = &database.schema;
+    database.sql(&format!("create role {role} login; grant all on schema {role} to {role}"));
+    let url = database.url().replace("user=deploylog", &format!("user={role}"));
+    let service = Service::with_environment(&[("DATABASE_URL", &url)]);
+    let record = service.record(DEPLOYED);
+    service.get("/readyz").expect(200);
+    database.sql(&format!("alter role {role} nologin"));
+    eventually("a new connection was refused", || service.get("/readyz").status == 503);
+    assert_eq!(service.read(&record["id"]), record, "the open connections work");
+    database.sql(&format!("alter role {role} login"));
+    service.get("/readyz").expect(200);
 }

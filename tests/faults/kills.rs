@@ -88,3 +88,21 @@ pub fn replica(context: &mut Context) -> Row {
     }
     scenario.finish()
 }
+
+/// The supervisor notices the missing socket and restarts PostgreSQL.
+pub fn socket_deleted(context: &mut Context) -> Row {
+    let mut scenario = context.scenario();
+    scenario.start_load();
+    context.pause(100..900);
+    let before = context.postgres.checkpointer();
+    std::fs::remove_file(context.postgres.socket()).unwrap();
+    let accepted = context.postgres.wait_for_restart(before);
+    scenario.count_faults(1);
+    scenario.check_recovery(accepted, RECOVERY_LIMIT);
+    let service = &scenario.services[0];
+    let statuses = ["/api/", "/api/deploys", "/readyz"].map(|target| service.get(target).status);
+    if statuses != [200; 3] {
+        scenario.fail(format!("reads after the restart got {statuses:?}"));
+    }
+    scenario.finish()
+}

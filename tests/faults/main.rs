@@ -47,12 +47,13 @@ use table::{Row, Table};
 type Fault = fn(&mut Context) -> Row;
 
 /// Each fault with its number of attempts per round of a long run; 0 means once, in the first round only.
-const FAULTS: [(&str, usize, Fault); 27] = [
+const FAULTS: [(&str, usize, Fault); 28] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("the checkpointer is killed", 1, kills::checkpointer),
     ("the postmaster is killed", 1, kills::postmaster),
     ("all PostgreSQL processes are killed", 1, kills::all_processes),
+    ("the socket of PostgreSQL is deleted", 1, kills::socket_deleted),
     ("PostgreSQL is stopped and continued", 1, kills::stopped),
     ("the network stalls, then delivers all data", 1, network::stalled),
     ("the network drops all data silently", 1, network::dropping),
