@@ -90,6 +90,25 @@ fn events_older_than_70_minutes_are_deleted_and_resuming_from_them_leads_to_a_re
 }
 
 #[test]
+fn after_the_clock_was_set_back_no_event_between_two_retained_ones_is_deleted() {
+    let database = Database::new();
+    let mut service = start_service(&database, &[]);
+    for _ in 0..6 {
+        service.record(DEPLOYED);
+    }
+    service.stop();
+    // The clock was set back by 15 minutes after the fourth record.
+    database.sql(
+        "update events set logged_at = now() - interval '1 minute'
+           * case when number <= 2 then 80 when number <= 4 then 60 else 75 end",
+    );
+    let _service = start_service(&database, &[]);
+    let numbers = || database.sql("select number from events order by number").concat();
+    eventually("the old events are deleted", || numbers()[0] == "2");
+    assert_eq!(numbers(), ["2", "3", "4", "5", "6"]);
+}
+
+#[test]
 fn a_slow_subscriber_whose_next_events_are_deleted_is_disconnected_and_then_reset() {
     let database = Database::new();
     let service = start_service(&database, &[]);
