@@ -5,6 +5,7 @@
 mod harness;
 
 mod backup;
+mod clock;
 mod corpus;
 mod current;
 mod database;
