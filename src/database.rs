@@ -8,6 +8,7 @@ mod pipeline;
 mod pool;
 mod probe;
 mod query_error;
+mod single_flight;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
@@ -15,9 +16,10 @@ mod url;
 pub use self::{
     endpoint::Endpoint,
     pipeline::Pipeline,
-    pool::{DeployDigest, Parameter, Parameters, Pool, PoolLimits, connect_options},
+    pool::{DeployDigest, Parameters, Pool, PoolLimits, QueryResult, connect_options},
     probe::Probe,
     query_error::QueryError,
+    single_flight::{OwnedParameter, SingleFlight},
 };
 
 #[cfg(not(feature = "tls"))]

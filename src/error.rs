@@ -59,6 +59,8 @@ pub enum Error {
     /// The database cannot be used: it does not respond in time, its schema is not current, too many requests wait for
     /// it, or the service is shutting down.
     Unavailable(Cause),
+    /// A list or report was cancelled at its deadline. With what to do.
+    TooSlow(Cow<'static, str>),
     /// With the current step of the start.
     Starting(String),
     TooManySubscribers,
@@ -93,6 +95,7 @@ impl Error {
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, "identity"),
             Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => (header::RETRY_AFTER, "1"),
             Self::TooManySubscribers | Self::TooManyConnections => (header::RETRY_AFTER, "30"),
+            Self::TooSlow(_) => (header::RETRY_AFTER, "60"),
             _ => return None,
         };
         Some((name, value.parse().ok()?))
@@ -140,6 +143,7 @@ impl Error {
             Self::UnknownMethod => (501, "unknown method".into()),
             Self::UnknownTransferCoding => (501, "the only supported transfer coding is chunked".into()),
             Self::Unavailable(_) => (503, "the database does not answer in time: try again".into()),
+            Self::TooSlow(detail) => (503, detail.as_ref().into()),
             Self::Starting(step) => (503, format!("the service is starting: {step}").into()),
             Self::TooManyBodies => (503, "too many request bodies in progress: try again".into()),
             Self::TooManySubscribers => (503, "too many event subscribers: try again later".into()),

@@ -1,8 +1,8 @@
 //! The endpoint of a database, and connections to it.
 
-use std::{error::Error as _, future::poll_fn, pin::Pin};
+use std::{error::Error as _, future::poll_fn, pin::Pin, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
     config::SslMode,
@@ -13,6 +13,10 @@ use tokio_postgres::{
 use super::query_error::TlsError;
 use super::tls::Tls;
 use crate::error::Chained;
+
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Each cancellation needs a connection of its own. Clients that leave must not cause many of them at once.
+static CANCELS: Semaphore = Semaphore::const_new(4);
 
 /// How to connect to a database.
 #[derive(Clone, Debug)]
@@ -42,11 +46,18 @@ impl Endpoint {
         open(&self.config, NoTls).await.map_err(|plain| if allows_fallback(&plain) { error } else { plain })
     }
 
-    /// Requests that the server cancels what a connection executes.
-    pub async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
-        match &self.tls {
-            Some(tls) => token.cancel_query(Tls::clone(tls)).await,
-            None => token.cancel_query(NoTls).await,
+    /// Requests that the server cancels what a connection executes. If this fails, the query ends by itself, or when the
+    /// server notices the closed connection.
+    pub async fn cancel(&self, token: &CancelToken) {
+        let Ok(_permit) = CANCELS.acquire().await else { return };
+        let cancelled = async {
+            match &self.tls {
+                Some(tls) => token.cancel_query(Tls::clone(tls)).await,
+                None => token.cancel_query(NoTls).await,
+            }
+        };
+        if !matches!(timeout(CANCEL_TIMEOUT, cancelled).await, Ok(Ok(()))) {
+            tracing::debug!("the database did not accept the request to cancel a query");
         }
     }
 }

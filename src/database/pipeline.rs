@@ -52,8 +52,9 @@ impl Pipeline {
             self.current().take_if(|current| Arc::ptr_eq(current, &connection));
             if matches!(error, QueryError::TimedOut) {
                 connection.is_abandoned.send_replace(true);
+                let (endpoint, token) = (self.pool.endpoint().clone(), connection.client.cancel_token());
+                tokio::spawn(async move { endpoint.cancel(&token).await });
             }
-            self.pool.discard(&connection.client, error);
         }
         result
     }

@@ -1,12 +1,12 @@
 //! Pooled connections. Every wait has a deadline, and a broken connection is never used again.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{BufMut as _, BytesMut};
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Status};
 use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout, timeout_at},
+    runtime::Handle,
+    time::{Instant, timeout_at},
 };
 use tokio_postgres::{
     Row,
@@ -24,18 +24,19 @@ pub type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 pub type QueryResult = Result<Vec<Row>, QueryError>;
 
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_CONCURRENT_CANCELS: usize = 4;
+/// How long before its deadline a query that only reads is cancelled. The server's reply to that shows whether it was
+/// executing the query. A write has no such reply: after a cancelled wait for a standby it reports success.
+const CANCEL_GRACE: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Connections for requests, at least 3: a third each for lists, changes and look-ups.
+    /// Connections for requests, at least 5.
     pub size: usize,
     /// How long a request waits for a free connection.
     pub wait: Duration,
     /// How long opening a connection can take.
     pub connect: Duration,
-    /// How long a list or a report can take.
+    /// How long a report can take, and a list if that is shorter.
     pub statement: Duration,
 }
 
@@ -46,7 +47,6 @@ pub struct Pool {
     begin: String,
     wait: Duration,
     timeout: Duration,
-    cancels: Arc<Semaphore>,
 }
 
 /// Adds the options of every connection: timeouts, which detect a server that vanished, and the application name.
@@ -81,7 +81,6 @@ impl Pool {
             begin: begin("force_generic_plan"),
             wait: limits.wait,
             timeout,
-            cancels: Arc::new(Semaphore::new(MAX_CONCURRENT_CANCELS)),
         })
     }
 
@@ -92,8 +91,17 @@ impl Pool {
 
     /// Runs a query in its own transaction with this pool's plans, in one round trip.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> QueryResult {
-        let deadline = Instant::now() + self.timeout;
-        self.on_connection(deadline, async |client| {
+        self.query_until(Instant::now() + self.timeout, Duration::ZERO, sql, parameters).await
+    }
+
+    async fn query_until(
+        &self,
+        deadline: Instant,
+        grace: Duration,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> QueryResult {
+        self.on_connection(deadline, grace, async |client| {
             let statement = client.prepare_cached(sql).await.map_err(not_sent)?;
             // All three are sent at once, so a caller that gives up leaves no transaction open.
             let (begun, rows, committed) = tokio::join!(
@@ -111,29 +119,37 @@ impl Pool {
 
     /// Runs a query that changes nothing, with one retry.
     pub async fn read(&self, sql: &str, parameters: Parameters<'_>) -> QueryResult {
+        let deadline = Instant::now() + self.timeout;
         // Boxed, because every HTTP connection has room for the largest handler, and this future would triple it.
         let is_retryable = |error: &QueryError| error.is_stale() || matches!(error, QueryError::Lost(_));
-        retry(is_retryable, || Box::pin(self.query(sql, parameters))).await
+        retry(is_retryable, || Box::pin(self.query_until(deadline, CANCEL_GRACE, sql, parameters))).await
     }
 
     /// Calls a function that sets its own plans. Retries once if the server executed nothing.
     pub async fn call(&self, deadline: Instant, sql: &str, parameters: Parameters<'_>) -> QueryResult {
-        retry(QueryError::is_stale, || self.on_connection(deadline, async |client| call(client, sql, parameters).await))
-            .await
+        let call = async |client: &ClientWrapper| call(client, sql, parameters).await;
+        retry(QueryError::is_stale, || self.on_connection(deadline, Duration::ZERO, call)).await
     }
 
-    /// Closes the connection if `work` breaks it or misses the deadline.
+    /// If the caller leaves or the deadline passes, the query is cancelled and its connection is closed.
     async fn on_connection<T>(
         &self,
         deadline: Instant,
+        grace: Duration,
         work: impl AsyncFnOnce(&ClientWrapper) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let client = self.connection(deadline).await?;
-        let result = timeout_at(deadline, work(&client)).await.unwrap_or(Err(QueryError::TimedOut));
-        if let Err(error) = &result
-            && error.breaks_connection()
-        {
-            self.discard(&Object::take(client), error);
+        let lease = Lease { client: Some(self.connection(deadline).await?), endpoint: self.endpoint.clone() };
+        let result = lease.run(deadline, grace, work).await;
+        match &result {
+            Err(QueryError::TimedOut) => drop(lease),
+            // A late cancellation could hit the next query.
+            Err(QueryError::TooSlow) => drop(lease.end().map(Object::take)),
+            Err(error) if error.breaks_connection() => drop(lease.end().map(Object::take)),
+            _ => drop(lease.end()),
+        }
+        if result.as_ref().is_err_and(QueryError::breaks_connection) {
+            // The idle connections are probably as broken as this one.
+            self.connections.retain(|_, _| false);
         }
         result
     }
@@ -149,17 +165,12 @@ impl Pool {
         }
     }
 
-    /// Also closes the idle connections, which are probably as broken as this one, and cancels a query that timed out.
-    pub(super) fn discard(&self, client: &ClientWrapper, error: &QueryError) {
-        self.connections.retain(|_, _| false);
-        let QueryError::TimedOut = error else { return };
-        let Ok(permit) = self.cancels.clone().try_acquire_owned() else { return };
-        let (endpoint, token) = (self.endpoint.clone(), client.cancel_token());
-        tokio::spawn(async move {
-            let _permit = permit;
-            // If this fails, the query ends by itself or when the server notices the closed connection.
-            let _ = timeout(CANCEL_TIMEOUT, endpoint.cancel(&token)).await;
-        });
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub fn max_size(&self) -> usize {
+        self.connections.status().max_size
     }
 
     pub fn status(&self) -> Status {
@@ -169,6 +180,55 @@ impl Pool {
     /// Closes the idle connections and opens no more.
     pub fn close(&self) {
         self.connections.close();
+    }
+}
+
+/// A connection in use. Dropped before its [`Lease::end`], it cancels its query, and only then leaves its place in the pool
+/// to a new connection: so the server never executes more queries than the pool has connections.
+struct Lease {
+    client: Option<Object>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Lease {
+    async fn run<T>(
+        &self,
+        deadline: Instant,
+        grace: Duration,
+        work: impl AsyncFnOnce(&ClientWrapper) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let Some(client) = &self.client else { return Err(QueryError::TimedOut) };
+        let mut work = pin!(work(client));
+        match timeout_at(deadline - grace, &mut work).await {
+            Ok(result) => return result,
+            Err(_) if grace.is_zero() => return Err(QueryError::TimedOut),
+            Err(_) => {}
+        }
+        let token = client.cancel_token();
+        let cancelled = async { tokio::join!(self.endpoint.cancel(&token), work).1 };
+        match timeout_at(deadline, cancelled).await {
+            Ok(Err(QueryError::Cancelled(_))) => Err(QueryError::TooSlow),
+            Ok(result) => result,
+            Err(_) => Err(QueryError::TimedOut),
+        }
+    }
+
+    /// The connection, which executes nothing.
+    fn end(mut self) -> Option<Object> {
+        self.client.take()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take().filter(|client| !client.is_closed()) else { return };
+        let endpoint = self.endpoint.clone();
+        // At the end of the process there is no runtime any more, and the connection just closes.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            endpoint.cancel(&client.cancel_token()).await;
+            drop(Object::take(client));
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a query failed, and whether the server executed it.
 
-use std::{error::Error as _, fmt, io};
+use std::{error::Error as _, fmt, io, sync::Arc};
 
 use tokio_postgres::error::SqlState;
 
@@ -12,10 +12,14 @@ pub enum QueryError {
     Unreachable(Cause),
     /// The connection is unusable. The server executed nothing.
     StaleConnection(Cause),
-    /// The server lacked resources, cancelled the query or rolled it back. Nothing was changed.
+    /// The server lacked resources or rolled the query back. Nothing was changed.
     Overloaded(Cause),
+    /// The server cancelled the query. Nothing was changed.
+    Cancelled(Cause),
     /// The connection broke. The server may have executed the query.
     Lost(Cause),
+    /// The deadline passed while the server was executing the query, which is cancelled. Nothing was changed.
+    TooSlow,
     /// The deadline passed. The server may have executed the query, or may still do so.
     TimedOut,
     /// The query or its data is wrong.
@@ -29,9 +33,11 @@ impl From<tokio_postgres::Error> for QueryError {
             return if error.is_closed() || is_io { Self::Lost(error.into()) } else { Self::Failed(error.into()) };
         };
         let variant = match (&state[..2], state) {
-            // The server is out of disk space, memory or connections, or rolled back because of another transaction; or
-            // someone cancelled the query, or a timeout of the role or the database did.
-            ("53" | "40", _) | (_, "57014" | "55P03") => Self::Overloaded,
+            // The server is out of disk space, memory or connections, or rolled back because of another transaction, or a
+            // lock was not free.
+            ("53" | "40", _) | (_, "55P03") => Self::Overloaded,
+            // By someone, or by a timeout of the role or the database.
+            (_, "57014") => Self::Cancelled,
             // A pooler that lost its server does not know what the server executed.
             ("08", _) => Self::Lost,
             // The server shuts down or ends the session; a migration or a pooler invalidated a plan or a prepared
@@ -47,11 +53,13 @@ impl QueryError {
     /// The response to a request. One failed query can be the cause for several.
     pub fn to_error(&self) -> Error {
         match self {
-            Self::TimedOut => Error::Unavailable("the database did not respond in time".into()),
+            Self::TooSlow | Self::TimedOut => Error::Unavailable("the database did not respond in time".into()),
             Self::Failed(cause) => Error::Internal(copy(cause)),
-            Self::Unreachable(cause) | Self::StaleConnection(cause) | Self::Overloaded(cause) | Self::Lost(cause) => {
-                Error::Unavailable(copy(cause))
-            }
+            Self::Unreachable(cause)
+            | Self::StaleConnection(cause)
+            | Self::Overloaded(cause)
+            | Self::Cancelled(cause)
+            | Self::Lost(cause) => Error::Unavailable(copy(cause)),
         }
     }
 
@@ -68,6 +76,12 @@ impl QueryError {
 
 fn copy(cause: &Cause) -> Cause {
     Chained(cause.as_ref()).to_string().into()
+}
+
+impl From<Arc<QueryError>> for Error {
+    fn from(error: Arc<QueryError>) -> Self {
+        error.to_error()
+    }
 }
 
 impl From<QueryError> for Error {
