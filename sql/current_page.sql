@@ -1,12 +1,11 @@
--- The current version of every component and environment: the last succeeded deploy of each pair, by name; records
--- without an environment first. The index is entered once per pair and once per returned deploy, however many deploys
+-- The keys of the current version of every component and environment: the last succeeded deploy of each pair, by name;
+-- records without an environment first. The index is entered once per pair and once per returned deploy, however many deploys
 -- there are.
 --   $1, $2  component and environment, each null for all
 --   $3, $4  the last pair of the previous page; the environment is empty if the records have none
 --   $5      the number of rows
 --
--- Returns the finish of the deploy, the url of its start if it has none, and the version that ran before: that of the
--- last succeeded deploy with another version, among the last 1,000.
+-- Returns the id and the size of each finish; and for the last but one row the pair, at which the next page begins.
 with recursive pairs as (
   select first.component, first.environment, last.id, last.moment, (last.id is not null)::integer as number
   from (
@@ -50,27 +49,11 @@ with recursive pairs as (
     ) last on true
   where p.number < $5::bigint
 )
-select {record of r}, start.url as start_url, before.version as previous_version
+select p.id, {bytes of r} as bytes,
+  case when p.number = $5 - 1 then p.component end as component,
+  case when p.number = $5 - 1 then p.environment end as environment
 from pairs p
   cross join lateral (
     select * from records s where s.id = p.id and s.component = p.component limit 1
   ) r
-  left join lateral (
-    select s.url from records s where r.url is null and s.id = r.start_id and s.component = r.component limit 1
-  ) start on true
-  left join lateral (
-    select b.version
-    from (
-      select b.version, b.moment, b.id
-      from records b
-      where b.stage is null and b.phase = 'succeeded'
-        and b.component = p.component and coalesce(b.environment, '') = p.environment
-        and (b.moment, b.id) < (p.moment, p.id)
-      order by b.moment desc, b.id desc
-      limit 1000
-    ) b
-    where b.version <> r.version
-    order by b.moment desc, b.id desc
-    limit 1
-  ) before on true
 order by p.component, p.environment

@@ -1,4 +1,4 @@
--- A page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`.
+-- The keys of a page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`.
 -- Planned for its values each time, so that a filter that is null costs nothing.
 --   $1–$7    filters, each null for all: component, version, owner, status, phase, environment, run
 --   $8       a stage of the deploy's run
@@ -7,43 +7,37 @@
 --   $13      the number of rows
 --   $14–$17  whether to return finished, superseded, running and stale deploys
 --
--- Returns the record that represents each deploy: its finish, or else its start; the url of the start if the finish has
--- none; and the state of the deploy.
-select {record of deploy}, deploy.start_url, deploy.state
+-- Returns the moment, the id and the size of the record that represents each deploy: its finish, or else its start; and
+-- the state of the deploy.
+select deploy.moment, deploy.id, deploy.state, deploy.bytes
 from (
   (
-    select {record of r}, start.url as start_url, 'finished' as state, r.moment
-    from (
-      select *
-      from records f
-      where $14::boolean and f.stage is null and stops_clock(f.phase)
-        and ($1::text is null or f.component = $1)
-        and ($2::text is null or f.version = $2)
-        and ($3::text is null or f.owner = $3)
-        and ($4::text is null or f.status = $4)
-        and ($5::text is null or f.phase = $5)
-        and ($6::text is null or f.environment = $6)
-        and ($1 is null or $6 is null or coalesce(f.environment, '') = $6)
-        and ($7::text is null or left(f.run, 200) = left($7, 200) and f.run = $7)
-        and ($8::text is null or f.run is not null and exists (
-          select from records s
-          where s.component = f.component and s.moment is not null
-            and s.deploy in (
-              deploy_of(f.component, f.environment, f.run, $8, f.version),
-              deploy_of(f.component, null, f.run, $8, f.version))))
-        and ($9::timestamptz is null or f.moment >= $9)
-        and ($10::timestamptz is null or f.moment < $10)
-        and ($11::timestamptz is null or (f.moment, f.id) < ($11, $12::bigint))
-      order by f.moment desc, f.id desc
-      limit $13
-    ) r
-      left join lateral (
-        select s.url from records s where r.url is null and s.id = r.start_id and s.component = r.component limit 1
-      ) start on true
+    select r.moment, r.id, 'finished' as state, {bytes of r} as bytes
+    from records r
+    where $14::boolean and r.stage is null and stops_clock(r.phase)
+      and ($1::text is null or r.component = $1)
+      and ($2::text is null or r.version = $2)
+      and ($3::text is null or r.owner = $3)
+      and ($4::text is null or r.status = $4)
+      and ($5::text is null or r.phase = $5)
+      and ($6::text is null or r.environment = $6)
+      and ($1 is null or $6 is null or coalesce(r.environment, '') = $6)
+      and ($7::text is null or left(r.run, 200) = left($7, 200) and r.run = $7)
+      and ($8::text is null or r.run is not null and exists (
+        select from records s
+        where s.component = r.component and s.moment is not null
+          and s.deploy in (
+            deploy_of(r.component, r.environment, r.run, $8, r.version),
+            deploy_of(r.component, null, r.run, $8, r.version))))
+      and ($9::timestamptz is null or r.moment >= $9)
+      and ($10::timestamptz is null or r.moment < $10)
+      and ($11::timestamptz is null or (r.moment, r.id) < ($11, $12::bigint))
+    order by r.moment desc, r.id desc
+    limit $13
   )
   union all
   (
-    select distinct on (u.moment, u.id) {record of r}, null as start_url, unfinished.state, r.moment
+    select distinct on (u.moment, u.id) r.moment, r.id, unfinished.state, {bytes of r} as bytes
     from open_starts u
       cross join lateral (
         select *

@@ -1,9 +1,10 @@
--- A page of records, newest first. Planned for its values each time, so that a filter that is null costs nothing.
+-- The keys of a page of records, newest first, with the size of each record. Planned for its values each time, so that a
+-- filter that is null costs nothing.
 --   $1–$8    filters, each null for all: component, version, owner, status, phase, environment, run, stage
 --   $9, $10  recorded from, recorded before
 --   $11, $12 the last record of the previous page: recorded_at, id
 --   $13      the number of rows
-select {record of r}
+select r.recorded_at, r.id, {bytes of r} as bytes
 from records r
 where ($1::text is null or component = $1)
   and ($2::text is null or version = $2)

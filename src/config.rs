@@ -133,7 +133,7 @@ fn config(settings: &mut Settings, is_root: impl Fn() -> bool) -> Option<Config>
         public_reads: settings.switch("public-reads")?,
         keep_days: settings.number("keep-days", "a number of days", 1..=36_500),
         pool: PoolLimits {
-            size: settings.number("pool-size", "a number", 3..=1_000)?,
+            size: settings.number("pool-size", "a number", 5..=1_000)?,
             wait: settings.seconds("pool-timeout")?,
             connect: settings.seconds("connect-timeout")?,
             statement: settings.seconds("statement-timeout")?,

@@ -8,6 +8,7 @@ pub mod durations;
 pub mod event;
 pub mod filter;
 pub mod history;
+pub mod key;
 mod named_enum;
 pub mod pattern;
 pub mod record;

@@ -1,5 +1,7 @@
 //! Builds responses: JSON, CSV, problems, streams.
 
+mod list;
+
 use futures_util::{Stream, TryStreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Either, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -11,6 +13,8 @@ use serde::Serialize;
 
 use crate::domain::record::{Cell, Record, format_time};
 use crate::error::{Cause, Error};
+
+pub use list::{chunked, chunks, list};
 
 /// A complete body or a stream.
 pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Cause>>;

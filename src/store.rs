@@ -25,8 +25,8 @@ use crate::error::Error;
 use counts::Counts;
 use events::Events;
 use heartbeat::Heartbeat;
+pub use read::{AttemptKey, LastDeploy, Lists, MAX_LAST_DEPLOYS, StageKeys};
 use read::{Deploys, Records, Reports};
-pub use read::{LastDeploy, MAX_LAST_DEPLOYS};
 use retention::Retention;
 pub use tokens::Tokens;
 use write::Writes;
@@ -34,12 +34,17 @@ pub use write::{Delivered, Delivery, Imported};
 
 /// For a look-up by key.
 const KEY_TIMEOUT: Duration = Duration::from_secs(3);
+/// For a query of a list or an export.
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The store, shared by all requests.
 #[derive(Clone)]
 pub struct Store {
     pub writes: Arc<Writes>,
     pub records: Arc<Records>,
+    pub lists: Arc<Lists>,
+    /// As the lists, with connections of their own.
+    pub exports: Arc<Lists>,
     pub deploys: Arc<Deploys>,
     pub reports: Arc<Reports>,
     pub events: Arc<Events>,
@@ -50,30 +55,43 @@ pub struct Store {
     keys: Arc<Pool>,
     probe: Arc<Probe>,
     /// The connections that are not used by `writes`, by purpose.
-    pools: [(&'static str, Arc<Pool>); 3],
+    pools: [(&'static str, Arc<Pool>); 5],
 }
 
 impl Store {
     /// Opens the store. The schema must be current.
     pub async fn open(database: &Endpoint, limits: PoolLimits) -> Result<Self, Error> {
-        // A third each for lists, for changes, which can wait for locks, and for look-ups by key.
-        let third = (limits.size / 3).max(1);
-        let rest = (limits.size - 2 * third).max(1);
+        // No purpose uses the connections of another. Reports use the processor for long, so they get few.
+        let (third, sixth) = ((limits.size / 3).max(1), (limits.size / 6).max(1));
+        let rest = limits.size.saturating_sub(third + 3 * sixth).max(1);
         let keys = Arc::new(Pool::new(database, limits, rest, KEY_TIMEOUT)?);
-        let lists = Arc::new(Pool::new(database, limits, third, limits.statement)?.with_custom_plans());
+        let pool =
+            |size, timeout| Pool::new(database, limits, size, timeout).map(Pool::with_custom_plans).map(Arc::new);
+        let lists = pool(third, limits.statement.min(LIST_TIMEOUT))?;
+        let exports = pool(sixth, limits.statement.min(LIST_TIMEOUT))?;
+        let reports = pool(sixth, limits.statement)?;
+        let listing = Arc::new(Lists::new(&lists, limits.wait));
         // One for work beside requests, which can wait for locks or standbys.
         let maintenance = Arc::new(Pool::new(database, limits, 1, KEY_TIMEOUT)?);
         let counts = Arc::new(Counts::default());
         Ok(Self {
             heartbeat: Arc::new(Heartbeat::start(&maintenance).await?),
-            writes: Arc::new(Writes::start(database, limits, third, &keys, &counts)?),
-            records: Arc::new(Records::start(&keys, &lists, &counts)),
-            deploys: Arc::new(Deploys::new(&keys, &lists)),
-            reports: Arc::new(Reports::new(&lists, limits.wait)),
+            writes: Arc::new(Writes::start(database, limits, sixth, &keys, &counts)?),
+            records: Arc::new(Records::start(&keys, &counts)),
+            deploys: Arc::new(Deploys::new(&keys, &listing)),
+            lists: listing,
+            exports: Arc::new(Lists::new(&exports, limits.wait)),
+            reports: Arc::new(Reports::new(&reports, limits.wait)),
             events: Events::start(&keys, limits.wait),
             retention: Arc::new(Retention::new(&maintenance, &counts)),
             // The names are public labels of metrics: `upkeep` is maintenance.
-            pools: [("keys", keys.clone()), ("lists", lists), ("upkeep", maintenance)],
+            pools: [
+                ("keys", keys.clone()),
+                ("lists", lists),
+                ("exports", exports),
+                ("reports", reports),
+                ("upkeep", maintenance),
+            ],
             keys,
             probe: Arc::new(Probe::new(database, limits)),
             counts,

@@ -13,7 +13,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("database-url", "DATABASE_URL", ""),
     ("data-dir", "DEPLOYLOG_DATA_DIR", ""),
     ("keep-days", "DEPLOYLOG_KEEP_DAYS", ""),
-    ("pool-size", "DEPLOYLOG_POOL_SIZE", "10"),
+    ("pool-size", "DEPLOYLOG_POOL_SIZE", "12"),
     ("pool-timeout", "DEPLOYLOG_POOL_TIMEOUT", "2"),
     ("connect-timeout", "DEPLOYLOG_CONNECT_TIMEOUT", "2"),
     ("statement-timeout", "DEPLOYLOG_STATEMENT_TIMEOUT", "5"),

@@ -169,8 +169,8 @@ impl Pool {
         &self.endpoint
     }
 
-    pub fn max_size(&self) -> usize {
-        self.connections.status().max_size
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     pub fn status(&self) -> Status {

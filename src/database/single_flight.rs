@@ -67,7 +67,7 @@ impl SingleFlight {
                 query
             })
         };
-        query.await
+        timeout(self.pool.timeout(), query).await.unwrap_or_else(|_| Err(Arc::new(QueryError::TimedOut)))
     }
 
     fn query(

@@ -4,9 +4,6 @@ use std::fmt::{self, Display, Formatter};
 
 use chrono::{DateTime, Datelike as _, Utc};
 
-use super::deploy::{Attempt, Current};
-use super::record::Record;
-
 /// A position that is written with `Display`.
 pub trait Cursor: Display + Sized {
     /// Reads a text without checking that it has the only form in which `Display` writes the position.
@@ -23,12 +20,6 @@ pub trait Cursor: Display + Sized {
 pub struct RecordCursor {
     pub recorded_at: DateTime<Utc>,
     pub id: i64,
-}
-
-impl RecordCursor {
-    pub fn of(record: &Record) -> Self {
-        Self { recorded_at: record.recorded_at, id: record.id }
-    }
 }
 
 impl Cursor for RecordCursor {
@@ -49,13 +40,6 @@ impl Display for RecordCursor {
 pub struct DeployCursor {
     pub moment: DateTime<Utc>,
     pub id: i64,
-}
-
-impl DeployCursor {
-    /// `None` if the deploy has no moment.
-    pub fn of(attempt: &Attempt) -> Option<Self> {
-        Some(Self { moment: attempt.moment()?, id: attempt.record.id })
-    }
 }
 
 impl Cursor for DeployCursor {
@@ -93,13 +77,6 @@ pub struct CurrentCursor {
     pub component: String,
     /// Empty without an environment.
     pub environment: String,
-}
-
-impl CurrentCursor {
-    pub fn of(current: &Current) -> Self {
-        let fields = &current.attempt.record.fields;
-        Self { component: fields.component.clone(), environment: fields.environment.clone().unwrap_or_default() }
-    }
 }
 
 impl Cursor for CurrentCursor {

@@ -26,13 +26,6 @@ named_enum! {
     }
 }
 
-#[derive(Clone, Debug)]
-pub struct Deploy {
-    pub attempt: Attempt,
-    /// Ordered by their starts. `None` if the request does not include stages.
-    pub stages: Option<Vec<Attempt>>,
-}
-
 /// The current version of a component in an environment.
 #[derive(Clone, Debug)]
 pub struct Current {
@@ -80,7 +73,7 @@ fn optional<M: SerializeMap, T: Serialize>(map: &mut M, name: &'static str, valu
 }
 
 /// An attempt at a stage, without the fields that it shares with its deploy.
-struct Stage<'a>(&'a Attempt);
+pub struct Stage<'a>(pub &'a Attempt);
 
 impl Serialize for Stage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -91,13 +84,12 @@ impl Serialize for Stage<'_> {
     }
 }
 
-impl Serialize for Deploy {
+/// A deploy, without stages.
+impl Serialize for Attempt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.attempt.serialize_identity(&mut map)?;
-        self.attempt.serialize_progress(&mut map)?;
-        let stages = self.stages.as_ref().map(|stages| stages.iter().map(Stage).collect::<Vec<_>>());
-        optional(&mut map, "stages", stages)?;
+        self.serialize_identity(&mut map)?;
+        self.serialize_progress(&mut map)?;
         map.end()
     }
 }

@@ -27,6 +27,20 @@ impl Filter {
         self.phase.or_else(|| self.status.as_deref().map(Phase::of_status))
     }
 
+    /// The texts, each with its name.
+    pub fn texts(&self) -> [(&'static str, Option<&str>); 8] {
+        [
+            ("component", self.component.as_deref()),
+            ("version", self.version.as_deref()),
+            ("owner", self.owner.as_deref()),
+            ("status", self.status.as_deref()),
+            ("phase", self.phase.map(Phase::name)),
+            ("environment", self.environment.as_deref()),
+            ("run", self.run.as_deref()),
+            ("stage", self.stage.as_deref()),
+        ]
+    }
+
     pub fn matches(&self, record: &Record) -> bool {
         fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
             wanted.is_none_or(|wanted| value == Some(wanted))

@@ -1,9 +1,5 @@
 //! `GET /api/current`: the current version of every component in every environment.
 
-use hyper::StatusCode;
-
-use crate::domain::cursor::CurrentCursor;
-use crate::domain::deploy::Current;
 use crate::error::Error;
 use crate::reply::{self, Reply};
 use crate::request::{ESCAPED, Page, Request, encode};
@@ -16,9 +12,15 @@ pub async fn list(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     let page = Page::take(query);
     query.finish()?;
     let (component, environment) = (component.as_deref(), environment.as_deref());
-    let mut versions = store.deploys.current(component, environment, page.after.as_ref(), page.count()).await?;
-    let next = page.cut(&mut versions, |last: &Current| Some(CurrentCursor::of(last)));
-    let mut reply = reply::json(StatusCode::OK, &versions)?;
+    let count = page.count();
+    let mut keys = store.deploys.current(component, environment, page.after.clone(), count).await?;
+    let next = page.cut(&mut keys, |last| last.of.1.clone());
+    let deploys = store.deploys.clone();
+    let read = move |keys: Vec<(i64, _)>| {
+        let (deploys, ids) = (deploys.clone(), keys.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
+        async move { deploys.read_current(&ids).await }
+    };
+    let mut reply = reply::list(b"[".to_vec(), keys, b"]", read).await?;
     let parameters = encode(&[("component", component), ("environment", environment)], ESCAPED);
     page.link(&mut reply, "/api/current", &parameters, next);
     Ok(reply)

@@ -1,9 +1,6 @@
 //! `GET /api/{id}/history`: earlier versions of a record, newest first.
 
-use hyper::StatusCode;
-
 use crate::domain::cursor::HistoryCursor;
-use crate::domain::history::Entry;
 use crate::error::Error;
 use crate::reply::{self, Reply};
 use crate::request::{Page, Request};
@@ -13,9 +10,14 @@ pub async fn list(store: &Store, id: i64, request: &mut Request<'_>) -> Result<R
     request.accepts_json()?;
     let page = Page::take(&mut request.query);
     request.query.finish()?;
-    let mut entries = store.records.history(id, page.after.map(|cursor: HistoryCursor| cursor.0), page.count()).await?;
-    let next = page.cut(&mut entries, |last: &Entry| Some(HistoryCursor(last.at)));
-    let mut reply = reply::json(StatusCode::OK, &entries)?;
+    let mut keys = store.records.history(id, page.after.map(|cursor: HistoryCursor| cursor.0), page.count()).await?;
+    let next = page.cut(&mut keys, |last| Some(HistoryCursor(last.of)));
+    let records = store.records.clone();
+    let read = move |times: Vec<_>| {
+        let records = records.clone();
+        async move { records.entries(id, &times).await }
+    };
+    let mut reply = reply::list(b"[".to_vec(), keys, b"]", read).await?;
     page.link(&mut reply, &format!("/api/{id}/history"), "", next);
     Ok(reply)
 }

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::query::Query;
 use crate::domain::cursor::Cursor;
 use crate::domain::filter::Filter;
-use crate::domain::record::{Phase, format_time};
+use crate::domain::record::format_time;
 use crate::reply::{self, Reply};
 
 const MAX_LIMIT: u32 = 1000;
@@ -59,19 +59,8 @@ pub fn encode(parameters: &[(&str, Option<&str>)], escaped: &'static AsciiSet) -
 /// The parameters that a filter was read from.
 pub fn encode_filter(filter: &Filter) -> String {
     let (since, until) = (filter.since.map(format_time), filter.until.map(format_time));
-    let parameters = [
-        ("component", filter.component.as_deref()),
-        ("version", filter.version.as_deref()),
-        ("owner", filter.owner.as_deref()),
-        ("status", filter.status.as_deref()),
-        ("phase", filter.phase.map(Phase::name)),
-        ("environment", filter.environment.as_deref()),
-        ("run", filter.run.as_deref()),
-        ("stage", filter.stage.as_deref()),
-        ("since", since.as_deref()),
-        ("until", until.as_deref()),
-    ];
-    encode(&parameters, ESCAPED)
+    let times = [("since", since.as_deref()), ("until", until.as_deref())];
+    encode(&filter.texts(), ESCAPED) + &encode(&times, ESCAPED)
 }
 
 /// A number from 1 to `max`.

@@ -7,8 +7,9 @@ use tokio_postgres::{
     types::{FromSql, FromSqlOwned},
 };
 
-use crate::database::{Parameter, Pool, QueryError};
+use crate::database::{OwnedParameter, Pool, QueryError};
 use crate::domain::filter::Filter;
+use crate::domain::key::Key;
 use crate::domain::record::{NewRecord, Phase, Record};
 use crate::error::Cause;
 
@@ -28,13 +29,23 @@ macro_rules! sql {
 }
 pub(super) use sql;
 
-/// Replaces each `{record of r}` by the columns of the record `r`, in the order in which [`record_at`] decodes them.
+/// Replaces each `{record of r}` by the columns of the record `r`, in the order in which [`record_at`] decodes them, and
+/// each `{bytes of r}` by the size of its texts.
 pub fn with_columns(text: &str) -> String {
-    let columns = |record| {
+    let columns = |record: &str| {
         let stored = Record::columns().filter(|field| !COMPUTED.contains(field));
         stored.map(|field| format!("{record}.{field}")).collect::<Vec<_>>().join(", ")
     };
-    let mut parts = text.split("{record of ");
+    let bytes = |record: &str| {
+        let texts = NewRecord::TEXTS.iter().map(|field| format!("coalesce(octet_length({record}.{field}), 0)"));
+        texts.collect::<Vec<_>>().join(" + ")
+    };
+    let text = replace(text, "{record of ", columns);
+    replace(&text, "{bytes of ", bytes)
+}
+
+fn replace(text: &str, placeholder: &str, columns: impl Fn(&str) -> String) -> String {
+    let mut parts = text.split(placeholder);
     let mut sql = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (record, rest) = part.split_once('}').unwrap_or_default();
@@ -92,22 +103,23 @@ pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
     })
 }
 
-/// The parameters of a filtered list: ten of the filter, and then others. A status word has one phase, and there is an
-/// index of rare phases.
-pub fn filtered<'p>(filter: &'p Filter, phase: Parameter<'p>, others: &[Parameter<'p>]) -> Vec<Parameter<'p>> {
-    let filter: [Parameter; 10] = [
-        &filter.component,
-        &filter.version,
-        &filter.owner,
-        &filter.status,
-        phase,
-        &filter.environment,
-        &filter.run,
-        &filter.stage,
-        &filter.since,
-        &filter.until,
-    ];
-    [&filter[..], others].concat()
+/// The parameters of a query.
+macro_rules! owned {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as $crate::database::OwnedParameter),*] };
+}
+pub(super) use owned;
+
+/// The parameters of a filtered list. A status word has one phase, and there is an index of rare phases.
+pub fn filter(filter: &Filter) -> Vec<OwnedParameter> {
+    let mut texts = filter.texts();
+    texts[4].1 = filter.implied_phase().map(Phase::name);
+    let texts = texts.into_iter().map(|(_, text)| Box::new(text.map(str::to_owned)) as OwnedParameter);
+    texts.chain(owned![filter.since, filter.until]).collect()
+}
+
+/// A key that a list found: its size is in the column `bytes`.
+pub fn key<K>(row: &Row, of: K) -> Result<Key<K>, Cause> {
+    Ok(Key { of, bytes: usize::try_from(row.try_get::<_, i32>("bytes")?)? })
 }
 
 /// Decodes all rows.

@@ -99,12 +99,20 @@ fn each_record_is_counted_once_by_phase() {
 
 #[test]
 fn the_queue_and_the_pools_are_reported() {
-    let service = Service::with_settings(&[("DEPLOYLOG_POOL_SIZE", "9")]);
+    let service = Service::with_settings(&[("DEPLOYLOG_POOL_SIZE", "13")]);
     service.record(DEPLOYED);
     let idle = metrics(&service);
     assert_eq!(value(&idle, r#"deploylog_queue_requests{queue="write"}"#), Some(0.0));
     assert_eq!(value(&idle, r#"deploylog_pool_connections{pool="records",state="used"}"#), Some(1.0));
-    for (pool, size) in [("changes", 3.0), ("imports", 1.0), ("keys", 3.0), ("lists", 3.0), ("upkeep", 1.0)] {
+    for (pool, size) in [
+        ("changes", 2.0),
+        ("exports", 2.0),
+        ("imports", 1.0),
+        ("keys", 3.0),
+        ("lists", 4.0),
+        ("reports", 2.0),
+        ("upkeep", 1.0),
+    ] {
         assert_eq!(value(&idle, &format!("deploylog_pool_connections_max{{pool=\"{pool}\"}}")), Some(size), "{pool}");
     }
     assert_eq!(value(&idle, r#"deploylog_pool_waiting{pool="keys"}"#), Some(0.0));

@@ -43,6 +43,9 @@ impl NewRecord {
         "finished_at",
     ];
 
+    /// The fields with texts of any size.
+    pub const TEXTS: &'static [&'static str] = Self::COLUMNS.split_at(9).0;
+
     pub fn cells(&self) -> [Cell<'_>; 13] {
         fn optional(text: Option<&String>) -> Cell<'_> {
             text.map_or(Cell::Empty, |text| Cell::Text(text))

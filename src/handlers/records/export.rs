@@ -1,7 +1,9 @@
 //! All records as CSV or NDJSON, read page by page, so that a slow client holds little memory and no connection to the
 //! database.
 
-use futures_util::{Stream, StreamExt as _, stream};
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hyper::body::Bytes;
 
 use crate::domain::cursor::{Cursor as _, RecordCursor};
@@ -10,7 +12,7 @@ use crate::domain::record::Record;
 use crate::error::{Cause, Error};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::store::Store;
+use crate::store::{Lists, Store};
 
 const PAGE: u64 = 1000;
 
@@ -32,8 +34,9 @@ pub async fn all(store: &Store, request: &mut Request<'_>, format: Format) -> Re
     let limit = query.take("limit", |text| positive(text).ok_or_else(|| "must be a positive number".to_owned()));
     query.finish()?;
     let limit = limit.unwrap_or(u64::MAX);
-    let first = store.records.list(&filter, after, page_size(limit)).await?;
-    let pages = pages(store.clone(), filter, first, limit);
+    let mut pages = Box::pin(pages(store.exports.clone(), filter, after, limit));
+    let first = pages.try_next().await?.unwrap_or_default();
+    let pages = stream::iter([Ok(first)]).chain(pages);
     Ok(match format {
         Format::Csv => {
             let header = stream::iter([Ok(Bytes::from(reply::csv_header()))]);
@@ -50,29 +53,29 @@ fn positive(text: &str) -> Option<u64> {
     is_positive.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// The first page and all that follow, up to `limit` records.
+/// Up to `limit` records in chunks of limited size.
 fn pages(
-    store: Store,
+    exports: Arc<Lists>,
     filter: Filter,
-    first: Vec<Record>,
+    after: Option<RecordCursor>,
     limit: u64,
 ) -> impl Stream<Item = Result<Vec<Record>, Error>> + Send {
-    let rest = after_page(&first, limit);
-    let following = stream::try_unfold((store, filter, rest), |(store, filter, rest)| async move {
-        let Some((after, limit)) = rest else { return Ok(None) };
-        let page = store.records.list(&filter, Some(after), page_size(limit)).await;
-        let page = page.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?;
-        let rest = after_page(&page, limit);
-        Ok(Some((page, (store, filter, rest))))
-    });
-    stream::iter([Ok(first)]).chain(following)
-}
-
-/// Where the next page begins and how many records are left of the limit; `None` after the last page.
-fn after_page(page: &[Record], limit: u64) -> Option<(RecordCursor, u64)> {
-    let left = limit - page.len() as u64;
-    let is_full = page.len() as u64 == PAGE;
-    page.last().filter(|_| is_full && left > 0).map(|last| (RecordCursor::of(last), left))
+    let start = (exports, filter, Some((after, limit)), Vec::<Vec<_>>::new().into_iter());
+    stream::try_unfold(start, |(exports, filter, mut rest, mut chunks)| async move {
+        loop {
+            if let Some(chunk) = chunks.next() {
+                let records = exports.read_records(&chunk).await?;
+                return Ok(Some((records, (exports, filter, rest, chunks))));
+            }
+            let Some((after, limit)) = rest else { return Ok(None) };
+            let keys = exports.records(&filter, after, page_size(limit)).await?;
+            let left = limit - keys.len() as u64;
+            let is_full = keys.len() as u64 == PAGE && left > 0;
+            rest = keys.last().filter(|_| is_full).map(|last| (Some(last.of), left));
+            chunks = reply::chunks(keys).into_iter();
+        }
+    })
+    .inspect_err(|error| tracing::warn!(%error, "an export failed"))
 }
 
 #[allow(clippy::cast_possible_wrap, reason = "at most a page")]

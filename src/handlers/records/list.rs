@@ -1,10 +1,9 @@
 //! `GET /api/`: a page of records as JSON, or all records as CSV or NDJSON.
 
-use hyper::{StatusCode, header};
+use hyper::header;
 
 use super::export::{self, Format};
 use crate::domain::cursor::RecordCursor;
-use crate::domain::record::Record;
 use crate::error::Error;
 use crate::reply::{self, Reply};
 use crate::request::{Page, Request, encode_filter};
@@ -29,9 +28,14 @@ async fn page(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> 
     let filter = request.query.filter();
     let page = Page::take(&mut request.query);
     request.query.finish()?;
-    let mut records = store.records.list(&filter, page.after, page.count()).await?;
-    let next = page.cut(&mut records, |last: &Record| Some(RecordCursor::of(last)));
-    let mut reply = reply::json(StatusCode::OK, &records)?;
+    let mut keys = store.lists.records(&filter, page.after, page.count()).await?;
+    let next = page.cut(&mut keys, |last| Some(last.of));
+    let lists = store.lists.clone();
+    let read = move |keys: Vec<RecordCursor>| {
+        let lists = lists.clone();
+        async move { lists.read_records(&keys).await }
+    };
+    let mut reply = reply::list(b"[".to_vec(), keys, b"]", read).await?;
     page.link(&mut reply, "/api/", &encode_filter(&filter), next);
     Ok(reply)
 }

@@ -1,23 +1,44 @@
 //! Deploys: their list with the stages of their runs, current versions, and the last deploys for metrics.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio_postgres::Row;
 
-use crate::database::{Parameters, Pool};
+use crate::database::{OwnedParameter, Pool};
 use crate::domain::cursor::{CurrentCursor, DeployCursor};
-use crate::domain::deploy::{Attempt, Current, Deploy, State};
+use crate::domain::deploy::{Attempt, Current, State};
 use crate::domain::filter::Filter;
+use crate::domain::key::Key;
 use crate::domain::record::Phase;
 use crate::error::{Cause, Error};
-use crate::store::rows::{self, sql};
+use crate::store::read::lists::Lists;
+use crate::store::rows::{self, owned, sql};
 
 /// The most components and environments with metrics, the first by name.
 pub const MAX_LAST_DEPLOYS: usize = 500;
+/// The most stages of a run that are read.
+const MAX_STAGES: i64 = 1000;
+/// The most stages that are read for one page.
+const MAX_STAGES_OF_PAGE: i64 = 10_000;
 
 pub struct Deploys {
     keys: Arc<Pool>,
-    lists: Arc<Pool>,
+    lists: Arc<Lists>,
+}
+
+/// A deploy, or an attempt at a stage, that a list found.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptKey {
+    pub cursor: DeployCursor,
+    pub state: State,
+}
+
+/// The attempts at the stages of a deploy's run, ordered by their starts.
+#[derive(Clone, Debug, Default)]
+pub struct StageKeys {
+    pub found: Vec<Key<AttemptKey>>,
+    /// Whether there are more.
+    pub has_more: bool,
 }
 
 /// The last finished deploy of a component in an environment.
@@ -33,7 +54,7 @@ pub struct LastDeploy {
 }
 
 impl Deploys {
-    pub fn new(keys: &Arc<Pool>, lists: &Arc<Pool>) -> Self {
+    pub fn new(keys: &Arc<Pool>, lists: &Arc<Lists>) -> Self {
         Self { keys: keys.clone(), lists: lists.clone() }
     }
 
@@ -44,59 +65,83 @@ impl Deploys {
         state: Option<State>,
         after: Option<DeployCursor>,
         count: i64,
-    ) -> Result<Vec<Deploy>, Error> {
+    ) -> Result<Vec<Key<AttemptKey>>, Error> {
         let phase = filter.implied_phase();
         // The query skips the states that cannot have the phase.
         let wants = |one: State| {
             let is_phase = |phase: Phase| phase.is_clock() && phase.stops() == (one == State::Finished);
-            state.is_none_or(|state| state == one) && phase.is_none_or(is_phase)
+            Box::new(state.is_none_or(|state| state == one) && phase.is_none_or(is_phase)) as OwnedParameter
         };
         let wanted = [State::Finished, State::Superseded, State::Running, State::Stale].map(wants);
+        let has_index = phase.is_none() && [&filter.owner, &filter.environment, &filter.stage] == [&None; 3];
+        let mut parameters = rows::filter(filter);
         let (moment, id) = after.map(|cursor| (cursor.moment, cursor.id)).unzip();
-        let phase = phase.map(Phase::name);
-        let others: Parameters = &[&moment, &id, &count, &wanted[0], &wanted[1], &wanted[2], &wanted[3]];
-        let rows = self.lists.read(sql!("deploys_page"), &rows::filtered(filter, &phase, others)).await?;
-        Ok(rows::all(&rows, |row| Ok(Deploy { attempt: deploy(row, state_of(row)?)?, stages: None }))?)
+        parameters.extend(owned![moment, id, count].into_iter().chain(wanted));
+        let rows = self.lists.find(filter, has_index, sql!("deploys_page"), parameters).await?;
+        Ok(rows::all(&rows, |row| rows::key(row, attempt_key(row)?))?)
     }
 
-    /// Adds to every deploy the attempts at the stages of its run, ordered by their starts.
-    pub async fn add_stages(&self, deploys: &mut [Deploy]) -> Result<(), Error> {
-        let fields: Vec<_> = deploys.iter().map(|deploy| &deploy.attempt.record.fields).collect();
-        let components: Vec<_> = fields.iter().map(|fields| &fields.component).collect();
-        let environments: Vec<_> = fields.iter().map(|fields| &fields.environment).collect();
-        let runs: Vec<_> = fields.iter().map(|fields| &fields.run).collect();
-        let rows = self.lists.read(sql!("stages_of_runs"), &[&components, &environments, &runs]).await?;
-        let mut stages = rows::all(&rows, |row| {
-            let attempt = Attempt { record: rows::record(row)?, state: state_of(row)? };
-            Ok((usize::try_from(row.try_get::<_, i64>("line")? - 1)?, attempt))
+    /// The deploys, or attempts at stages, with these keys, in their order. `None` for one whose record was deleted since.
+    /// A finish without a link gets the link of its start.
+    pub async fn read(&self, keys: &[AttemptKey]) -> Result<Vec<Option<Attempt>>, Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.cursor.id).collect();
+        let rows = self.lists.rows(sql!("deploys_by_id"), &[&ids]).await?;
+        let attempts = rows::all(&rows, |row| attempt(row, State::Finished))?;
+        let attempts: HashMap<_, _> = attempts.into_iter().map(|attempt| (attempt.record.id, attempt)).collect();
+        let read = |key: &AttemptKey| Some(Attempt { state: key.state, ..attempts.get(&key.cursor.id)?.clone() });
+        Ok(keys.iter().map(read).collect())
+    }
+
+    /// The stages of the runs of these deploys, in the order of the deploys.
+    pub async fn stages(&self, deploys: &[Key<AttemptKey>]) -> Result<Vec<StageKeys>, Error> {
+        let ids: Vec<_> = deploys.iter().map(|key| key.of.cursor.id).collect();
+        let rows = self.lists.rows(sql!("stages_of_runs"), &[&ids, &MAX_STAGES, &MAX_STAGES_OF_PAGE]).await?;
+        let found = rows::all(&rows, |row| {
+            let index = usize::try_from(row.try_get::<_, i64>("line")? - 1)?;
+            Ok((index, row.try_get("is_beyond")?, rows::key(row, attempt_key(row)?)?))
         })?;
-        stages.sort_by_key(|(_, stage)| {
-            (stage.record.fields.started_at.or(stage.moment()), stage.moment(), stage.record.id)
-        });
-        for deploy in deploys.iter_mut() {
-            deploy.stages = Some(Vec::new());
+        let mut stages = vec![StageKeys::default(); deploys.len()];
+        for (count, (index, is_beyond, key)) in (1..).zip(found) {
+            if count > MAX_STAGES_OF_PAGE {
+                stages[index..].iter_mut().for_each(|stages| stages.has_more = true);
+            } else if is_beyond {
+                stages[index].has_more = true;
+            } else {
+                stages[index].found.push(key);
+            }
         }
-        for (index, stage) in stages {
-            deploys[index].stages.get_or_insert_default().push(stage);
-        }
-        Ok(())
+        Ok(stages)
     }
 
-    /// The last succeeded deploy of each component and environment, ordered by both.
+    /// The last succeeded deploy of each component and environment, ordered by both. The last but one key has its cursor,
+    /// at which a next page begins.
     pub async fn current(
         &self,
         component: Option<&str>,
         environment: Option<&str>,
-        after: Option<&CurrentCursor>,
+        after: Option<CurrentCursor>,
         count: i64,
-    ) -> Result<Vec<Current>, Error> {
-        let (last_component, last_environment) =
-            after.map(|last| (last.component.as_str(), last.environment.as_str())).unzip();
-        let parameters: Parameters = &[&component, &environment, &last_component, &last_environment, &count];
+    ) -> Result<Vec<Key<(i64, Option<CurrentCursor>)>>, Error> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (last_component, last_environment) = after.map(|last| (last.component, last.environment)).unzip();
+        let parameters = owned![owned(component), owned(environment), last_component, last_environment, count];
         let rows = self.lists.read(sql!("current_page"), parameters).await?;
         Ok(rows::all(&rows, |row| {
-            Ok(Current { attempt: deploy(row, State::Finished)?, previous_version: row.try_get("previous_version")? })
+            let pair = row.try_get::<_, Option<_>>("component")?.zip(row.try_get("environment")?);
+            let cursor = pair.map(|(component, environment)| CurrentCursor { component, environment });
+            rows::key(row, (row.try_get("id")?, cursor))
         })?)
+    }
+
+    /// The current versions whose finishes have these ids, in their order. Those that were deleted since are left out.
+    pub async fn read_current(&self, ids: &[i64]) -> Result<Vec<Current>, Error> {
+        let rows = self.lists.rows(sql!("current_by_id"), &[&ids]).await?;
+        let versions = rows::all(&rows, |row| {
+            let attempt = attempt(row, State::Finished)?;
+            Ok((attempt.record.id, Current { attempt, previous_version: row.try_get("previous_version")? }))
+        })?;
+        let mut versions: HashMap<_, _> = versions.into_iter().collect();
+        Ok(ids.iter().filter_map(|id| versions.remove(id)).collect())
     }
 
     /// The number of deploys that started within the last day and have not finished.
@@ -122,14 +167,14 @@ impl Deploys {
     }
 }
 
-/// A finish without a link gets the link of its start.
-fn deploy(row: &Row, state: State) -> Result<Attempt, Cause> {
+fn attempt(row: &Row, state: State) -> Result<Attempt, Cause> {
     let mut record = rows::record(row)?;
     record.fields.url = record.fields.url.or(row.try_get("start_url")?);
     Ok(Attempt { record, state })
 }
 
-fn state_of(row: &Row) -> Result<State, Cause> {
+fn attempt_key(row: &Row) -> Result<AttemptKey, Cause> {
     let name = row.try_get("state")?;
-    State::named(name).ok_or_else(|| format!("unknown state {name}").into())
+    let state = State::named(name).ok_or_else(|| format!("unknown state {name}"))?;
+    Ok(AttemptKey { cursor: DeployCursor { moment: row.try_get("moment")?, id: row.try_get("id")? }, state })
 }

@@ -1,9 +1,9 @@
-//! Records by id, the list of records, and their histories.
+//! Records by id, lists of records, and their histories.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tokio_postgres::Row;
 
 use crate::database::{Pool, QueryError};
@@ -11,18 +11,20 @@ use crate::domain::cursor::RecordCursor;
 use crate::domain::event::Kind;
 use crate::domain::filter::Filter;
 use crate::domain::history::Entry;
-use crate::domain::record::{Phase, Record};
+use crate::domain::key::Key;
+use crate::domain::record::Record;
 use crate::error::{Cause, Error};
+use crate::store::KEY_TIMEOUT;
 use crate::store::batcher::{Batcher, GroupLimits};
 use crate::store::counts::Counts;
-use crate::store::rows::{self, sql};
+use crate::store::read::lists::Lists;
+use crate::store::rows::{self, owned, sql};
 
 const GROUPS: GroupLimits = GroupLimits { in_flight: 2, most: 64, least: 1, queue: 4096 };
 
 pub struct Records {
     batcher: Batcher<ReadJob>,
     keys: Arc<Pool>,
-    lists: Arc<Pool>,
     counts: Arc<Counts>,
 }
 
@@ -33,12 +35,11 @@ struct ReadJob {
 
 impl Records {
     /// Starts the batcher of reads by id.
-    pub fn start(keys: &Arc<Pool>, lists: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
+    pub fn start(keys: &Arc<Pool>, counts: &Arc<Counts>) -> Self {
         let shared = keys.clone();
         Self {
             batcher: Batcher::start(GROUPS, move |jobs| read_group(shared.clone(), jobs)),
             keys: keys.clone(),
-            lists: lists.clone(),
             counts: counts.clone(),
         }
     }
@@ -48,25 +49,62 @@ impl Records {
         let _waiting = self.counts.reading.enter();
         let (result, completed) = oneshot::channel();
         self.batcher.push(ReadJob { id, result })?;
-        completed.await.unwrap_or_else(|_| Err(Error::Internal("a read was dropped".into())))
+        match timeout(KEY_TIMEOUT, completed).await {
+            Ok(result) => result.unwrap_or_else(|_| Err(Error::Internal("a read was dropped".into()))),
+            Err(_) => Err(QueryError::TimedOut.into()),
+        }
     }
 
-    /// Records that match the filter, newest first.
-    pub async fn list(&self, filter: &Filter, after: Option<RecordCursor>, count: i64) -> Result<Vec<Record>, Error> {
-        let phase = filter.implied_phase().map(Phase::name);
-        let (recorded_at, id) = after.map(|cursor| (cursor.recorded_at, cursor.id)).unzip();
-        let parameters = rows::filtered(filter, &phase, &[&recorded_at, &id, &count]);
-        Ok(rows::all(&self.lists.read(sql!("records_page"), &parameters).await?, rows::record)?)
-    }
-
-    /// Entries of a record's history before a time, newest first. Deleted records have one, too. Fails with `NotFound`
-    /// if there never was such a record.
-    pub async fn history(&self, id: i64, before: Option<DateTime<Utc>>, count: i64) -> Result<Vec<Entry>, Error> {
+    /// The entries of a record's history before a time, newest first. Deleted records have one, too. Fails with
+    /// `NotFound` if there never was such a record.
+    pub async fn history(
+        &self,
+        id: i64,
+        before: Option<DateTime<Utc>>,
+        count: i64,
+    ) -> Result<Vec<Key<DateTime<Utc>>>, Error> {
         let rows = self.keys.read(sql!("history_page"), &[&id, &before, &count]).await?;
         if rows.is_empty() {
             return Err(Error::NotFound);
         }
-        Ok(rows::all(&rows, entry)?.into_iter().flatten().collect())
+        let entries = rows::all(&rows, |row| {
+            let at: Option<_> = row.try_get("at")?;
+            at.map(|at| rows::key(row, at)).transpose()
+        })?;
+        Ok(entries.into_iter().flatten().collect())
+    }
+
+    /// The entries of a record's history at these times, newest first.
+    pub async fn entries(&self, id: i64, at: &[DateTime<Utc>]) -> Result<Vec<Entry>, Error> {
+        Ok(rows::all(&self.keys.read(sql!("history_entries"), &[&id, &at]).await?, entry)?)
+    }
+}
+
+impl Lists {
+    /// Records that match the filter, newest first.
+    pub async fn records(
+        &self,
+        filter: &Filter,
+        after: Option<RecordCursor>,
+        count: i64,
+    ) -> Result<Vec<Key<RecordCursor>>, Error> {
+        // Each of these filters has an index, but combined they can match little of much.
+        let filters = [&filter.owner, &filter.environment, &filter.stage].into_iter().flatten().count();
+        let has_index = filters <= 1 && filter.implied_phase().is_none();
+        let mut parameters = rows::filter(filter);
+        let (recorded_at, id) = after.map(|cursor| (cursor.recorded_at, cursor.id)).unzip();
+        parameters.extend(owned![recorded_at, id, count]);
+        let rows = self.find(filter, has_index, sql!("records_page"), parameters).await?;
+        Ok(rows::all(&rows, |row| {
+            rows::key(row, RecordCursor { recorded_at: row.try_get("recorded_at")?, id: row.try_get("id")? })
+        })?)
+    }
+
+    /// The records with these keys, in their order. Those that were deleted since are left out.
+    pub async fn read_records(&self, keys: &[RecordCursor]) -> Result<Vec<Record>, Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+        let mut records = rows::records_by_id(self.pool(), &ids).await?;
+        Ok(ids.iter().filter_map(|id| records.remove(id)).collect())
     }
 }
 
@@ -86,10 +124,8 @@ async fn read_group(keys: Arc<Pool>, jobs: Vec<ReadJob>) {
     }
 }
 
-/// `None` for a row of nulls: the record exists, but has no (further) entries.
-fn entry(row: &Row) -> Result<Option<Entry>, Cause> {
-    let Some(at) = row.try_get("at")? else { return Ok(None) };
+fn entry(row: &Row) -> Result<Entry, Cause> {
     let change = row.try_get("change")?;
     let change = Kind::named(change).ok_or_else(|| format!("unknown change {change}"))?;
-    Ok(Some(Entry { at, by: row.try_get("by")?, change, was: rows::record(row)? }))
+    Ok(Entry { at: row.try_get("at")?, by: row.try_get("by")?, change, was: rows::record(row)? })
 }

@@ -2,57 +2,43 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OnceCell, Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 
-use crate::database::{Parameters, Pool, QueryError};
+use crate::database::{Pool, QueryError, SingleFlight};
 use crate::domain::dora::{DeployFigures, Unrecovered};
 use crate::domain::durations::{By, DurationFigures, DurationGroup};
 use crate::domain::window::{Bounds, Window};
 use crate::error::{Cause, Error};
-use crate::store::rows::{self, array, sql};
+use crate::store::rows::{self, array, owned, sql};
 
 /// The most unrecovered failures that a report names.
 const MAX_UNRECOVERED: i32 = 20;
 
 pub struct Reports {
-    lists: Arc<Pool>,
-    /// Reports take long, so they leave a connection to the lists.
-    slots: Semaphore,
-    /// How long a report waits for a slot.
-    wait: Duration,
+    queries: SingleFlight,
     zones: OnceCell<Vec<String>>,
 }
 
 impl Reports {
-    /// Reports use all connections of `lists` but one.
-    pub fn new(lists: &Arc<Pool>, wait: Duration) -> Self {
-        let slots = Semaphore::new((lists.status().max_size - 1).max(1));
-        Self { lists: lists.clone(), slots, wait, zones: OnceCell::new() }
-    }
-
-    async fn slot(&self) -> Result<SemaphorePermit<'_>, QueryError> {
-        match timeout(self.wait, self.slots.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(QueryError::Overloaded("earlier reports take too long".into())),
-        }
+    /// A report waits at most `wait` until it is sent.
+    pub fn new(pool: &Arc<Pool>, wait: Duration) -> Self {
+        Self { queries: SingleFlight::new(pool, pool.status().max_size, wait), zones: OnceCell::new() }
     }
 
     /// The name of a time zone as the database spells it.
     pub async fn time_zone(&self, name: &str) -> Result<Option<&str>, Error> {
         let zones = self.zones.get_or_try_init(|| async {
-            rows::all(&self.lists.read(sql!("time_zones"), &[]).await?, |row| Ok(row.try_get("name")?))
+            let rows = self.queries.read(sql!("time_zones"), Vec::new()).await?;
+            Ok::<_, Error>(rows::all(&rows, |row| Ok(row.try_get("name")?))?)
         });
         Ok(zones.await?.iter().find(|zone| zone.eq_ignore_ascii_case(name)).map(String::as_str))
     }
 
     /// The window between these bounds, by the database's clock. The zone must be a result of [`Reports::time_zone`].
     pub async fn window(&self, bounds: &Bounds) -> Result<Window, Error> {
-        let Bounds { since, until, days, zone } = bounds;
-        let rows = self.lists.read(sql!("report_window"), &[since, until, days, zone]).await?;
+        let Bounds { since, until, days, zone } = bounds.clone();
+        let rows = self.queries.read(sql!("report_window"), owned![since, until, days, zone]).await?;
         let window = rows::first(&rows, |row| {
             Ok(Window { since: row.try_get("since")?, until: row.try_get("until")?, days: row.try_get("days")? })
         });
@@ -68,10 +54,10 @@ impl Reports {
         after: Option<&str>,
         count: i64,
     ) -> Result<Vec<DurationGroup>, Error> {
-        let _slot = self.slot().await?;
+        let [component, environment, after] = [component, environment, after].map(|text| text.map(str::to_owned));
         let (since, until, before) = (window.since, window.until, window.before());
-        let parameters: Parameters = &[&by.name(), &component, &environment, &since, &until, &before, &after, &count];
-        let rows = self.lists.read(sql!("durations_page"), parameters).await?;
+        let parameters = owned![by.name(), component, environment, since, until, before, after, count];
+        let rows = self.queries.read(sql!("durations_page"), parameters).await.map_err(too_slow)?;
         Ok(rows::all(&rows, |row| {
             Ok(DurationGroup {
                 name: row.try_get("name")?,
@@ -90,10 +76,19 @@ impl Reports {
         after: Option<&str>,
         count: i64,
     ) -> Result<Vec<DeployFigures>, Error> {
-        let _slot = self.slot().await?;
-        let Window { since, until, .. } = window;
-        let parameters: Parameters = &[&component, &environment, since, until, &zone, &after, &count, &MAX_UNRECOVERED];
-        Ok(rows::all(&self.lists.read(sql!("dora_page"), parameters).await?, deploy_figures)?)
+        let [component, after] = [component, after].map(|text| text.map(str::to_owned));
+        let (environment, zone) = (environment.to_owned(), zone.to_owned());
+        let parameters =
+            owned![component, environment, window.since, window.until, zone, after, count, MAX_UNRECOVERED];
+        let rows = self.queries.read(sql!("dora_page"), parameters).await.map_err(too_slow)?;
+        Ok(rows::all(&rows, deploy_figures)?)
+    }
+}
+
+fn too_slow(error: Arc<QueryError>) -> Error {
+    match *error {
+        QueryError::TooSlow => Error::TooSlow("the report takes too long: name a component or a shorter time".into()),
+        _ => error.into(),
     }
 }
 

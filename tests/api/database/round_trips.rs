@@ -99,7 +99,7 @@ fn a_finish_with_a_start_takes_one_round_trip_to_the_database() {
     let database = Database::new();
     let directory = TempDirectory::new();
     let (url, traffic) = proxy(&database, directory.path());
-    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "3")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_POOL_SIZE", "5")]);
     let post = |run: usize, status: &str| {
         service.record(
             &json!({"component": "web", "version": "1", "owner": "ann", "run": run.to_string(), "status": status})

@@ -164,7 +164,7 @@ fn clients_that_abandon_an_export_or_read_it_slowly_block_nobody() {
     let database = Database::new();
     let service = Service::with_settings(&[
         ("DATABASE_URL", &database.url()),
-        ("DEPLOYLOG_POOL_SIZE", "3"),
+        ("DEPLOYLOG_POOL_SIZE", "5"),
         ("DEPLOYLOG_POOL_TIMEOUT", "30"),
     ]);
     insert_large_records(&database, 5_000);

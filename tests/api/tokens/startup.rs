@@ -26,19 +26,19 @@ fn without_a_token_the_service_listens_on_other_addresses_only_if_open_and_with_
     let url = database.url();
     for listen in ["0.0.0.0:0", "[::]:0"] {
         let environment = [("DATABASE_URL", url.as_str()), ("DEPLOYLOG_LISTEN", listen), ("DEPLOYLOG_ALLOW_HOST", "")];
-        let (code, out, err) = run(&["--pool-size=4"], &environment);
+        let (code, out, err) = run(&["--pool-size=5"], &environment);
         if err.contains("cannot listen on [::]") {
             continue; // This machine has no IPv6.
         }
         assert_eq!((code, out.as_str()), (64, ""), "{err}");
         assert!(err.contains("deploylog token create NAME --scope admin") && err.contains("--open"), "{err}");
-        let (code, out, err) = run(&["--pool-size=4", "--open"], &environment);
+        let (code, out, err) = run(&["--pool-size=5", "--open"], &environment);
         assert_eq!((code, out.as_str()), (64, ""), "{err}");
         assert!(err.contains("--open (DEPLOYLOG_OPEN=true) also requires --allow-host HOST"), "{err}");
     }
     assert_eq!(database.sql("select count(*) from heartbeats"), [["0"]], "a heartbeat remains");
     let directory = TempDirectory::new();
-    let (code, ..) = run(&["--pool-size=4"], &[("DEPLOYLOG_DATA_DIR", directory.as_str()), EVERYWHERE]);
+    let (code, ..) = run(&["--pool-size=5"], &[("DEPLOYLOG_DATA_DIR", directory.as_str()), EVERYWHERE]);
     assert_eq!(code, 64);
     assert!(!directory.path().join("cluster/postmaster.pid").exists(), "PostgreSQL still runs");
 }
