@@ -32,7 +32,7 @@ fn a_migration_that_waits_for_a_lock_lets_others_read_and_runs_once_in_two_repli
     let holder = Session::open(&url);
     holder.execute("begin; select from records");
     let pid = holder.query("select pg_backend_pid()")[0].get(0).unwrap().to_owned();
-    let replicas = [(); 2].map(|()| Service::spawn(&[], &[("DATABASE_URL", &url)]));
+    let replicas = [(); 2].map(|()| Service::start_unready(&[("DATABASE_URL", &url)]));
     let blocked = format!("select from pg_stat_activity where {pid} = any (pg_blocking_pids(pid))");
     let reader = Session::open(&url);
     reader.execute("set statement_timeout = '3s'");
@@ -42,7 +42,8 @@ fn a_migration_that_waits_for_a_lock_lets_others_read_and_runs_once_in_two_repli
         eventually("the migration gives up for now", || sql(&url, &blocked).is_empty());
     }
     holder.execute("commit");
-    for service in replicas.map(Service::wait_until_ready) {
+    for service in &replicas {
+        eventually("the service is ready", || service.get("/readyz").status == 200);
         service.record(DEPLOYED);
     }
     assert_eq!(database.sql("select count(*) from migrations"), [[migration_count().to_string()]]);
