@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -44,6 +47,8 @@ pub struct App {
 pub struct Ready {
     pub store: Store,
     pub guard: Arc<Guard>,
+    /// Writes are refused.
+    pub is_disk_full: Arc<AtomicBool>,
 }
 
 impl App {
@@ -79,7 +84,7 @@ impl App {
         let mut reply = result.unwrap_or_else(|error| {
             match error {
                 Error::Internal(_) => tracing::error!(%method, path, %error, "request failed"),
-                Error::Unavailable(_) => tracing::warn!(%method, path, %error, "request refused"),
+                Error::Unavailable(_) | Error::DiskFull => tracing::warn!(%method, path, %error, "request refused"),
                 _ => {}
             }
             reply::problem(&error)
@@ -104,7 +109,7 @@ impl App {
 
     async fn handle(&self, route: Route, head: &Parts, payload: &mut Payload) -> Result<Reply, Error> {
         let query = Query::parse(head.uri.query());
-        let Ready { store, guard } = match self.ready.get() {
+        let Ready { store, guard, is_disk_full } = match self.ready.get() {
             Some(ready) => ready,
             None if route == Route::Live => return health::live(&mut { query }),
             None => return Err(Error::Starting(self.startup.borrow().clone())),
@@ -112,6 +117,9 @@ impl App {
         let admit = || guard.admit(route, &head.headers).map_err(Error::Refused);
         guard.check_hosts(route, head).map_err(Error::Refused)?;
         let caller = admit()?;
+        if !head.method.is_safe() && is_disk_full.load(Ordering::Relaxed) {
+            return Err(Error::DiskFull);
+        }
         let readmit = || admit().map(drop);
         let request = &mut Request { head, query, caller: caller.clone(), payload, readmit: &readmit };
         let reply = match route {

@@ -8,6 +8,7 @@
 //! cluster.new   a cluster during its creation
 //! socket        PostgreSQL's socket, accessible to its user only
 //! startup.log   PostgreSQL's output before its log is open
+//! reserve       space that is given up when the disk is full
 //! ```
 //!
 //! A start locks the directory, finds the server programs, creates the cluster if there is none and [`Access`] allows it,
@@ -17,6 +18,7 @@
 use std::{
     fs::File,
     path::Path,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -34,6 +36,7 @@ mod account;
 mod binaries;
 mod directory;
 mod postmaster;
+mod reserve;
 mod server;
 mod supervisor;
 
@@ -63,6 +66,8 @@ pub struct Cluster {
     pub config: Config,
     /// The cluster was created by this start.
     pub is_new: bool,
+    /// The disk is full, and writes must be refused.
+    pub is_disk_full: Arc<AtomicBool>,
     /// Dropping the sender stops the supervisor. `None` if another process runs the cluster.
     supervisor: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -85,7 +90,7 @@ impl Cluster {
             };
             let config = server::config(&holder.socket);
             if can_join && postmaster::accepts_connections(&config).await? {
-                return Ok(Self { config, is_new: false, supervisor: None });
+                return Ok(Self { config, is_new: false, is_disk_full: Arc::default(), supervisor: None });
             }
             let (is_final, problem) = if can_join {
                 (began.elapsed() > JOIN_TIMEOUT, ", whose PostgreSQL does not accept connections")
@@ -119,9 +124,11 @@ impl Cluster {
             server.create_cluster(&lock).await?;
         }
         server.stop_leftover().await?;
+        server.reserve.check().await;
+        let is_disk_full = server.reserve.is_given_up();
         let (postmaster, config) = server.start().await?;
         let (stop, stopped) = oneshot::channel();
         let supervisor = tokio::spawn(supervisor::supervise(server, postmaster, stopped, lock));
-        Ok(Self { config, is_new, supervisor: Some((stop, supervisor)) })
+        Ok(Self { config, is_new, is_disk_full, supervisor: Some((stop, supervisor)) })
     }
 }

@@ -61,6 +61,8 @@ pub enum Error {
     Unavailable(Cause),
     /// A list or report was cancelled at its deadline. With what to do.
     TooSlow(Cow<'static, str>),
+    /// The disk of the database. Reads go on.
+    DiskFull,
     /// With the current step of the start.
     Starting(String),
     TooManySubscribers,
@@ -94,7 +96,7 @@ impl Error {
             Self::UnsupportedMediaType(types) => return Some((header::ACCEPT, list(types).parse().ok()?)),
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, "identity"),
             Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => (header::RETRY_AFTER, "1"),
-            Self::TooManySubscribers | Self::TooManyConnections => (header::RETRY_AFTER, "30"),
+            Self::TooManySubscribers | Self::TooManyConnections | Self::DiskFull => (header::RETRY_AFTER, "30"),
             Self::TooSlow(_) => (header::RETRY_AFTER, "60"),
             _ => return None,
         };
@@ -142,6 +144,7 @@ impl Error {
             Self::Internal(_) => (500, "internal error: see the log of the service".into()),
             Self::UnknownMethod => (501, "unknown method".into()),
             Self::UnknownTransferCoding => (501, "the only supported transfer coding is chunked".into()),
+            Self::DiskFull => (503, "the disk of the database is full: free space on it, then try again".into()),
             Self::Unavailable(_) => (503, "the database does not answer in time: try again".into()),
             Self::TooSlow(detail) => (503, detail.as_ref().into()),
             Self::Starting(step) => (503, format!("the service is starting: {step}").into()),

@@ -1,6 +1,9 @@
 //! The database that a command uses: the configured one, or the private PostgreSQL.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -81,6 +84,11 @@ impl CommandDatabase {
     /// A private PostgreSQL was created for this command.
     pub fn is_new(&self) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| cluster.is_new)
+    }
+
+    /// Whether the disk of the private PostgreSQL is full.
+    pub fn is_disk_full(&self) -> Arc<AtomicBool> {
+        self.cluster.as_ref().map(|cluster| cluster.is_disk_full.clone()).unwrap_or_default()
     }
 
     /// Stops the private PostgreSQL if it was started for this command.

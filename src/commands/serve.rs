@@ -14,7 +14,6 @@ use super::result::{CommandError, print};
 use crate::app::{App, Ready, WAITING_FOR_DATABASE};
 use crate::auth::{guard::Guard, hosts::AllowedHosts};
 use crate::config::{Config, Limits};
-use crate::database::Endpoint;
 use crate::embedded::Access;
 use crate::error::Error;
 use crate::server;
@@ -121,7 +120,7 @@ async fn open(
         let cause = match database.migrate(&progress).await {
             Err(error) if !error.is_transient => return Err(CommandError::no_database(error)),
             Err(error) => error.to_string(),
-            Ok(_) => match open_store(config, &database.endpoint).await {
+            Ok(_) => match open_store(config, database).await {
                 Err(error) => error.to_string(),
                 Ok(opened) => return Ok(opened),
             },
@@ -133,10 +132,12 @@ async fn open(
     }
 }
 
-async fn open_store(config: &Config, endpoint: &Endpoint) -> Result<(Ready, Tokens), Error> {
+async fn open_store(config: &Config, database: &CommandDatabase) -> Result<(Ready, Tokens), Error> {
+    let endpoint = &database.endpoint;
     let tokens = Tokens::new(endpoint, config.pool)?;
     let guard = Arc::new(Guard::new(tokens.all().await?, config.public_reads, config.allowed_hosts.clone()));
-    Ok((Ready { store: Store::open(endpoint, config.pool).await?, guard }, tokens))
+    let store = Store::open(endpoint, config.pool).await?;
+    Ok((Ready { store, guard, is_disk_full: database.is_disk_full() }, tokens))
 }
 
 /// Starts the background tasks. They end when the set is dropped.

@@ -55,6 +55,7 @@ impl QueryError {
         match self {
             Self::TooSlow | Self::TimedOut => Error::Unavailable("the database did not respond in time".into()),
             Self::Failed(cause) => Error::Internal(copy(cause)),
+            Self::Overloaded(cause) if is_disk_full(cause) => Error::DiskFull,
             Self::Unreachable(cause)
             | Self::StaleConnection(cause)
             | Self::Overloaded(cause)
@@ -72,6 +73,11 @@ impl QueryError {
     pub fn breaks_connection(&self) -> bool {
         matches!(self, Self::StaleConnection(_) | Self::Lost(_) | Self::TimedOut)
     }
+}
+
+fn is_disk_full(cause: &Cause) -> bool {
+    let error = cause.downcast_ref::<tokio_postgres::Error>();
+    error.and_then(tokio_postgres::Error::code) == Some(&SqlState::DISK_FULL)
 }
 
 fn copy(cause: &Cause) -> Cause {

@@ -102,6 +102,10 @@ impl Directory {
         self.0.join("startup.log")
     }
 
+    pub fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
     /// An empty file in place of the one of the previous start.
     pub fn new_startup_log(&self) -> io::Result<File> {
         match fs::remove_file(self.startup_log()) {
@@ -192,7 +196,8 @@ impl Holder {
     }
 }
 
-fn new_file(path: &Path) -> io::Result<File> {
+/// Fails if there is something at this path, also a link.
+pub fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 

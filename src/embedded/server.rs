@@ -16,6 +16,7 @@ use super::account::{Account, failure_reason};
 use super::binaries;
 use super::directory::{Directory, PORT, socket_file};
 use super::postmaster::Postmaster;
+use super::reserve::Reserve;
 use crate::error::Cause;
 
 /// The superuser and the database of the cluster.
@@ -51,6 +52,7 @@ pub struct Server {
     programs: PathBuf,
     directory: Directory,
     socket: PathBuf,
+    pub reserve: Reserve,
 }
 
 impl Server {
@@ -61,7 +63,8 @@ impl Server {
         for path in [Some(directory.path()), socket.parent()].into_iter().flatten() {
             account.check_access(path).await?;
         }
-        Ok(Self { account, programs, directory, socket })
+        let reserve = Reserve::new(directory.reserve());
+        Ok(Self { account, programs, directory, socket, reserve })
     }
 
     /// Creates the cluster and its database, completely or not at all.

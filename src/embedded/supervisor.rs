@@ -27,6 +27,7 @@ pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<
                 let exit = tokio::select! {
                     reason = postmaster.exit() => Some(reason),
                     () = server.socket_lost() => None,
+                    never = server.reserve.keep() => never,
                     _ = &mut stopped => break,
                 };
                 if let Some(reason) = exit {
@@ -43,7 +44,11 @@ pub async fn supervise(server: Server, first: Postmaster, mut stopped: Receiver<
         }
         tracing::error!("{reason}; restarting in {pause:?}");
         tokio::select! {
-            () = sleep(pause) => running = server.spawn(),
+            () = sleep(pause) => {
+                // On a full disk PostgreSQL does not start without the space of the reserve.
+                server.reserve.check().await;
+                running = server.spawn();
+            }
             _ = &mut stopped => break,
         }
         pause = (pause * 2).min(MAX_PAUSE);

@@ -203,3 +203,22 @@ fn a_change_that_waits_for_a_lock_does_not_delay_other_components() {
         assert_eq!(change.join().unwrap(), 200);
     });
 }
+
+#[test]
+fn a_write_that_finds_the_disk_full_gets_503_with_the_cause() {
+    let database = Database::new();
+    let service = Service::with_database(&database);
+    let record = service.record(DEPLOYED);
+    database.sql(
+        "create function fill() returns trigger language plpgsql as
+         $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+         create trigger fill before insert on records for each row execute function fill()",
+    );
+    for response in [service.post(DEPLOYED), service.import(DEPLOYED)] {
+        assert_eq!(response.header("retry-after"), Some("30"));
+        assert!(response.problem(503).contains("the disk of the database is full"), "{response:?}");
+    }
+    assert_eq!(service.read(&record["id"]), record);
+    database.sql("drop trigger fill on records");
+    service.record(DEPLOYED);
+}

@@ -3,7 +3,7 @@
 use std::{
     io::Read as _,
     os::unix::{
-        fs::{PermissionsExt as _, chown, symlink},
+        fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
         process::CommandExt as _,
     },
     path::Path,
@@ -169,6 +169,47 @@ fn a_deleted_socket_is_restored_and_new_connections_work_again() {
     eventually("lists work", || socket.exists() && service.get("/api/").status == 200);
     service.record(DEPLOYED);
     service.get("/readyz").expect(200);
+}
+
+#[test]
+fn on_a_full_disk_the_reserve_is_given_up_writes_get_503_and_reads_go_on() {
+    let directory = TempDirectory::new();
+    let (data, free) = (directory.path().join("data"), directory.path().join("free"));
+    // A df that reports the kilobytes in a file as free.
+    let df = directory.path().join("df");
+    std::fs::write(&df, format!("#!/bin/sh\necho head\necho disk 9 9 $(cat {}) 9% /\n", free.display())).unwrap();
+    std::fs::set_permissions(&df, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&free, "1000000").unwrap();
+    let path = format!("{}:{}", directory.as_str(), std::env::var("PATH").unwrap());
+    let environment = [("DEPLOYLOG_DATA_DIR", data.to_str().unwrap()), ("PATH", &path), ("DEPLOYLOG_LOG_LEVEL", "off")];
+    let mut service = Service::with_environment(&environment);
+    let record = service.record(DEPLOYED);
+    let target = format!("/api/{}", record["id"]);
+    let reserve = data.join("reserve");
+    let held = std::fs::metadata(&reserve).unwrap();
+    assert!(held.len() == 24 << 20 && held.blocks() * 512 >= held.len(), "the space is in use: {held:?}");
+
+    std::fs::write(&free, "4000").unwrap();
+    eventually("the reserve is given up", || !reserve.exists());
+    for start in ["first", "second"] {
+        let full = "the disk of the database is full: free space on it, then try again";
+        eventually("writes are refused", || service.post(DEPLOYED).status == 503);
+        let refused = service.post(DEPLOYED);
+        assert_eq!((refused.header("retry-after"), refused.problem(503)), (Some("30"), full.to_owned()), "{start}");
+        assert_eq!(service.send_json("PATCH", &target, r#"{"owner":"bob"}"#).problem(503), full);
+        assert_eq!(service.request("DELETE", &target, &[], None).problem(503), full);
+        assert_eq!(service.read(&record["id"]), record);
+        service.get("/readyz").expect(200);
+        if start == "first" {
+            // Also a service that starts on a full disk serves reads.
+            assert!(service.stop().success());
+            service = Service::with_environment(&environment);
+        }
+    }
+
+    std::fs::write(&free, "1000000").unwrap();
+    eventually("writes are accepted", || service.post(DEPLOYED).status == 201);
+    assert!(reserve.exists());
 }
 
 #[test]

@@ -47,7 +47,7 @@ use table::{Row, Table};
 type Fault = fn(&mut Context) -> Row;
 
 /// Each fault with its number of attempts per round of a long run; 0 means once, in the first round only.
-const FAULTS: [(&str, usize, Fault); 28] = [
+const FAULTS: [(&str, usize, Fault); 29] = [
     ("the service is killed", 5, kills::service),
     ("a PostgreSQL backend is killed", 2, kills::backend),
     ("the checkpointer is killed", 1, kills::checkpointer),
@@ -62,6 +62,7 @@ const FAULTS: [(&str, usize, Fault); 28] = [
     ("a connection is reset within a message", 1, network::reset),
     ("a write is cut off and executed later", 1, network::executed_later),
     ("the disk of PostgreSQL is full", 1, shortages::disk),
+    ("the disk of a private PostgreSQL is full", 1, shortages::private_disk),
     ("the table is locked", 1, shortages::table_lock),
     ("the rows are locked", 1, shortages::row_locks),
     ("the clock of the service jumps by a day", 1, clock::jumps),

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Context,
-    api::harness::{Connection, DEPLOYED, Service, Session, TempDirectory},
+    api::harness::{Connection, DEPLOYED, Service, Session, TempDirectory, postmaster_pid, signal},
     locks::PendingWrite,
     postgres::Postgres,
     scenario::{RECOVERY_LIMIT, Scenario, WRITE_LIMIT},
@@ -82,17 +82,90 @@ pub fn lock_table(context: &mut Context) -> Row {
 
 /// Fills the disk of PostgreSQL, then frees space.
 pub fn disk(context: &mut Context) -> Row {
-    let directory = TempDirectory::new();
-    let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", directory.as_str()]).output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("SKIPPED: only root can mount the small disk that this fault fills");
-        return Row { skipped: 1, ..Row::default() };
-    }
+    let Some(directory) = small_disk() else { return Row { skipped: 1, ..Row::default() } };
     let path = directory.path().to_owned();
     let postgres = Postgres::start(directory);
     let row = with_full_disk(context, &postgres, &path);
-    let _ = Command::new("umount").args(["--lazy".as_ref(), path.as_os_str()]).status();
+    unmount(&path);
+    row
+}
+
+/// Fills the disk of a private PostgreSQL, kills it there, then frees space. Reads must go on.
+pub fn private_disk(context: &mut Context) -> Row {
+    let Some(directory) = small_disk() else { return Row { skipped: 1, ..Row::default() } };
+    let row = with_full_private_disk(context, directory.path());
+    unmount(directory.path());
+    row
+}
+
+fn small_disk() -> Option<TempDirectory> {
+    let directory = TempDirectory::new();
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", directory.as_str()]).output();
+    if mount.is_ok_and(|mount| mount.status.success()) {
+        return Some(directory);
+    }
+    println!("SKIPPED: only root can mount the small disk that this fault fills");
+    None
+}
+
+fn unmount(disk: &Path) {
+    let _ = Command::new("umount").args(["--lazy".as_ref(), disk.as_os_str()]).status();
+}
+
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).unwrap();
+    while file.write_all(&[0; 1 << 13]).is_ok() {}
+}
+
+fn with_full_private_disk(context: &mut Context, disk: &Path) -> Row {
+    const LIMIT: Duration = Duration::from_secs(10);
+    let environment = [("DEPLOYLOG_DATA_DIR", disk.to_str().unwrap()), ("DEPLOYLOG_LOG_LEVEL", "off")];
+    let service = Service::with_environment(&environment);
+    let mut row = Row { times: 1, ..Row::default() };
+    let mut acknowledged = vec![service.record(DEPLOYED)["id"].clone()];
+    let mut refused_for_the_disk = |row: &mut Row| {
+        let response = service.post(DEPLOYED);
+        row.requests += 1;
+        if response.status == 201 {
+            acknowledged.push(response.json()["id"].clone());
+        }
+        response.status == 503 && response.body.contains("the disk of the database is full")
+    };
+    let within_limit = |row: &mut Row, what: &str, condition: &mut dyn FnMut(&mut Row) -> bool| {
+        let start = Instant::now();
+        while !condition(row) {
+            if start.elapsed() > LIMIT {
+                return row.failures.push(format!("not within {LIMIT:?}: {what}"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let reads = || ["/api/1", "/api/", "/api/deploys"].map(|target| service.get(target).status);
+
+    let ballast = disk.join("ballast");
+    fill(&ballast);
+    within_limit(&mut row, "writes are refused with the cause", &mut refused_for_the_disk);
+    within_limit(&mut row, "the reserve is given up", &mut |_| !disk.join("reserve").exists());
+    signal(postmaster_pid(disk), "KILL");
+    within_limit(&mut row, "PostgreSQL recovers on the full disk", &mut |_| reads() == [200; 3]);
+    let end = Instant::now() + context.seconds(10, 2);
+    while Instant::now() < end {
+        let (is_refused, statuses) = (refused_for_the_disk(&mut row), reads());
+        if !is_refused || statuses != [200; 3] {
+            row.failures.push(format!("on the full disk reads got {statuses:?}, a write was refused: {is_refused}"));
+            break;
+        }
+    }
+    fs::remove_file(ballast).unwrap();
+    let freed = Instant::now();
+    within_limit(&mut row, "writes are accepted", &mut |row| {
+        refused_for_the_disk(row);
+        service.post(DEPLOYED).status == 201
+    });
+    row.recovery = Some(freed.elapsed());
+    row.acknowledged = acknowledged.len() as u64;
+    row.lost = acknowledged.iter().filter(|id| service.get(&format!("/api/{id}")).status != 200).count() as u64;
     row
 }
 
@@ -102,9 +175,7 @@ fn with_full_disk(context: &mut Context, postgres: &Postgres, disk: &Path) -> Ro
     scenario.start_load();
     context.pause(100..900);
     let ballast = disk.join("ballast");
-    let mut file = File::create(&ballast).unwrap();
-    while file.write_all(&[0; 1 << 13]).is_ok() {}
-    drop(file);
+    fill(&ballast);
     let start = Instant::now();
     let has_effect = || scenario.probe().observations(start).iter().any(|observation| !observation.is_success());
     while !has_effect() && start.elapsed() < Duration::from_secs(60) {
