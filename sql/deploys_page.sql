@@ -1,5 +1,5 @@
--- The keys of a page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by `started_at`.
--- Planned for its values each time, so that a filter that is null costs nothing.
+-- The keys of a page of deploys, newest first by their own moments: finished deploys by `finished_at`, others by
+-- `started_at`. Planned for its values each time, so that a filter that is null costs nothing.
 --   $1–$7    filters, each null for all: component, version, owner, status, phase, environment, run
 --   $8       a stage of the deploy's run
 --   $9, $10  moment from, moment before
@@ -9,6 +9,16 @@
 --
 -- Returns the moment, the id and the size of the record that represents each deploy: its finish, or else its start; and
 -- the state of the deploy.
+with found as materialized (
+  select * from occurrences($3::text, $6::text, null)
+), found_stage as materialized (
+  select * from occurrences(null, null, $8::text)
+), longest as materialized (
+  -- The seconds after which every deploy is stale; the limit keeps them within the range of dates.
+  select least(greatest(86400, 3 * max(d.duration_seconds)), 100000000000)::double precision as seconds
+  from records d
+  where d.stage is null and d.phase = 'succeeded' and d.duration_seconds > 28800
+)
 select deploy.moment, deploy.id, deploy.state, deploy.bytes
 from (
   (
@@ -17,18 +27,23 @@ from (
     where $14::boolean and r.stage is null and stops_clock(r.phase)
       and ($1::text is null or r.component = $1)
       and ($2::text is null or r.version = $2)
-      and ($3::text is null or r.owner = $3)
+      and ($3 is null or r.owner = $3)
       and ($4::text is null or r.status = $4)
       and ($5::text is null or r.phase = $5)
-      and ($6::text is null or r.environment = $6)
+      and ($6 is null or r.environment = $6)
       and ($1 is null or $6 is null or coalesce(r.environment, '') = $6)
       and ($7::text is null or left(r.run, 200) = left($7, 200) and r.run = $7)
-      and ($8::text is null or r.run is not null and exists (
+      and ($8 is null or r.run is not null and exists (
         select from records s
         where s.component = r.component and s.moment is not null
           and s.deploy in (
             deploy_of(r.component, r.environment, r.run, $8, r.version),
             deploy_of(r.component, null, r.run, $8, r.version))))
+      -- Without an index of their own, rare values are looked for only where they occur.
+      and ($3 is null and $6 is null or $2 is not null or $7 is not null
+        or r.moment between (select first_moment from found) and (select last_moment from found))
+      and ($8 is null or $2 is not null or $7 is not null
+        or r.moment between (select first_moment from found_stage) and (select last_moment from found_stage))
       and ($9::timestamptz is null or r.moment >= $9)
       and ($10::timestamptz is null or r.moment < $10)
       and ($11::timestamptz is null or (r.moment, r.id) < ($11, $12::bigint))
@@ -54,13 +69,16 @@ from (
         order by n.moment, n.id
         limit 1
       ) next on true
-      -- The seconds after which the deploy is stale. They matter only if it has run for more than the least of them.
+      -- The seconds after which the deploy is stale. They are computed only if they matter: it has run for more than the
+      -- least of them, and not for so long that it is stale anyway.
       cross join lateral (
-        select greatest(coalesce(3 * percentile_cont(0.95) within group (order by last.seconds), 86400), 3600) as seconds
+        select greatest(3600, coalesce(3 * percentile_cont(0.95) within group (order by last.seconds), 86400))
+          as seconds
         from (
           select d.duration_seconds::double precision as seconds
           from records d
           where next.phase is null and r.moment < now() - interval '1 hour'
+            and extract(epoch from now() - r.moment) <= (select seconds from longest)
             and d.component = r.component and coalesce(d.environment, '') = coalesce(r.environment, '')
             and d.stage is null and stops_clock(d.phase) and d.phase = 'succeeded'
           order by d.moment desc, d.id desc
@@ -89,6 +107,11 @@ from (
           and s.deploy in (
             deploy_of(r.component, r.environment, r.run, $8, r.version),
             deploy_of(r.component, null, r.run, $8, r.version))))
+      and ($3 is null and $6 is null or $2 is not null or $7 is not null
+        or u.moment between (select first_moment from found) and (select last_moment from found))
+      and ($8 is null or $2 is not null or $7 is not null
+        or u.moment between (select first_moment from found_stage) and (select last_moment from found_stage))
+      and ($15 or $17 or u.moment >= now() - (select seconds from longest) * interval '1 second')
       and ($9 is null or u.moment >= $9)
       and ($10 is null or u.moment < $10)
       and ($11 is null or (u.moment, u.id) < ($11, $12))

@@ -30,7 +30,7 @@ with recursive components as (
   from components
   where exists (
     select from records r
-    where r.component = components.component and coalesce(r.environment, '') = $2
+    where r.component = components.component and r.environment = $2
       and r.stage is null and stops_clock(r.phase))
   limit $7
 )
@@ -44,7 +44,7 @@ from page
         cross join lateral (
           select r.id
           from records r
-          where r.component = page.component and coalesce(r.environment, '') = $2
+          where r.component = page.component and r.environment = $2
             and r.stage is null and r.phase in ('succeeded', 'failed') and r.version = rollback.version
             and r.moment >= $3
             and r.moment <= coalesce(rollback.finished_at, rollback.started_at, rollback.recorded_at)
@@ -104,7 +104,7 @@ from page
             from (
               select r.id, r.version, r.phase, r.moment, r.committed_at, r.unplanned, r.start_id, true as is_counted
               from records r
-              where r.component = page.component and coalesce(r.environment, '') = $2
+              where r.component = page.component and r.environment = $2
                 and r.stage is null and r.phase in ('succeeded', 'failed', 'finished')
                 and r.moment >= $3 and r.moment < $4
               union all
@@ -115,7 +115,7 @@ from page
                 with recursive previous as (
                   (select r.id, r.version, r.moment, null::text as after, null::text as after_that, 1 as number
                   from records r
-                  where r.component = page.component and coalesce(r.environment, '') = $2
+                  where r.component = page.component and r.environment = $2
                     and r.stage is null and r.phase = 'succeeded'
                     and r.moment < $3
                   order by r.moment desc, r.id desc
@@ -128,7 +128,7 @@ from page
                       from (
                         select r.id, r.version, r.moment
                         from records r
-                        where r.component = page.component and coalesce(r.environment, '') = $2
+                        where r.component = page.component and r.environment = $2
                           and r.stage is null and r.phase = 'succeeded'
                           and (r.moment, r.id) < (previous.moment, previous.id)
                         order by r.moment desc, r.id desc
@@ -147,7 +147,7 @@ from page
               -- After the window: the first success.
               (select r.id, r.version, r.phase, r.moment, null, null, null, false
               from records r
-              where r.component = page.component and coalesce(r.environment, '') = $2
+              where r.component = page.component and r.environment = $2
                 and r.stage is null and r.phase = 'succeeded'
                 and r.moment >= $4
               order by r.moment, r.id
@@ -162,7 +162,8 @@ from page
         left join lateral (
           select s.committed_at, s.unplanned
           from records s
-          where s.id = finish.start_id and s.component = page.component
+          where s.id = finish.start_id and s.component = page.component and s.phase = 'started' and s.stage is null
+            and (s.committed_at is not null or s.unplanned is not null)
             and (finish.committed_at is null or finish.unplanned is null)
         ) start on true
       where finish.is_counted

@@ -153,6 +153,27 @@ fn a_stage_without_an_environment_counts_in_every_environment() {
 }
 
 #[test]
+fn stages_with_long_names_and_equal_durations_count_like_others() {
+    let service = Service::start();
+    let long = "é".repeat(1_000);
+    let stage = |seconds: Option<u32>, stage: &str| finish(seconds, "05T10:00:00", &json!({ "stage": stage }));
+    let seconds = [10, 10, 10, 10, 20, 20, 30];
+    let mut lines: Vec<_> = seconds.iter().map(|seconds| stage(Some(*seconds), "Build")).collect();
+    lines.extend(seconds.iter().map(|seconds| stage(Some(*seconds), &long)));
+    lines.extend([stage(None, &long), stage(None, "Lone")]);
+    service.import(&lines.join("\n")).expect(201);
+    // Of seven values p90 is at position 1 + 6 × 0.9 = 6.4, p95 at 6.7. The mean is 110 / 7.
+    let seconds = Some([10.0, 24.0, 27.0, 30.0, 15.714]);
+    let expected = [("Build", figures(7, 0, seconds)), ("Lone", figures(1, 1, None)), (&long, figures(8, 1, seconds))];
+    let groups =
+        expected.map(|(name, window)| json!({ "name": name, "window": window, "before": figures(0, 0, None) }));
+    for query in ["", "&component=web"] {
+        let report = service.get(&format!("/api/durations?{WINDOW}&by=stage{query}")).expect(200);
+        assert_eq!(report["groups"], json!(groups), "{query}");
+    }
+}
+
+#[test]
 fn the_pages_contain_every_name_once_and_links_keep_the_window() {
     let service = Service::start();
     let versions = ["1", "2 & ü", "3", "4", "5"];

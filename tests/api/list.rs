@@ -3,6 +3,7 @@
 mod csv;
 mod export;
 mod pages;
+mod rare;
 
 use serde_json::{Value, json};
 
