@@ -69,8 +69,8 @@ from (
         order by n.moment, n.id
         limit 1
       ) next on true
-      -- The seconds after which the deploy is stale. They are computed only if they matter: it has run for more than the
-      -- least of them, and not for so long that it is stale anyway.
+      -- The seconds after which the deploy is stale. They are computed only if they matter: it has run for more than an
+      -- hour, and not for so long that it is stale anyway.
       cross join lateral (
         select greatest(3600, coalesce(3 * percentile_cont(0.95) within group (order by last.seconds), 86400))
           as seconds

@@ -73,7 +73,8 @@ with recursive components as (
   from different
   window side as (partition by name, is_now)
 ), sides as (
-  select name, is_now, sum(number) as count, coalesce(sum(number) filter (where seconds is null), 0) as without_duration,
+  select name, is_now, sum(number) as count,
+    coalesce(sum(number) filter (where seconds is null), 0) as without_duration,
     array[
       min(seconds) filter (where up_to_here > floor(0.5::double precision * last)),
       min(seconds) filter (where up_to_here > floor(0.9::double precision * last)),
@@ -84,7 +85,8 @@ with recursive components as (
       min(seconds) filter (where up_to_here > ceil(0.9::double precision * last)),
       min(seconds) filter (where up_to_here > ceil(0.95::double precision * last)), max(seconds)
     ]::double precision[] as above,
-    max(last) as last, (sum(seconds * number) / sum(number) filter (where seconds is not null))::double precision as mean
+    max(last) as last,
+    (sum(seconds * number) / sum(number) filter (where seconds is not null))::double precision as mean
   from counted
   group by name, is_now
 ), figures as (

@@ -1,5 +1,5 @@
--- Keeps lists and reports fast in a log of ten million records. A row of the new indexes has room for three texts of 200
--- characters, but not for four, and not for a stage of 1,000 characters.
+-- Keeps lists and reports fast in a log of ten million records. A row of the new indexes has room for three texts of
+-- 200 characters, but not for four, and not for a stage of 1,000 characters.
 
 -- Which parts of the table can contain an owner, an environment or a stage. It costs a write much less than a B-tree,
 -- because a part is summarized once, when it is full.
@@ -36,8 +36,8 @@ create index starts_with_commits on records (id, component) include (committed_a
 create index longest_deploys on records (duration_seconds)
   where stage is null and phase = 'succeeded' and duration_seconds > 28800;
 
--- When the records with this owner, environment and stage were recorded, and their moments. With a stage the moments are
--- those of all records of their runs. A filter that is null matches all records. Returns nulls if there are no such
+-- When the records with this owner, environment and stage were recorded, and their moments. With a stage the moments
+-- are those of all records of their runs. A filter that is null matches all records. Returns nulls if there are no such
 -- records, and infinite bounds if each value occurs among the newest 20,000 records: then a list need not be bounded.
 create function occurrences(of_owner text, of_environment text, of_stage text,
     out first_recorded_at timestamptz, out last_recorded_at timestamptz,

@@ -1,6 +1,6 @@
 -- Fills `records` with history: 1,000 components in three environments. Each run is a deploy with four stages, ten
--- records in total. The runs are spread evenly over the last year, and one run in a thousand never finishes. The first two
--- runs have an owner, an environment and stages of their own.
+-- records in total. The runs are spread evenly over the last year, and one run in a thousand never finishes. The first
+-- two runs have an owner, an environment and stages of their own.
 --   :records  the number of records
 set synchronous_commit = off; -- in this session only
 set maintenance_work_mem = '256MB';
@@ -19,8 +19,8 @@ select id, component, version, owner, status, phase, environment, run, stage, ur
   duration_of(phase, started_at, finished_at), duration_missing_of(phase, started_at, finished_at), at, at,
   deploy_of(component, environment, run, stage, version), at
 from (
-  select id, component, '1.' || number / 3000 as version, case when number < 2 then 'retired' else 'engineer-' || number % 50 end as owner,
-    environment,
+  select id, component, '1.' || number / 3000 as version,
+    case when number < 2 then 'retired' else 'engineer-' || number % 50 end as owner, environment,
     component || '#' || number / 1000 as run, stage,
     'https://ci.example.org/job/' || component || '/' || number / 1000 as url, at,
     case when not stops then 'started' when number % 20 = 0 and stage is null then 'failure' else 'success' end as status,
@@ -31,7 +31,8 @@ from (
     select number, first_id + place - 1 as id, first_id + partner - 1 as start_id, stops,
       case when number < 2 and stage is not null then 'Gone' else stage end as stage,
       'component-' || number % 1000 as component,
-      case when number < 2 then 'closed' else (array['production', 'staging', 'test'])[number % 3 + 1] end as environment,
+      case when number < 2 then 'closed' else (array['production', 'staging', 'test'])[number % 3 + 1] end
+        as environment,
       begins + second * interval '1 second' as at, begins + partner_second * interval '1 second' as began
     from (
       select number, number * 10 + 1 as first_id,

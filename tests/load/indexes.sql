@@ -1,6 +1,6 @@
--- The time that an index adds to an insert, in microseconds per record: `records_by_value`, and for comparison a B-tree of
--- owners. Copies of the table without and with the index take turns. The shortest of 40 turns counts, because other work on
--- the machine can only add time.
+-- The time that an index adds to an insert, in microseconds per record: `records_by_value`, and for comparison a B-tree
+-- of owners. Copies of the table without and with the index take turns. The shortest of 40 turns counts, because other
+-- work on the machine can only add time.
 set synchronous_commit = off;
 
 create table sample as
