@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use hyper::{
+    Method,
     body::Incoming,
     header::{self, HeaderValue},
     http::request::Parts,
@@ -19,13 +20,14 @@ use hyper::{
 use tokio::sync::watch;
 
 use crate::auth::guard::Guard;
+use crate::budget::Budget;
 use crate::config::Limits;
 use crate::domain::record::Origin;
 use crate::error::Error;
 use crate::handlers::{current, deploys, events, health, history, metrics, openapi, page, records, reports};
 use crate::prometheus::RequestCounters;
-use crate::reply::{self, Reply};
-use crate::request::{BodyBudget, Payload, Query, Request, validate_head};
+use crate::reply::{self, AnswerBudget, Reply};
+use crate::request::{Payload, Query, Request, validate_head};
 use crate::route::{self, Miss, Route};
 use crate::store::Store;
 
@@ -39,7 +41,8 @@ pub struct App {
     /// The current step of the start, until the service is ready.
     pub startup: watch::Sender<String>,
     body_timeout: Duration,
-    body_budget: BodyBudget,
+    body_budget: Budget,
+    answer_budget: AnswerBudget,
     event_subscribers: events::Subscribers,
     requests: RequestCounters,
 }
@@ -57,18 +60,23 @@ impl App {
             ready: OnceLock::new(),
             startup: watch::Sender::new(WAITING_FOR_DATABASE.to_owned()),
             body_timeout: limits.body,
-            body_budget: BodyBudget::new(limits.body_memory),
+            body_budget: Budget::new(limits.body_memory),
+            answer_budget: AnswerBudget::default(),
             event_subscribers: events::Subscribers::new(limits.event_subscribers),
             requests: RequestCounters::default(),
         }
     }
 
     /// Answers every request. A handler that fails or panics becomes a problem document.
-    pub async fn respond(self: Arc<Self>, request: hyper::Request<Incoming>) -> Result<Reply, Infallible> {
+    pub async fn respond(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+        is_last: bool,
+    ) -> Result<Reply, Infallible> {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
         let (method, path) = (&head.method, head.uri.path());
-        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, self.body_budget.clone());
+        let mut payload = Payload::new(&head.headers, incoming, self.body_timeout, &self.body_budget);
         let found = route::find(method, path);
         let route = found.as_ref().ok().copied();
         let valid = validate_head(&head);
@@ -81,6 +89,11 @@ impl App {
             Ok(Err(Miss::MethodNotAllowed(allow))) => Err(Error::MethodNotAllowed(allow)),
             Ok(Err(Miss::UnknownMethod)) => Err(Error::UnknownMethod),
         };
+        // The answer to a write is small. After the write, it is too late to refuse it.
+        let result = match result {
+            Ok(reply) if method == Method::GET => self.answer_budget.charge(reply).await,
+            result => result,
+        };
         let mut reply = result.unwrap_or_else(|error| {
             match error {
                 Error::Internal(_) => tracing::error!(%method, path, %error, "request failed"),
@@ -91,7 +104,7 @@ impl App {
         });
         let headers = reply.headers_mut();
         // On an open connection, hyper would read the rest of the body, or take it for the next request.
-        if payload.is_left() || is_doubtful {
+        if payload.is_left() || is_doubtful || is_last {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

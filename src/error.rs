@@ -67,6 +67,10 @@ pub enum Error {
     Starting(String),
     TooManySubscribers,
     TooManyBodies,
+    /// Unfinished heads.
+    TooManyHeads,
+    /// Answers that wait for their clients.
+    TooManyAnswers,
 }
 
 /// The body of RFC 9457.
@@ -95,7 +99,11 @@ impl Error {
             Self::NotAcceptable(_) => (header::VARY, "accept"),
             Self::UnsupportedMediaType(types) => return Some((header::ACCEPT, list(types).parse().ok()?)),
             Self::UnsupportedCoding => (header::ACCEPT_ENCODING, "identity"),
-            Self::Unavailable(_) | Self::Starting(_) | Self::TooManyBodies => (header::RETRY_AFTER, "1"),
+            Self::Unavailable(_)
+            | Self::Starting(_)
+            | Self::TooManyBodies
+            | Self::TooManyHeads
+            | Self::TooManyAnswers => (header::RETRY_AFTER, "1"),
             Self::TooManySubscribers | Self::TooManyConnections | Self::DiskFull => (header::RETRY_AFTER, "30"),
             Self::TooSlow(_) => (header::RETRY_AFTER, "60"),
             _ => return None,
@@ -149,6 +157,8 @@ impl Error {
             Self::TooSlow(detail) => (503, detail.as_ref().into()),
             Self::Starting(step) => (503, format!("the service is starting: {step}").into()),
             Self::TooManyBodies => (503, "too many request bodies in progress: try again".into()),
+            Self::TooManyHeads => (503, "too many long headers in progress: try again".into()),
+            Self::TooManyAnswers => (503, "too many answers wait for slow clients: try again".into()),
             Self::TooManySubscribers => (503, "too many event subscribers: try again later".into()),
         }
     }

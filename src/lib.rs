@@ -15,6 +15,7 @@
 //! - [`database`]: how PostgreSQL is reached: endpoint, TLS, pools, pipeline, migrations.
 //! - [`embedded`]: the private PostgreSQL that is used if no `DATABASE_URL` is set.
 //! - [`backup`]: backup and restore.
+//! - [`budget`]: memory that all clients share.
 //! - [`prometheus`]: the Prometheus text format and the request counters.
 //! - [`page`]: the files of the web page.
 //! - [`error`]: every error, as the client and the log see it.
@@ -24,6 +25,7 @@
 pub mod app;
 pub mod auth;
 pub mod backup;
+pub mod budget;
 pub mod commands;
 pub mod config;
 pub mod database;

@@ -7,6 +7,10 @@ use std::{
 
 use deploylog::{commands, log};
 
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Err(error) = commands::run(std::env::args_os().skip(1)) else { return ExitCode::SUCCESS };
     for message in &error.messages {

@@ -1,5 +1,6 @@
 //! Builds responses: JSON, CSV, problems, streams.
 
+mod budget;
 mod list;
 
 use futures_util::{Stream, TryStreamExt as _, future, stream};
@@ -10,6 +11,8 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
+
+pub use budget::AnswerBudget;
 
 use crate::domain::record::{Cell, Record, format_time};
 use crate::error::{Cause, Error};

@@ -10,7 +10,7 @@ mod query;
 use hyper::{HeaderMap, http::request::Parts};
 
 pub use accept::preferred;
-pub use body::{BodyBudget, Payload};
+pub use body::Payload;
 pub use head::validate_head;
 pub use headers::{MediaType, delivery_key, if_none_match, may_change, media_type};
 pub use page::{ESCAPED, Page, encode, encode_filter, number_up_to};

@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use crate::app::App;
+use crate::budget::Budget;
 use crate::config::Limits;
 use crate::error::Error;
 use address_limit::{AddressLimit, AddressPermit};
@@ -30,6 +31,8 @@ use stream::ClientStream;
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// A longer head is answered with 431.
 const MAX_HEADER_BYTES: usize = 64 << 10;
+/// For all long heads, in MiB.
+const HEAD_MEMORY: usize = 8;
 /// Unsent bytes in the kernel, from which on a write waits. Otherwise the kernel would accept megabytes at once, then
 /// nothing for minutes, and a slow client would look like one that takes nothing.
 const MAX_UNSENT_BYTES: u32 = 16 << 10;
@@ -47,6 +50,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
     let permits = Arc::new(Semaphore::new(limits.connections));
     let address_limit = AddressLimit::new(limits.connections_per_address);
     let refusals = Arc::new(Semaphore::new(max_refusals(limits.connections)));
+    let heads = Budget::new(HEAD_MEMORY);
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -59,7 +63,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
             lingering_close::refuse(stream, &refusals);
             continue;
         };
-        let stream = ClientStream::new(stream, limits.write);
+        let stream = ClientStream::new(stream, &heads, limits.write);
         let connection = Connection { stream, _address_permit: address_permit, _permit: permit };
         tokio::spawn(connection.serve(http.clone(), app.clone(), stop.subscribe()));
     }
@@ -100,10 +104,10 @@ struct Connection {
 impl Connection {
     /// Answers requests until either side closes, or until `stop` changes and no request is in flight.
     async fn serve(mut self, http: Arc<http1::Builder>, app: Arc<App>, mut stop: watch::Receiver<()>) {
-        let next_body = self.stream.framing.next_body.clone();
+        let exchange = self.stream.framing.exchange.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            next_body.announce(request.body());
-            app.clone().respond(request)
+            let has_long_head = exchange.announce(request.body());
+            app.clone().respond(request, has_long_head)
         });
         let ended = {
             let mut connection = pin!(http.serve_connection(TokioIo::new(&mut self.stream), service));
@@ -126,6 +130,9 @@ impl Connection {
             // hyper closes without an answer. A client without a request expects none.
             Err(error) if error.is_timeout() && self.stream.has_request => {
                 lingering_close::close_with(&mut self.stream, &Error::RequestTimeout).await;
+            }
+            Err(_) if self.stream.lacks_memory => {
+                lingering_close::close_with(&mut self.stream, &Error::TooManyHeads).await;
             }
             Err(error) if !error.is_parse() => {}
             _ => lingering_close::linger(&mut self.stream).await,

@@ -3,37 +3,50 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use hyper::body::{Body as _, Incoming};
 
 use super::chunks::Chunks;
 
-/// The body that follows the head which hyper has just read.
+/// A longer head counts towards the budget of heads. hyper's buffer has this size from the beginning.
+pub const FREE_HEAD_BYTES: usize = 8 << 10;
+
+/// The head that hyper has just read, and the body that follows it.
 #[derive(Clone, Default)]
-pub struct NextBody(Arc<Mutex<Option<Length>>>);
+pub struct Exchange(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    body: Option<Length>,
+    has_long_head: bool,
+}
 
 enum Length {
     Known(u64),
     Chunked,
 }
 
-impl NextBody {
-    pub fn announce(&self, body: &Incoming) {
-        let length = body.size_hint().exact().map_or(Length::Chunked, Length::Known);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(length);
+impl Exchange {
+    /// Whether the head was long: hyper's buffer then stays as large while the connection is open.
+    pub fn announce(&self, body: &Incoming) -> bool {
+        let mut known = self.known();
+        known.body = Some(body.size_hint().exact().map_or(Length::Chunked, Length::Known));
+        known.has_long_head
     }
 
-    fn take(&self) -> Option<Length> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Default)]
 pub struct Framing {
     place: Place,
-    pub next_body: NextBody,
+    pub exchange: Exchange,
+    /// In bytes; 0 if all are short.
+    pub longest_head: usize,
 }
 
 enum Place {
@@ -58,7 +71,7 @@ impl Framing {
     pub fn accept(&mut self, bytes: &[u8]) -> usize {
         let mut accepted = 0;
         if matches!(self.place, Place::AfterHead) {
-            self.place = match self.next_body.take() {
+            self.place = match self.exchange.known().body.take() {
                 Some(Length::Known(length)) => Place::Data(length),
                 Some(Length::Chunked) => Place::Chunks(Chunks::default()),
                 None => Place::default(),
@@ -66,13 +79,16 @@ impl Framing {
         }
         while let rest @ [_, ..] = &bytes[accepted..] {
             match &mut self.place {
-                Place::Head(head) => match head.end(rest) {
-                    Some(end) => {
-                        self.place = Place::AfterHead;
-                        return accepted + end;
+                Place::Head(head) => {
+                    let end = head.end(rest);
+                    if head.bytes > FREE_HEAD_BYTES {
+                        self.longest_head = self.longest_head.max(head.bytes);
+                        self.exchange.known().has_long_head = true;
                     }
-                    None => return bytes.len(),
-                },
+                    let Some(end) = end else { return bytes.len() };
+                    self.place = Place::AfterHead;
+                    return accepted + end;
+                }
                 Place::Data(0) => self.place = Place::default(),
                 Place::Data(left) => {
                     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
@@ -101,6 +117,7 @@ impl Framing {
 struct Head {
     has_begun: bool,
     is_in_line: bool,
+    bytes: usize,
 }
 
 impl Head {
@@ -116,7 +133,9 @@ impl Head {
                 false
             }
         });
-        position.map(|last| last + 1)
+        let end = position.map(|last| last + 1);
+        self.bytes += end.unwrap_or(bytes.len());
+        end
     }
 }
 
@@ -136,7 +155,7 @@ mod tests {
             at += length;
             if matches!(framing.place, Place::AfterHead) {
                 let body = bodies.next().copied().flatten().map_or(Length::Chunked, Length::Known);
-                *framing.next_body.0.lock().unwrap() = Some(body);
+                framing.exchange.known().body = Some(body);
             }
         }
         parts
@@ -147,6 +166,19 @@ mod tests {
         let requests = b"\r\nPOST / HTTP/1.1\r\nA: b\r\n\r\n12345GET / HTTP/1.1\nA: b\n\nGET";
         let parts = ["\r\nPOST / HTTP/1.1\r\nA: b\r\n\r\n", "12345GET / HTTP/1.1\nA: b\n\n", "GET"];
         assert_eq!(accepted(requests, &[Some(5), Some(0)]), parts);
+    }
+
+    #[test]
+    fn only_a_long_head_counts() {
+        let (short, long) = (vec![b'x'; FREE_HEAD_BYTES], vec![b'x'; FREE_HEAD_BYTES + 1]);
+        let mut framing = Framing::default();
+        framing.accept(&short);
+        assert!(framing.longest_head == 0 && !framing.exchange.known().has_long_head);
+        framing.accept(b"y\n\n");
+        assert!(framing.longest_head == FREE_HEAD_BYTES + 3 && framing.exchange.known().has_long_head);
+        let mut framing = Framing { place: Place::Data(u64::MAX), ..Framing::default() };
+        framing.accept(&long);
+        assert_eq!(framing.longest_head, 0, "a body is no head");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::framing::Framing;
 use super::pace::Pace;
+use crate::budget::{Budget, Share};
 
 /// hyper doubles its buffer of 8 KiB after a read that fills it, and does not shrink an unused buffer.
 const READ_BYTES: usize = (8 << 10) - 1;
@@ -26,6 +27,10 @@ pub struct ClientStream<S> {
     pub framing: Framing,
     /// Bytes that hyper cannot have yet.
     held: Bytes,
+    /// For a long head. hyper's buffer does not shrink while the connection is open.
+    share: Share,
+    /// Whether the budget of heads is used up.
+    pub lacks_memory: bool,
     pace: Pace,
     expiry: Option<Pin<Box<Sleep>>>,
     /// Whether something was read since the last write: a request has begun.
@@ -33,15 +38,28 @@ pub struct ClientStream<S> {
 }
 
 impl<S> ClientStream<S> {
-    pub fn new(stream: S, timeout: Duration) -> Self {
-        let (framing, pace) = (Framing::default(), Pace::new(timeout));
-        Self { stream, framing, held: Bytes::new(), pace, expiry: None, has_request: false }
+    pub fn new(stream: S, heads: &Budget, timeout: Duration) -> Self {
+        Self {
+            stream,
+            framing: Framing::default(),
+            held: Bytes::new(),
+            share: heads.share(),
+            lacks_memory: false,
+            pace: Pace::new(timeout),
+            expiry: None,
+            has_request: false,
+        }
     }
 
     fn accept(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let accepted = self.framing.accept(bytes);
         if accepted == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::InvalidData.into());
+        }
+        let longest = self.framing.longest_head;
+        if longest > 0 && !self.share.grow(longest) {
+            self.lacks_memory = true;
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.has_request |= accepted > 0;
         Ok(accepted)

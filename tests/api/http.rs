@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod hosts;
+mod memory;
 mod timeouts;
 
 use serde_json::Value;
