@@ -22,33 +22,40 @@ with found as materialized (
 select deploy.moment, deploy.id, deploy.state, deploy.bytes
 from (
   (
-    select r.moment, r.id, 'finished' as state, {bytes of r} as bytes
-    from records r
-    where $14::boolean and r.stage is null and stops_clock(r.phase)
-      and ($1::text is null or r.component = $1)
-      and ($2::text is null or r.version = $2)
-      and ($3 is null or r.owner = $3)
-      and ($4::text is null or r.status = $4)
-      and ($5::text is null or r.phase = $5)
-      and ($6 is null or r.environment = $6)
-      and ($1 is null or $6 is null or coalesce(r.environment, '') = $6)
-      and ($7::text is null or left(r.run, 200) = left($7, 200) and r.run = $7)
-      and ($8 is null or r.run is not null and exists (
-        select from records s
-        where s.component = r.component and s.moment is not null
-          and s.deploy in (
-            deploy_of(r.component, r.environment, r.run, $8, r.version),
-            deploy_of(r.component, null, r.run, $8, r.version))))
-      -- Without an index of their own, rare values are looked for only where they occur.
-      and ($3 is null and $6 is null or $2 is not null or $7 is not null
-        or r.moment between (select first_moment from found) and (select last_moment from found))
-      and ($8 is null or $2 is not null or $7 is not null
-        or r.moment between (select first_moment from found_stage) and (select last_moment from found_stage))
-      and ($9::timestamptz is null or r.moment >= $9)
-      and ($10::timestamptz is null or r.moment < $10)
-      and ($11::timestamptz is null or (r.moment, r.id) < ($11, $12::bigint))
-    order by r.moment desc, r.id desc
-    limit $13
+    select key.moment, key.id, 'finished' as state, {bytes of r} as bytes
+    from (
+      -- Reads only the index, if the filters permit it: a component has many deploys.
+      select f.moment, f.id, f.component
+      from records f
+      where $14::boolean and f.stage is null and stops_clock(f.phase)
+        and ($1::text is null or f.component = $1)
+        and ($2::text is null or f.version = $2)
+        and ($3 is null or f.owner = $3)
+        and ($4::text is null or f.status = $4)
+        and ($5::text is null or f.phase = $5)
+        and ($6 is null or f.environment = $6)
+        and ($1 is null or $6 is null or coalesce(f.environment, '') = $6)
+        and ($7::text is null or left(f.run, 200) = left($7, 200) and f.run = $7)
+        and ($8 is null or f.run is not null and exists (
+          select from records s
+          where s.component = f.component and s.moment is not null
+            and s.deploy in (
+              deploy_of(f.component, f.environment, f.run, $8, f.version),
+              deploy_of(f.component, null, f.run, $8, f.version))))
+        -- Without an index of their own, rare values are looked for only where they occur.
+        and ($3 is null and $6 is null or $2 is not null or $7 is not null
+          or f.moment between (select first_moment from found) and (select last_moment from found))
+        and ($8 is null or $2 is not null or $7 is not null
+          or f.moment between (select first_moment from found_stage) and (select last_moment from found_stage))
+        and ($9::timestamptz is null or f.moment >= $9)
+        and ($10::timestamptz is null or f.moment < $10)
+        and ($11::timestamptz is null or (f.moment, f.id) < ($11, $12::bigint))
+      order by f.moment desc, f.id desc
+      limit $13
+    ) key
+      cross join lateral (
+        select * from records s where s.id = key.id and s.component = key.component limit 1
+      ) r
   )
   union all
   (
