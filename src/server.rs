@@ -107,7 +107,8 @@ impl Connection {
         let exchange = self.stream.framing.exchange.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let has_long_head = exchange.announce(request.body());
-            app.clone().respond(request, has_long_head)
+            // Boxed, because hyper reserves the space of the future while a connection is idle.
+            Box::pin(app.clone().respond(request, has_long_head))
         });
         let ended = {
             let mut connection = pin!(http.serve_connection(TokioIo::new(&mut self.stream), service));

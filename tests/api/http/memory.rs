@@ -1,6 +1,8 @@
-//! The memory that all connections share.
+//! The memory that all connections share: long headers and answers that wait for their clients.
 
 use std::io::Write as _;
+
+use serde_json::json;
 
 use crate::harness::{Connection, Service, eventually};
 
@@ -41,4 +43,34 @@ fn a_long_header_beyond_the_budget_gets_503_until_others_close() {
     assert!(first.is_closed(), "the connection does not keep the memory of a long header");
     drop(unfinished);
     eventually("long headers are accepted again", || status(service.connect(), &format!("{start}\r\n\r\n")) == 200);
+}
+
+#[test]
+fn an_answer_beyond_the_budget_gets_503_until_slow_readers_leave() {
+    let service = Service::with_settings(&[("DEPLOYLOG_WRITE_TIMEOUT", "300")]);
+    let text = "x".repeat(1000);
+    let line =
+        json!({ "component": "web", "version": "1", "owner": "ann", "status": "noted", "run": text, "stage": text });
+    for _ in 0..2 {
+        service.import(&format!("{line}\n").repeat(3000)).expect(201);
+    }
+    let export = "GET /api/ HTTP/1.1\r\nhost: test\r\naccept: application/x-ndjson\r\n\r\n";
+    // Each leaves more than 200 KiB of its answer in the memory of the service, where all answers have 16 MiB.
+    let mut readers = Vec::new();
+    for _ in 0..90 {
+        let mut connection = service.connect();
+        connection.send(export);
+        connection.head();
+        readers.push(connection);
+    }
+    let list = "/api/?limit=1000";
+    eventually("a list is refused", || service.get(list).status == 503);
+    let response = service.get(list);
+    assert!(response.problem(503).contains("slow clients"));
+    assert_eq!(response.header("retry-after"), Some("1"));
+    for small in ["/api/?limit=1", "/livez", "/"] {
+        assert_eq!(service.get(small).status, 200, "{small}");
+    }
+    drop(readers);
+    eventually("a list is answered again", || service.get(list).status == 200);
 }
