@@ -1,7 +1,7 @@
 //! One request in, one response out.
 
 use std::{
-    convert::Infallible,
+    fmt,
     panic::AssertUnwindSafe,
     sync::{
         Arc, OnceLock,
@@ -47,6 +47,18 @@ pub struct App {
     requests: RequestCounters,
 }
 
+/// hyper closes the connection without an answer.
+#[derive(Debug)]
+pub struct ClientLeft;
+
+impl fmt::Display for ClientLeft {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the client left before its answer was ready")
+    }
+}
+
+impl std::error::Error for ClientLeft {}
+
 pub struct Ready {
     pub store: Store,
     pub guard: Arc<Guard>,
@@ -68,11 +80,13 @@ impl App {
     }
 
     /// Answers every request. A handler that fails or panics becomes a problem document.
+    /// A request that only reads ends when its client has left. After the last answer the connection closes.
     pub async fn respond(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
         is_last: bool,
-    ) -> Result<Reply, Infallible> {
+        client_left: impl Future<Output = ()>,
+    ) -> Result<Reply, ClientLeft> {
         let began = Instant::now();
         let (head, incoming) = request.into_parts();
         let (method, path) = (&head.method, head.uri.path());
@@ -83,7 +97,14 @@ impl App {
         let is_doubtful = valid.is_err();
         let result = match valid.map(|()| found) {
             Err(error) => Err(error),
-            Ok(Ok(route)) => unless_it_panics(self.handle(route, &head, &mut payload)).await,
+            Ok(Ok(route)) => {
+                let handled = unless_it_panics(self.handle(route, &head, &mut payload));
+                tokio::select! {
+                    biased;
+                    result = handled => result,
+                    () = client_left, if method.is_safe() => return Err(ClientLeft),
+                }
+            }
             Ok(Err(Miss::Options(allow))) => Ok(options(&allow)),
             Ok(Err(Miss::NotFound)) => Err(Error::NotFound),
             Ok(Err(Miss::MethodNotAllowed(allow))) => Err(Error::MethodNotAllowed(allow)),

@@ -5,6 +5,7 @@ mod chunks;
 mod framing;
 mod lingering_close;
 mod pace;
+mod socket;
 mod stream;
 
 use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ use crate::config::Limits;
 use crate::error::Error;
 use address_limit::{AddressLimit, AddressPermit};
 pub use lingering_close::max_refusals;
+use socket::Socket;
 use stream::ClientStream;
 
 /// Docker kills a container 10 seconds after SIGTERM.
@@ -63,8 +65,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, shutdow
             lingering_close::refuse(stream, &refusals);
             continue;
         };
-        let stream = ClientStream::new(stream, &heads, limits.write);
-        let connection = Connection { stream, _address_permit: address_permit, _permit: permit };
+        let socket = Socket::new(stream);
+        let stream = ClientStream::new(socket.clone(), &heads, limits.write);
+        let connection = Connection { stream, socket, _address_permit: address_permit, _permit: permit };
         tokio::spawn(connection.serve(http.clone(), app.clone(), stop.subscribe()));
     }
     drop(listener);
@@ -95,7 +98,8 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(Tcp
 }
 
 struct Connection {
-    stream: ClientStream<TcpStream>,
+    stream: ClientStream<Socket>,
+    socket: Socket,
     // Fields are dropped in this order: when a waiting connection gets the permit, the address' permit is free.
     _address_permit: AddressPermit,
     _permit: OwnedSemaphorePermit,
@@ -104,11 +108,11 @@ struct Connection {
 impl Connection {
     /// Answers requests until either side closes, or until `stop` changes and no request is in flight.
     async fn serve(mut self, http: Arc<http1::Builder>, app: Arc<App>, mut stop: watch::Receiver<()>) {
-        let exchange = self.stream.framing.exchange.clone();
+        let (exchange, socket) = (self.stream.framing.exchange.clone(), self.socket.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let has_long_head = exchange.announce(request.body());
             // Boxed, because hyper reserves the space of the future while a connection is idle.
-            Box::pin(app.clone().respond(request, has_long_head))
+            Box::pin(app.clone().respond(request, has_long_head, socket.clone().client_left()))
         });
         let ended = {
             let mut connection = pin!(http.serve_connection(TokioIo::new(&mut self.stream), service));
