@@ -1,7 +1,7 @@
 -- The keys of the attempts at the stages of deploys' runs, by deploy and start: attempts that finished, and those that no
 -- finish follows. Each run is read once, however many of the deploys share it.
 --   $1      the ids of the records that represent the deploys
---   $2, $3  the most attempts per run, those recorded last; the most attempts in all
+--   $2, $3  the most attempts per run, those recorded last; the number of rows
 --
 -- Returns the number of the deploy from 1; the moment, the id, the size and the state of the attempt; and whether it is
 -- beyond the most attempts of its run: it only shows that there are more. A stage without an environment belongs to all
@@ -49,4 +49,4 @@ from run
   cross join lateral unnest(run.lines, run.environments) as deploy (line, environment)
 where stage.is_beyond or stage.environment is null or stage.environment = deploy.environment
 order by deploy.line, coalesce(stage.started_at, stage.moment), stage.moment, stage.id
-limit $3::bigint + 1
+limit $3::bigint

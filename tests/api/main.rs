@@ -32,6 +32,7 @@ mod pairing;
 mod process;
 mod races;
 mod readme;
+mod reads;
 mod records;
 mod replicas;
 mod retention;

@@ -95,19 +95,24 @@ impl Deploys {
     /// The stages of the runs of these deploys, in the order of the deploys.
     pub async fn stages(&self, deploys: &[Key<AttemptKey>]) -> Result<Vec<StageKeys>, Error> {
         let ids: Vec<_> = deploys.iter().map(|key| key.of.cursor.id).collect();
-        let rows = self.lists.rows(sql!("stages_of_runs"), &[&ids, &MAX_STAGES, &MAX_STAGES_OF_PAGE]).await?;
+        // One more, and one for each deploy that has too many.
+        let count = MAX_STAGES_OF_PAGE + 1 + deploys.len() as i64;
+        let rows = self.lists.rows(sql!("stages_of_runs"), &[&ids, &MAX_STAGES, &count]).await?;
         let found = rows::all(&rows, |row| {
             let index = usize::try_from(row.try_get::<_, i64>("line")? - 1)?;
             Ok((index, row.try_get("is_beyond")?, rows::key(row, attempt_key(row)?)?))
         })?;
         let mut stages = vec![StageKeys::default(); deploys.len()];
-        for (count, (index, is_beyond, key)) in (1..).zip(found) {
-            if count > MAX_STAGES_OF_PAGE {
-                stages[index..].iter_mut().for_each(|stages| stages.has_more = true);
-            } else if is_beyond {
+        let mut left = MAX_STAGES_OF_PAGE;
+        for (index, is_beyond, key) in found {
+            if is_beyond {
                 stages[index].has_more = true;
+            } else if left == 0 {
+                stages[index..].iter_mut().for_each(|stages| stages.has_more = true);
+                break;
             } else {
                 stages[index].found.push(key);
+                left -= 1;
             }
         }
         Ok(stages)
