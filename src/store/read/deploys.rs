@@ -19,7 +19,9 @@ pub const MAX_LAST_DEPLOYS: usize = 500;
 /// The most stages of a run that are read.
 const MAX_STAGES: i64 = 1000;
 /// The most stages that are read for one page.
-const MAX_STAGES_OF_PAGE: i64 = 10_000;
+const MAX_STAGES_OF_PAGE: usize = 10_000;
+/// One more, and one for each of at most a hundred deploys whose run has too many.
+const MAX_STAGE_ROWS: i64 = 10_101;
 
 pub struct Deploys {
     keys: Arc<Pool>,
@@ -95,9 +97,7 @@ impl Deploys {
     /// The stages of the runs of these deploys, in the order of the deploys.
     pub async fn stages(&self, deploys: &[Key<AttemptKey>]) -> Result<Vec<StageKeys>, Error> {
         let ids: Vec<_> = deploys.iter().map(|key| key.of.cursor.id).collect();
-        // One more, and one for each deploy that has too many.
-        let count = MAX_STAGES_OF_PAGE + 1 + deploys.len() as i64;
-        let rows = self.lists.rows(sql!("stages_of_runs"), &[&ids, &MAX_STAGES, &count]).await?;
+        let rows = self.lists.rows(sql!("stages_of_runs"), &[&ids, &MAX_STAGES, &MAX_STAGE_ROWS]).await?;
         let found = rows::all(&rows, |row| {
             let index = usize::try_from(row.try_get::<_, i64>("line")? - 1)?;
             Ok((index, row.try_get("is_beyond")?, rows::key(row, attempt_key(row)?)?))
