@@ -129,7 +129,9 @@ fn identical_queries_that_wait_run_once_and_see_every_acknowledged_record() {
         session.execute("rollback");
         first.join().unwrap();
         another.join().unwrap();
-        others.into_iter().for_each(|other| drop(other.join().unwrap()));
+        for other in others {
+            other.join().unwrap();
+        }
     });
     // A list that joined a query from before the record would miss it.
     for number in 1..=50 {
@@ -137,7 +139,9 @@ fn identical_queries_that_wait_run_once_and_see_every_acknowledged_record() {
             let busy: Vec<_> = (0..4).map(|_| scope.spawn(|| service.get("/api/?limit=100").expect(200))).collect();
             service.record(DEPLOYED);
             assert_eq!(service.get("/api/?limit=100").expect(200).as_array().unwrap().len(), number);
-            busy.into_iter().for_each(|list| drop(list.join().unwrap()));
+            for list in busy {
+                list.join().unwrap();
+            }
         });
     }
 }
