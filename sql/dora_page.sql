@@ -1,41 +1,11 @@
--- The figures behind the five DORA metrics, for every component that was ever deployed to an environment, by
--- name. Planned for its values each time.
---   $1       a component, null for all
+-- The figures behind the five DORA metrics of components, by name. Planned for its values each time.
+--   $1       the components
 --   $2       the environment
 --   $3, $4   the window: finished from, finished before
 --   $5       the time zone in which days are counted
---   $6       the last component of the previous page
---   $7       the number of rows
---   $8       the number of unrecovered failures to return per component
-with recursive components as (
-  -- The index is entered once per component, however many deploys it has.
-  (select r.component
-  from records r
-  where r.stage is null and stops_clock(r.phase)
-    and ($1::text is null or r.component = $1) and ($6::text is null or r.component > $6)
-  order by r.component
-  limit 1)
-  union all
-  select (
-    select r.component
-    from records r
-    where r.stage is null and stops_clock(r.phase)
-      and $1 is null and r.component > components.component
-    order by r.component
-    limit 1)
-  from components
-  where components.component is not null
-), page as materialized (
-  select components.component
-  from components
-  where exists (
-    select from records r
-    where r.component = components.component and r.environment = $2
-      and r.stage is null and stops_clock(r.phase))
-  limit $7
-)
+--   $6       the number of unrecovered failures to return per component
 select page.component, figures.*
-from page
+from unnest($1::text[]) page (component)
   cross join lateral (
     -- The deploy that each rolled_back record names: the last deploy of its version before the record.
     select array(
@@ -71,11 +41,11 @@ from page
       count(*) filter (where is_failure and phase <> 'failed' and not is_rolled_back) as undone,
       count(recovery_seconds) as recovered,
       percentile_cont(0.5) within group (order by recovery_seconds) as recovery_median,
-      (array_agg(id order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_ids,
-      (array_agg(version order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_versions,
-      (array_agg(moment order by moment desc, id desc) filter (where is_unrecovered))[:$8] as unrecovered_since,
+      (array_agg(id order by moment desc, id desc) filter (where is_unrecovered))[:$6] as unrecovered_ids,
+      (array_agg(version order by moment desc, id desc) filter (where is_unrecovered))[:$6] as unrecovered_versions,
+      (array_agg(moment order by moment desc, id desc) filter (where is_unrecovered))[:$6] as unrecovered_since,
       (array_agg(extract(epoch from now() - moment)::double precision order by moment desc, id desc)
-        filter (where is_unrecovered))[:$8] as unrecovered_ages
+        filter (where is_unrecovered))[:$6] as unrecovered_ages
     from (
       select finish.id, finish.version, finish.phase, finish.moment, is_success, is_rolled_back, is_failure,
         coalesce(finish.unplanned, start.unplanned) as unplanned,

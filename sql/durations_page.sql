@@ -8,6 +8,8 @@
 --   $7      the last group of the previous page
 --   $8      the number of rows
 --
+-- The page ends after 256 KiB of names: `name_bytes` is the size of those up to each row.
+--
 -- Equal durations are counted first, so that the percentiles need only a sort of the different ones. They are
 -- interpolated like `percentile_cont`.
 with recursive components as (
@@ -97,16 +99,24 @@ with recursive components as (
       below[4]] as percentiles
   from sides
 )
-select name,
-  coalesce(max(count) filter (where is_now), 0) as count,
-  coalesce(max(without_duration) filter (where is_now), 0) as without_duration,
-  max(percentiles) filter (where is_now) as percentiles,
-  max(mean) filter (where is_now) as mean,
-  coalesce(max(count) filter (where not is_now), 0) as count_before,
-  coalesce(max(without_duration) filter (where not is_now), 0) as without_duration_before,
-  max(percentiles) filter (where not is_now) as percentiles_before,
-  max(mean) filter (where not is_now) as mean_before
-from figures
-group by name
+select *
+from (
+  select *, sum(octet_length(name)) over (order by name) as name_bytes
+  from (
+    select name,
+      coalesce(max(count) filter (where is_now), 0) as count,
+      coalesce(max(without_duration) filter (where is_now), 0) as without_duration,
+      max(percentiles) filter (where is_now) as percentiles,
+      max(mean) filter (where is_now) as mean,
+      coalesce(max(count) filter (where not is_now), 0) as count_before,
+      coalesce(max(without_duration) filter (where not is_now), 0) as without_duration_before,
+      max(percentiles) filter (where not is_now) as percentiles_before,
+      max(mean) filter (where not is_now) as mean_before
+    from figures
+    group by name
+    order by name
+    limit $8
+  ) page
+) sized
+where coalesce(name_bytes - octet_length(name), 0) <= 262144
 order by name
-limit $8

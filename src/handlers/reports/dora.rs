@@ -1,21 +1,44 @@
 //! `GET /api/dora`: the five DORA metrics of every component.
 
-use hyper::StatusCode;
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::{bounds, encode_report, window};
 use crate::domain::cursor::NameCursor;
 use crate::domain::dora::{DeployFigures, Metrics};
-use crate::domain::window::Span;
+use crate::domain::window::{Span, Window};
 use crate::error::Error;
 use crate::reply::{self, Reply};
 use crate::request::{Page, Request};
-use crate::store::Store;
+use crate::store::{Reports, Store};
 
-#[derive(Serialize)]
-struct DoraReport<'a> {
-    environment: &'a str,
-    components: Vec<Metrics<'a>>,
+/// What all parts of a report share.
+struct DoraReport {
+    reports: Arc<Reports>,
+    environment: String,
+    zone: String,
+    window: Window,
+    span: Span,
+}
+
+struct ComponentReport {
+    figures: DeployFigures,
+    report: Arc<DoraReport>,
+}
+
+impl Serialize for ComponentReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let DoraReport { environment, window, span, .. } = &*self.report;
+        Metrics::of(&self.figures, environment, window, span).serialize(serializer)
+    }
+}
+
+async fn read(report: Arc<DoraReport>, components: Vec<String>) -> Result<Vec<ComponentReport>, Error> {
+    let DoraReport { reports, environment, zone, window, .. } = &*report;
+    let figures = reports.dora(components, environment, (window, zone)).await?;
+    Ok(figures.into_iter().map(|figures| ComponentReport { figures, report: report.clone() }).collect())
 }
 
 pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Error> {
@@ -34,13 +57,20 @@ pub async fn dora(store: &Store, request: &mut Request<'_>) -> Result<Reply, Err
     query.finish()?;
     let window = window(store, &bounds).await?;
     let environment = environment.unwrap_or_else(|| "production".to_owned());
-    let zoned = (&window, bounds.zone.as_str());
     let after = page.after.as_ref().map(|name| name.0.as_str());
-    let mut figures = store.reports.dora(component.as_deref(), &environment, zoned, after, page.count()).await?;
-    let next = page.cut(&mut figures, |last: &DeployFigures| Some(NameCursor(last.component.clone())));
+    let mut keys = store.reports.components(component.as_deref(), &environment, after, page.count()).await?;
+    let next = page.cut(&mut keys, |last| Some(NameCursor(last.of.clone())));
+    let open = format!("{{\"environment\":{},\"components\":[", json!(environment));
     let span = Span::in_zone(&window, &bounds.zone);
-    let components = figures.iter().map(|figures| Metrics::of(figures, &environment, &window, &span)).collect();
-    let mut reply = reply::json(StatusCode::OK, &DoraReport { environment: &environment, components })?;
+    let report = Arc::new(DoraReport {
+        reports: store.reports.clone(),
+        environment: environment.clone(),
+        zone: bounds.zone.clone(),
+        window,
+        span,
+    });
+    let mut reply =
+        reply::list(open.into_bytes(), keys, b"]}", move |components| read(report.clone(), components)).await?;
     let parameters = [
         ("component", component.as_deref()),
         ("environment", Some(environment.as_str())),

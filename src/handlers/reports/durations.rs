@@ -34,9 +34,10 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
     let window = window(store, &bounds).await?;
     let filter = (component.as_deref(), environment.as_deref());
     let after = page.after.as_ref().map(|name| name.0.as_str());
-    let mut groups = store.reports.durations(by, filter, &window, after, page.count()).await?;
+    let (mut groups, is_cut) = store.reports.durations(by, filter, &window, after, page.count()).await?;
     // The group without a name is the last of all.
-    let next = page.cut(&mut groups, |last: &DurationGroup| last.name.clone().map(NameCursor));
+    let cursor = |last: &DurationGroup| last.name.clone().map(NameCursor);
+    let next = page.cut(&mut groups, cursor).or_else(|| groups.last().filter(|_| is_cut).and_then(cursor));
     let report = DurationsReport {
         by: by.name(),
         window: Span::new(window.since, window.until),

@@ -8,12 +8,17 @@ use tokio_postgres::Row;
 use crate::database::{Pool, QueryError, SingleFlight};
 use crate::domain::dora::{DeployFigures, Unrecovered};
 use crate::domain::durations::{By, DurationFigures, DurationGroup};
+use crate::domain::key::Key;
 use crate::domain::window::{Bounds, Window};
 use crate::error::{Cause, Error};
 use crate::store::rows::{self, array, owned, sql};
 
 /// The most unrecovered failures that a report names.
 const MAX_UNRECOVERED: i32 = 20;
+/// The approximate size of the figures of a component with some unrecovered failures.
+const FIGURES_BYTES: usize = 4 << 10;
+/// The bytes of names after which `sql/durations_page.sql` ends a page.
+const MAX_NAME_BYTES: i64 = 256 << 10;
 
 pub struct Reports {
     queries: SingleFlight,
@@ -45,7 +50,8 @@ impl Reports {
         window?.ok_or_else(|| Error::Internal("the query of a window returned no row".into()))
     }
 
-    /// The durations of the succeeded deploys or stages in a window, by name. Those without a name come last.
+    /// The durations of the succeeded deploys or stages in a window, by name. Those without a name come last. Also
+    /// returns whether the names are so long that the page ends early.
     pub async fn durations(
         &self,
         by: By,
@@ -53,33 +59,45 @@ impl Reports {
         window: &Window,
         after: Option<&str>,
         count: i64,
-    ) -> Result<Vec<DurationGroup>, Error> {
+    ) -> Result<(Vec<DurationGroup>, bool), Error> {
         let [component, environment, after] = [component, environment, after].map(|text| text.map(str::to_owned));
         let (since, until, before) = (window.since, window.until, window.before());
         let parameters = owned![by.name(), component, environment, since, until, before, after, count];
         let rows = self.queries.read(sql!("durations_page"), parameters).await.map_err(too_slow)?;
-        Ok(rows::all(&rows, |row| {
+        let groups = rows::all(&rows, |row| {
             Ok(DurationGroup {
                 name: row.try_get("name")?,
                 window: duration_figures(row, "")?,
                 before: duration_figures(row, "_before")?,
             })
-        })?)
+        })?;
+        let name_bytes = rows::all(&rows, |row| Ok(row.try_get::<_, Option<i64>>("name_bytes")?))?;
+        Ok((groups, name_bytes.last() > Some(&Some(MAX_NAME_BYTES))))
     }
 
-    /// The figures of the components that were ever deployed to the environment, by name.
-    pub async fn dora(
+    /// The components that were ever deployed to the environment, by name.
+    pub async fn components(
         &self,
         component: Option<&str>,
         environment: &str,
-        (window, zone): (&Window, &str),
         after: Option<&str>,
         count: i64,
-    ) -> Result<Vec<DeployFigures>, Error> {
+    ) -> Result<Vec<Key<String>>, Error> {
         let [component, after] = [component, after].map(|text| text.map(str::to_owned));
+        let parameters = owned![component, environment.to_owned(), after, count];
+        let rows = self.queries.read(sql!("dora_components"), parameters).await.map_err(too_slow)?;
+        Ok(rows::all(&rows, |row| Ok(Key { of: row.try_get("component")?, bytes: FIGURES_BYTES }))?)
+    }
+
+    /// The figures of these components, by name.
+    pub async fn dora(
+        &self,
+        components: Vec<String>,
+        environment: &str,
+        (window, zone): (&Window, &str),
+    ) -> Result<Vec<DeployFigures>, Error> {
         let (environment, zone) = (environment.to_owned(), zone.to_owned());
-        let parameters =
-            owned![component, environment, window.since, window.until, zone, after, count, MAX_UNRECOVERED];
+        let parameters = owned![components, environment, window.since, window.until, zone, MAX_UNRECOVERED];
         let rows = self.queries.read(sql!("dora_page"), parameters).await.map_err(too_slow)?;
         Ok(rows::all(&rows, deploy_figures)?)
     }
