@@ -24,8 +24,8 @@ pub type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 pub type QueryResult = Result<Vec<Row>, QueryError>;
 
-/// How long before its deadline a query that only reads is cancelled. The server's reply to that shows whether it was
-/// executing the query. A write has no such reply: after a cancelled wait for a standby it reports success.
+/// How long before its deadline a query that only reads is cancelled, at most. The server's reply to that shows whether
+/// it was executing the query. A write has no such reply: after a cancelled wait for a standby it reports success.
 const CANCEL_GRACE: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Copy, Debug)]
@@ -119,10 +119,10 @@ impl Pool {
 
     /// Runs a query that changes nothing, with one retry.
     pub async fn read(&self, sql: &str, parameters: Parameters<'_>) -> QueryResult {
-        let deadline = Instant::now() + self.timeout;
+        let (deadline, grace) = (Instant::now() + self.timeout, CANCEL_GRACE.min(self.timeout / 4));
         // Boxed, because every HTTP connection has room for the largest handler, and this future would triple it.
         let is_retryable = |error: &QueryError| error.is_stale() || matches!(error, QueryError::Lost(_));
-        retry(is_retryable, || Box::pin(self.query_until(deadline, CANCEL_GRACE, sql, parameters))).await
+        retry(is_retryable, || Box::pin(self.query_until(deadline, grace, sql, parameters))).await
     }
 
     /// Calls a function that sets its own plans. Retries once if the server executed nothing.
@@ -131,7 +131,8 @@ impl Pool {
         retry(QueryError::is_stale, || self.on_connection(deadline, Duration::ZERO, call)).await
     }
 
-    /// If the caller leaves or the deadline passes, the query is cancelled and its connection is closed.
+    /// If the caller leaves or the deadline passes, the query is cancelled and its connection is closed. `grace` before the
+    /// deadline it is cancelled, too, and the reply of the server is awaited.
     async fn on_connection<T>(
         &self,
         deadline: Instant,
@@ -139,15 +140,31 @@ impl Pool {
         work: impl AsyncFnOnce(&ClientWrapper) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         let lease = Lease { client: Some(self.connection(deadline).await?), endpoint: self.endpoint.clone() };
-        let result = lease.run(deadline, grace, work).await;
-        match &result {
-            Err(QueryError::TimedOut) => drop(lease),
-            // A late cancellation could hit the next query.
-            Err(QueryError::TooSlow) => drop(lease.end().map(Object::take)),
-            Err(error) if error.breaks_connection() => drop(lease.end().map(Object::take)),
-            _ => drop(lease.end()),
+        let (result, is_over) = {
+            let Some(client) = &lease.client else { return Err(QueryError::TimedOut) };
+            let mut work = pin!(work(client));
+            match timeout_at(deadline - grace, &mut work).await {
+                Ok(result) => (result, true),
+                Err(_) if grace.is_zero() => (Err(QueryError::TimedOut), false),
+                Err(_) => {
+                    let token = client.cancel_token();
+                    let cancelled = async { tokio::join!(self.endpoint.cancel(&token), work).1 };
+                    let result = match timeout_at(deadline, cancelled).await {
+                        Ok(Err(QueryError::Cancelled(_))) => Err(QueryError::TooSlow),
+                        Ok(result) => result,
+                        Err(_) => Err(QueryError::TimedOut),
+                    };
+                    // Never used again, because a late cancellation could hit the next query.
+                    (result, false)
+                }
+            }
+        };
+        let is_broken = result.as_ref().is_err_and(QueryError::breaks_connection);
+        match is_over.then(|| lease.end()) {
+            Some(client) if is_broken => drop(client.map(Object::take)),
+            _ => {}
         }
-        if result.as_ref().is_err_and(QueryError::breaks_connection) {
+        if is_broken {
             // The idle connections are probably as broken as this one.
             self.connections.retain(|_, _| false);
         }
@@ -191,28 +208,6 @@ struct Lease {
 }
 
 impl Lease {
-    async fn run<T>(
-        &self,
-        deadline: Instant,
-        grace: Duration,
-        work: impl AsyncFnOnce(&ClientWrapper) -> Result<T, QueryError>,
-    ) -> Result<T, QueryError> {
-        let Some(client) = &self.client else { return Err(QueryError::TimedOut) };
-        let mut work = pin!(work(client));
-        match timeout_at(deadline - grace, &mut work).await {
-            Ok(result) => return result,
-            Err(_) if grace.is_zero() => return Err(QueryError::TimedOut),
-            Err(_) => {}
-        }
-        let token = client.cancel_token();
-        let cancelled = async { tokio::join!(self.endpoint.cancel(&token), work).1 };
-        match timeout_at(deadline, cancelled).await {
-            Ok(Err(QueryError::Cancelled(_))) => Err(QueryError::TooSlow),
-            Ok(result) => result,
-            Err(_) => Err(QueryError::TimedOut),
-        }
-    }
-
     /// The connection, which executes nothing.
     fn end(mut self) -> Option<Object> {
         self.client.take()

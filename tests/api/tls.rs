@@ -42,7 +42,7 @@ fn every_connection_uses_tls_also_after_a_restart_of_postgresql() {
     let authority = CertificateAuthority::new(EC_KEY);
     let mut cluster = TlsCluster::start(ONLY_TLS, authority.sign(&LOCALHOST));
     let url = cluster.url("localhost", &format!("sslmode=verify-full sslrootcert={}", authority.root()));
-    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "0.3")]);
+    let service = Service::with_environment(&[("DATABASE_URL", &url), ("DEPLOYLOG_STATEMENT_TIMEOUT", "1")]);
     let record = service.record(DEPLOYED);
     assert_eq!(service.read(&record["id"]), record);
     assert_eq!(service.all_records(), std::slice::from_ref(&record));
