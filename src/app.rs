@@ -17,7 +17,7 @@ use hyper::{
     header::{self, HeaderValue},
     http::request::Parts,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use crate::auth::guard::Guard;
 use crate::budget::Budget;
@@ -29,7 +29,7 @@ use crate::prometheus::RequestCounters;
 use crate::reply::{self, AnswerBudget, Reply};
 use crate::request::{Payload, Query, Request, validate_head};
 use crate::route::{self, Miss, Route};
-use crate::store::Store;
+use crate::store::{READ_TIMEOUT, Store};
 
 /// The first step of the start.
 pub const WAITING_FOR_DATABASE: &str = "waiting for the database";
@@ -79,8 +79,8 @@ impl App {
         }
     }
 
-    /// Answers every request. A handler that fails or panics becomes a problem document.
-    /// A request that only reads ends when its client has left. After the last answer the connection closes.
+    /// Answers every request. A handler that fails or panics becomes a problem document. A request that only reads ends
+    /// when its client has left. If `is_last`, the connection closes after the answer.
     pub async fn respond(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
@@ -118,7 +118,9 @@ impl App {
         let mut reply = result.unwrap_or_else(|error| {
             match error {
                 Error::Internal(_) => tracing::error!(%method, path, %error, "request failed"),
-                Error::Unavailable(_) | Error::DiskFull => tracing::warn!(%method, path, %error, "request refused"),
+                Error::Unavailable(_) | Error::TooSlow(_) | Error::DiskFull => {
+                    tracing::warn!(%method, path, %error, "request refused");
+                }
                 _ => {}
             }
             reply::problem(&error)
@@ -156,27 +158,46 @@ impl App {
         }
         let readmit = || admit().map(drop);
         let request = &mut Request { head, query, caller: caller.clone(), payload, readmit: &readmit };
-        let reply = match route {
-            Route::ListRecords => records::list(store, request).await,
-            Route::CreateRecords => records::create(store, request).await,
-            Route::ReadRecord(id) => records::read(store, id, request).await,
-            Route::ReplaceRecord(id) => records::change(store, id, Origin::Put, request).await,
-            Route::PatchRecord(id) => records::change(store, id, Origin::Patch, request).await,
-            Route::RemoveRecord(id) => records::remove(store, id, request).await,
-            Route::ListHistory(id) => history::list(store, id, request).await,
-            Route::ListDeploys => deploys::list(store, request).await,
-            Route::ListCurrent => current::list(store, request).await,
-            Route::ReadDurations => reports::durations(store, request).await,
-            Route::ReadDora => reports::dora(store, request).await,
-            Route::ReadEvents => events::subscribe(store, &self.event_subscribers, request).await,
-            Route::Live => health::live(&mut request.query),
-            Route::Ready => health::ready(store, &mut request.query).await,
-            Route::Metrics => metrics::read(store, &self.requests, self.event_subscribers.count(), request).await,
-            Route::Openapi => openapi::read(request),
-            Route::Page | Route::PageFile => page::read(request),
+        let handled = async {
+            match route {
+                Route::ListRecords => records::list(store, request).await,
+                Route::CreateRecords => records::create(store, request).await,
+                Route::ReadRecord(id) => records::read(store, id, request).await,
+                Route::ReplaceRecord(id) => records::change(store, id, Origin::Put, request).await,
+                Route::PatchRecord(id) => records::change(store, id, Origin::Patch, request).await,
+                Route::RemoveRecord(id) => records::remove(store, id, request).await,
+                Route::ListHistory(id) => history::list(store, id, request).await,
+                Route::ListDeploys => deploys::list(store, request).await,
+                Route::ListCurrent => current::list(store, request).await,
+                Route::ReadDurations => reports::durations(store, request).await,
+                Route::ReadDora => reports::dora(store, request).await,
+                Route::ReadEvents => events::subscribe(store, &self.event_subscribers, request).await,
+                Route::Live => health::live(&mut request.query),
+                Route::Ready => health::ready(store, &mut request.query).await,
+                Route::Metrics => metrics::read(store, &self.requests, self.event_subscribers.count(), request).await,
+                Route::Openapi => openapi::read(request),
+                Route::Page | Route::PageFile => page::read(request),
+            }
+        };
+        let reply = match time_limit(store, route) {
+            Some(limit) => timeout(limit, handled)
+                .await
+                .unwrap_or_else(|_| Err(Error::Unavailable("the queries of the request took too long".into()))),
+            None => handled.await,
         };
         // A stream ends when its token is no longer valid.
         reply.map(|reply| reply::cut_when(reply, || guard.until_refused(route, &caller)))
+    }
+}
+
+/// For a read with all its queries. Writes and streams limit themselves.
+fn time_limit(store: &Store, route: Route) -> Option<Duration> {
+    match route {
+        Route::ListRecords | Route::ReadRecord(_) | Route::ListHistory(_) | Route::ListDeploys | Route::ListCurrent => {
+            Some(READ_TIMEOUT)
+        }
+        Route::ReadDurations | Route::ReadDora => Some(store.reports.timeout),
+        _ => None,
     }
 }
 

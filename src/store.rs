@@ -32,10 +32,8 @@ pub use tokens::Tokens;
 use write::Writes;
 pub use write::{Delivered, Delivery, Imported};
 
-/// For a look-up by key.
-const KEY_TIMEOUT: Duration = Duration::from_secs(3);
-/// For a query of a list or an export.
-const LIST_TIMEOUT: Duration = Duration::from_secs(3);
+/// For a look-up, a list, or a part of an export.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The store, shared by all requests.
 #[derive(Clone)]
@@ -64,32 +62,32 @@ impl Store {
         // No purpose uses the connections of another. Reports use the processor for long, so they get few.
         let (third, sixth) = ((limits.size / 3).max(1), (limits.size / 6).max(1));
         let rest = limits.size.saturating_sub(third + 3 * sixth).max(1);
-        let keys = Arc::new(Pool::new(database, limits, rest, KEY_TIMEOUT)?);
+        let keys = Arc::new(Pool::new(database, limits, rest, READ_TIMEOUT)?);
         let pool =
             |size, timeout| Pool::new(database, limits, size, timeout).map(Pool::with_custom_plans).map(Arc::new);
-        let lists = pool(third, limits.statement.min(LIST_TIMEOUT))?;
-        let exports = pool(sixth, limits.statement.min(LIST_TIMEOUT))?;
-        let reports = pool(sixth, limits.statement)?;
-        let listing = Arc::new(Lists::new(&lists, limits.wait));
+        let list_pool = pool(third, limits.statement.min(READ_TIMEOUT))?;
+        let export_pool = pool(sixth, limits.statement.min(READ_TIMEOUT))?;
+        let report_pool = pool(sixth, limits.statement)?;
+        let lists = Arc::new(Lists::new(&list_pool, limits.wait));
         // One for work beside requests, which can wait for locks or standbys.
-        let maintenance = Arc::new(Pool::new(database, limits, 1, KEY_TIMEOUT)?);
+        let maintenance = Arc::new(Pool::new(database, limits, 1, READ_TIMEOUT)?);
         let counts = Arc::new(Counts::default());
         Ok(Self {
             heartbeat: Arc::new(Heartbeat::start(&maintenance).await?),
             writes: Arc::new(Writes::start(database, limits, sixth, &keys, &counts)?),
             records: Arc::new(Records::start(&keys, &counts)),
-            deploys: Arc::new(Deploys::new(&keys, &listing)),
-            lists: listing,
-            exports: Arc::new(Lists::new(&exports, limits.wait)),
-            reports: Arc::new(Reports::new(&reports, limits.wait)),
+            deploys: Arc::new(Deploys::new(&keys, &lists)),
+            lists,
+            exports: Arc::new(Lists::new(&export_pool, limits.wait)),
+            reports: Arc::new(Reports::new(&report_pool, limits)),
             events: Events::start(&keys, limits.wait),
             retention: Arc::new(Retention::new(&maintenance, &counts)),
             // The names are public labels of metrics: `upkeep` is maintenance.
             pools: [
                 ("keys", keys.clone()),
-                ("lists", lists),
-                ("exports", exports),
-                ("reports", reports),
+                ("lists", list_pool),
+                ("exports", export_pool),
+                ("reports", report_pool),
                 ("upkeep", maintenance),
             ],
             keys,

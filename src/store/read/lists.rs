@@ -57,7 +57,7 @@ impl Lists {
 
 fn too_broad(filter: &Filter) -> Error {
     let names: Vec<_> = filter.texts().into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect();
-    let names = if names.is_empty() { "since and until".to_owned() } else { names.join(" and ") };
+    let list = if names.is_empty() { "this list".to_owned() } else { format!("a search by {}", names.join(" and ")) };
     let advice = "add component, version or run, or a shorter time between since and until";
-    Error::TooSlow(format!("finding what matches {names} takes too long: {advice}").into())
+    Error::TooSlow(format!("{list} takes too long: {advice}").into())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
 use crate::database::{Pool, QueryError};
@@ -14,7 +14,6 @@ use crate::domain::history::Entry;
 use crate::domain::key::Key;
 use crate::domain::record::Record;
 use crate::error::{Cause, Error};
-use crate::store::KEY_TIMEOUT;
 use crate::store::batcher::{Batcher, GroupLimits};
 use crate::store::counts::Counts;
 use crate::store::read::lists::Lists;
@@ -49,10 +48,7 @@ impl Records {
         let _waiting = self.counts.reading.enter();
         let (result, completed) = oneshot::channel();
         self.batcher.push(ReadJob { id, result })?;
-        match timeout(KEY_TIMEOUT, completed).await {
-            Ok(result) => result.unwrap_or_else(|_| Err(Error::Internal("a read was dropped".into()))),
-            Err(_) => Err(QueryError::TimedOut.into()),
-        }
+        completed.await.unwrap_or_else(|_| Err(Error::Internal("a read was dropped".into())))
     }
 
     /// The entries of a record's history before a time, newest first. Deleted records have one, too. Fails with

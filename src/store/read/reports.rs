@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 
-use crate::database::{Pool, QueryError, SingleFlight};
+use crate::database::{Pool, PoolLimits, QueryError, SingleFlight};
 use crate::domain::dora::{DeployFigures, Unrecovered};
 use crate::domain::durations::{By, DurationFigures, DurationGroup};
 use crate::domain::key::Key;
@@ -22,13 +22,15 @@ const MAX_NAME_BYTES: i64 = 256 << 10;
 
 pub struct Reports {
     queries: SingleFlight,
+    /// How long a report can take, all its queries together.
+    pub timeout: Duration,
     zones: OnceCell<Vec<String>>,
 }
 
 impl Reports {
-    /// A report waits at most `wait` until it is sent.
-    pub fn new(pool: &Arc<Pool>, wait: Duration) -> Self {
-        Self { queries: SingleFlight::new(pool, pool.status().max_size, wait), zones: OnceCell::new() }
+    pub fn new(pool: &Arc<Pool>, limits: PoolLimits) -> Self {
+        let queries = SingleFlight::new(pool, pool.status().max_size, limits.wait);
+        Self { queries, timeout: limits.statement, zones: OnceCell::new() }
     }
 
     /// The name of a time zone as the database spells it.
