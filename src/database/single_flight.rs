@@ -15,7 +15,7 @@ use futures_util::{
     future::{BoxFuture, WeakShared},
 };
 use tokio::{
-    sync::{Mutex as Turn, Semaphore},
+    sync::{Mutex as AsyncMutex, Semaphore},
     time::timeout,
 };
 use tokio_postgres::{Row, types::ToSql};
@@ -44,7 +44,7 @@ struct Flights(Mutex<HashMap<String, Flight>>);
 #[derive(Default)]
 struct Flight {
     /// Held by the query in flight.
-    turn: Arc<Turn<()>>,
+    turn: Arc<AsyncMutex<()>>,
     /// The query that waits for its turn.
     next: Option<WeakShared<BoxFuture<'static, SharedResult>>>,
 }
@@ -73,12 +73,12 @@ impl SingleFlight {
     fn query(
         &self,
         key: String,
-        turn: Arc<Turn<()>>,
+        turn: Arc<AsyncMutex<()>>,
         sql: &'static str,
         parameters: Vec<OwnedParameter>,
     ) -> BoxFuture<'static, SharedResult> {
         let (pool, slots, wait) = (self.pool.clone(), self.slots.clone(), self.wait);
-        let flight = Use { key, turn, flights: self.flights.clone() };
+        let flight = FlightGuard { key, turn, flights: self.flights.clone() };
         Box::pin(async move {
             let flight = flight;
             let _turn = flight.turn.clone().lock_owned().await;
@@ -100,17 +100,17 @@ impl Flights {
     }
 }
 
-/// Of a flight by a query that waits or is in flight. The last one removes it.
-struct Use {
+/// Held by each query that waits or is in flight. The last one removes the flight.
+struct FlightGuard {
     key: String,
-    turn: Arc<Turn<()>>,
+    turn: Arc<AsyncMutex<()>>,
     flights: Arc<Flights>,
 }
 
-impl Drop for Use {
+impl Drop for FlightGuard {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
-        // The flight has one reference to its turn, and each use has one.
+        // The flight has one reference to its turn, and each guard has one.
         if flights.get(&self.key).is_some_and(|flight| Arc::strong_count(&flight.turn) == 2) {
             flights.remove(&self.key);
         }

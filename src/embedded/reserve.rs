@@ -43,7 +43,7 @@ impl Reserve {
         self.is_given_up.clone()
     }
 
-    /// Checks the disk for ever.
+    /// Checks the disk forever.
     pub async fn keep(&self) -> ! {
         loop {
             self.check().await;

@@ -111,9 +111,8 @@ pub(super) use owned;
 
 /// The parameters of a filtered list. A status word has one phase, and there is an index of rare phases.
 pub fn filter(filter: &Filter) -> Vec<OwnedParameter> {
-    let mut texts = filter.texts();
-    texts[4].1 = filter.implied_phase().map(Phase::name);
-    let texts = texts.into_iter().map(|(_, text)| Box::new(text.map(str::to_owned)) as OwnedParameter);
+    let filter = Filter { phase: filter.implied_phase(), ..filter.clone() };
+    let texts = filter.texts().into_iter().map(|(_, text)| Box::new(text.map(str::to_owned)) as OwnedParameter);
     texts.chain(owned![filter.since, filter.until]).collect()
 }
 
