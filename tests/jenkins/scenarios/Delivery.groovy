@@ -12,8 +12,8 @@ class Delivery {
                 build.environment.DEPLOYLOG_URL = server.url
                 build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { stage('x') { } } }")
                 server.stop()
-                Suite.expect(server.requests*.headers*.authorization, ['Bearer s3cr3t-t0ken'] * 4)
-                Suite.expect(server.requests*.headers*.getAt('content-type'), ['application/x-ndjson'] * 4)
+                Suite.expect(server.requests*.headers*.authorization, ['Bearer s3cr3t-t0ken'] * 3)
+                Suite.expect(server.requests*.headers*.getAt('content-type'), ['application/x-ndjson'] * 3)
                 Suite.expect(suite.service.records(build.run).size(), 4)
             }
         }
@@ -128,6 +128,22 @@ class Delivery {
             Suite.expect(Service.lines(suite.service.records(build.run)).toSorted(), ['Copy started', 'Copy started', 'Copy succeeded 5',
                 'Copy succeeded 6', 'deploy deployed 5', 'deploy deployed 6', 'deploy started', 'deploy started'].toSorted())
         }
+        suite.test('a finish that waits is printed at once, sent with the next start, and not reported as undelivered') {
+            FakeServer server = new FakeServer({ request -> FakeServer.forward(suite.service, request) })
+            List<List<String>> seen = []
+            Build build = suite.build(transport: 'curl', secrets: [token: 's3cr3t'], hooks: [look: { seen.add(printed(Build.current())) }])
+            build.environment.DEPLOYLOG_URL = server.url
+            build.run("""
+                node { recordDeploy(component: 'shop', credentialsId: 'token') {
+                    stage('Outer') { stage('x') { }; build.hooks.look() }
+                    stage('y') { }
+                } }""")
+            server.stop()
+            Suite.expect(seen, [['succeeded Outer / x']])
+            Suite.expect(server.requests*.body*.readLines()*.size(), [1, 1, 1, 3, 2])
+            Suite.expect([build.calls.sh, build.calls.withCredentials, build.calls.isUnix], [5, 5, 1])
+            Suite.check(!build.text.contains('queued') && !build.text.contains('not delivered'), build.text)
+        }
         suite.test('each queued record is printed at once on its own line') {
             List<List<String>> seen = []
             Build build = suite.build(hooks: [look: { seen.add(printed(Build.current())) }])
@@ -136,20 +152,21 @@ class Delivery {
             Suite.expect(seen, [['started deploy', 'started x'], ['started deploy', 'started x', 'succeeded x']], build)
         }
         suite.test('after an abort during a delivery the record is queued and the abort continues, unless the body has thrown') {
-            for (attempt in 1..4) {
+            for (attempt in 1..3) {
                 Build build = suite.build(abortDuring: [attempt])
                 Throwable thrown = build.run("recordDeploy(component: 'shop') { stage('x') { sleep time: 1 } }")
                 Suite.expect(thrown.class.simpleName, 'FlowInterruptedException', build)
                 List<Map> records = suite.service.records(build.run)
-                // The last attempt sends the finish of the deploy, which is only in the log.
-                String last = attempt == 4 ? 'x succeeded' : 'deploy aborted'
+                // The last attempt sends the finishes of the stage and the deploy, which are only in the log.
+                String last = attempt == 3 ? 'x started' : 'deploy aborted'
                 Suite.check(Service.lines(records).last().startsWith(last), build.text)
                 Suite.expect(build.text.contains('queued (interrupted)'), true)
             }
-            Build build = suite.build(abortDuring: [3])
-            Throwable thrown = build.run("recordDeploy(component: 'shop') { stage('x') { error 'mine' } }")
+            Build build = suite.build(abortDuring: [2])
+            Throwable thrown = build.run("recordStage('x', component: 'shop') { error 'mine' }")
             Suite.expect(thrown.message, 'mine')
-            Suite.expect(Service.lines(suite.service.records(build.run)), ['deploy started', 'x started', 'x failed 0', 'deploy failed 0'])
+            Suite.expect(Service.lines(suite.service.records(build.run)), ['x started'])
+            Suite.check(build.text.contains('queued (interrupted)'), build.text)
         }
         suite.test('the records queued by recordStage and the every-stage library survive a restart of Jenkins') {
             Build build = suite.build(everyStage: true)

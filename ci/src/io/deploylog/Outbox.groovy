@@ -5,7 +5,7 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
  * A queue of records as JSON lines, oldest first. A line leaves the queue when the service has stored or rejected it.
- * A line that cannot be sent at once is printed to the build log.
+ * A line that is not sent at once is printed to the build log.
  */
 class Outbox implements Serializable {
 
@@ -13,6 +13,7 @@ class Outbox implements Serializable {
     private static final int MAX_ATTEMPTS = 10
     private static final int MAX_BODY_LINES = 1000
     private static final int MAX_BODY_CHARACTERS = 1000000
+    private static final String PAUSED = 'delivery is paused'
 
     final Object script
     final Transport transport
@@ -22,6 +23,8 @@ class Outbox implements Serializable {
     int printed = 0
     int bodyLines = MAX_BODY_LINES
     boolean sending = false
+    // The nodes, or '' for none, of the open blocks that send the queue when they end.
+    final List<String> open = []
 
     Outbox(Object script, String url, String credentialsId) {
         this.script = script
@@ -35,6 +38,35 @@ class Outbox implements Serializable {
         deliver(false)
     }
 
+    /** Queues and prints lines that the next delivery sends. */
+    void hold(List<String> more) {
+        lines.addAll(more)
+        printQueued('recorded, to be sent with the next record')
+    }
+
+    /** Sends the lines that wait. */
+    void flush() {
+        if (!lines.isEmpty()) {
+            deliver(false)
+        }
+    }
+
+    /** Begins a block that ends with `leave`, and then sends or holds its finish. Returns the argument for `leave`. */
+    String enter() {
+        String node = transport.node()
+        open.add(node)
+        return node
+    }
+
+    void leave(String node) {
+        open.remove(node)
+    }
+
+    /** Whether a block is open that sends the queue later, with the same transport. */
+    boolean mayHold() {
+        return open.contains(transport.node())
+    }
+
     private void deliver(boolean last) {
         if (sending) {
             return
@@ -42,11 +74,7 @@ class Outbox implements Serializable {
         sending = true
         String reason = null
         try {
-            // Bounded, because other branches can add lines faster than this branch sends them.
-            for (int i = 0; (last || i < MAX_ATTEMPTS) && reason == null && !lines.isEmpty(); i++) {
-                int seconds = budget.timeoutSeconds(last)
-                reason = seconds > 0 ? attempt(seconds) : 'delivery is paused'
-            }
+            reason = budget.timeoutSeconds(last) > 0 ? withToken(last) : PAUSED
         } catch (FlowInterruptedException e) {
             reason = 'interrupted'
             throw e
@@ -54,8 +82,40 @@ class Outbox implements Serializable {
             reason = e.toString()
         } finally {
             sending = false
-            printQueued(reason ?: 'to be sent with the next record')
+            printQueued('queued (' + (reason ?: 'to be sent with the next record') + ')')
         }
+    }
+
+    /** Reads the token once for all attempts. Returns the reason for a failure, or null. */
+    private String withToken(boolean last) {
+        if (transport.credentialsId == null) {
+            return attempts(last)
+        }
+        boolean entered = false
+        String reason = null
+        long startedAt = System.currentTimeMillis()
+        try {
+            script.steps.withCredentials([script.steps.string(credentialsId: transport.credentialsId, variable: 'DEPLOYLOG_TOKEN')]) {
+                entered = true
+                reason = attempts(last)
+            }
+        } catch (FlowInterruptedException e) {
+            throw e
+        } catch (Throwable e) {
+            reason = entered ? reason ?: e.toString() :
+                failed([reason: 'the credentials of DEPLOYLOG_CREDENTIALS_ID cannot be read: ' + e.message], startedAt)
+        }
+        return reason
+    }
+
+    private String attempts(boolean last) {
+        String reason = null
+        // Bounded, because other branches can add lines faster than this branch sends them.
+        for (int i = 0; (last || i < MAX_ATTEMPTS) && reason == null && !lines.isEmpty(); i++) {
+            int seconds = budget.timeoutSeconds(last)
+            reason = seconds > 0 ? attempt(seconds) : PAUSED
+        }
+        return reason
     }
 
     /** Makes a last attempt, even during a pause. Prints lines that are left and archives them if a node is available. */
@@ -92,12 +152,16 @@ class Outbox implements Serializable {
             case 'no transport':
                 return result.reason
             default:
-                int pause = budget.failed(startedAt)
-                if (result.credentials && budget.firstCredentialsError()) {
-                    echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text with a valid token')
-                }
-                return result.reason + '; next attempt in ' + pause + ' s or at the end of the deploy'
+                return failed(result, startedAt)
         }
+    }
+
+    private String failed(Map result, long startedAt) {
+        int pause = budget.failed(startedAt)
+        if (result.credentials && budget.firstCredentialsError()) {
+            echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text with a valid token')
+        }
+        return result.reason + '; next attempt in ' + pause + ' s or at the end of the deploy'
     }
 
     private void remove(int count) {
@@ -122,11 +186,11 @@ class Outbox implements Serializable {
         echo(messages.join('\ndeploylog: '))
     }
 
-    private void printQueued(String reason) {
+    private void printQueued(String what) {
         if (printed < lines.size()) {
             String queued = lines.drop(printed).join('\n')
             printed = lines.size()
-            echo('queued (' + reason + '):\n' + queued)
+            echo(what + ':\n' + queued)
         }
     }
 

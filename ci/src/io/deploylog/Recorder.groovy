@@ -35,7 +35,7 @@ class Recorder implements Serializable {
 
     /** Sends a single record. */
     void status(String stage, String status) {
-        send(stage, [status], [System.currentTimeMillis()], false)
+        send(stage, [status], [System.currentTimeMillis()])
     }
 
     private Object record(String stage, String successStatus, List<String> environment, Closure body) {
@@ -46,21 +46,26 @@ class Recorder implements Serializable {
         long startedAt = System.currentTimeMillis()
         Object value = null
         Throwable thrown = null
+        String node = outbox.enter()
         try {
             if (!late) {
-                send(stage, ['started'], [startedAt], false)
+                send(stage, ['started'], [startedAt])
             }
             value = new StagePath(script).runWith(environment, body)
         } catch (Throwable e) {
             thrown = e
         }
         long finishedAt = System.currentTimeMillis()
+        outbox.leave(node)
         try {
             if (late && before.contains(thrown)) {
-                send(stage, ['skipped'], [finishedAt], false)
+                finish(stage, ['skipped'], [finishedAt])
             } else {
                 String status = finishStatus(thrown, resultBefore, currentResult(), successStatus)
-                send(stage, late ? ['started', status] : [status], late ? [startedAt, finishedAt] : [finishedAt], stage == null)
+                if (late) {
+                    send(stage, ['started'], [startedAt])
+                }
+                finish(stage, [status], [finishedAt])
             }
         } catch (FlowInterruptedException e) {
             thrown = thrown ?: e
@@ -80,12 +85,23 @@ class Recorder implements Serializable {
         }
     }
 
+    private void send(String stage, List<String> statuses, List<Long> moments) {
+        deliver(stage, statuses, moments, 'send')
+    }
+
+    /** A finish can wait for the next start if an enclosing block sends it at the latest when it ends. */
+    private void finish(String stage, List<String> statuses, List<Long> moments) {
+        deliver(stage, statuses, moments, stage == null ? 'close' : outbox.mayHold() ? 'hold' : 'send')
+    }
+
     /** Throws only an interruption. Any other error is printed, so that recording cannot fail the build. */
-    private void send(String stage, List<String> statuses, List<Long> moments, boolean last) {
+    private void deliver(String stage, List<String> statuses, List<Long> moments, String how) {
         try {
             List<String> lines = Records.lines(fields, stage, statuses, moments)
-            if (last) {
+            if (how == 'close') {
                 outbox.close(lines)
+            } else if (how == 'hold') {
+                outbox.hold(lines)
             } else {
                 outbox.send(lines)
             }

@@ -20,6 +20,8 @@ class Transport implements Serializable {
     final String url
     final String credentialsId
     boolean httpRequestMissing = false
+    // Whether a node runs Unix, by name: asking costs a step.
+    final Map<String, Boolean> unix = [:]
 
     Transport(Object script, String url, String credentialsId) {
         this.script = script
@@ -27,21 +29,9 @@ class Transport implements Serializable {
         this.credentialsId = credentialsId
     }
 
+    /** With credentials, DEPLOYLOG_TOKEN must be set in the environment. */
     Map post(String lines, int seconds) {
-        if (credentialsId == null) {
-            return postByFirstAvailable(lines, seconds)
-        }
-        Map response = null
-        try {
-            script.steps.withCredentials([script.steps.string(credentialsId: credentialsId, variable: 'DEPLOYLOG_TOKEN')]) {
-                response = mask(postByFirstAvailable(lines, seconds), token())
-            }
-        } catch (FlowInterruptedException e) {
-            throw e
-        } catch (Throwable e) {
-            return response ?: [error: 'the credentials of DEPLOYLOG_CREDENTIALS_ID cannot be read: ' + e.message]
-        }
-        return response
+        return mask(postByFirstAvailable(lines, seconds), credentialsId == null ? null : token())
     }
 
     Map postByFirstAvailable(String lines, int seconds) {
@@ -76,6 +66,11 @@ class Transport implements Serializable {
         return script.env.NODE_NAME || script.env.WORKSPACE
     }
 
+    /** The name of the current node, or an empty text. */
+    String node() {
+        return script.env.NODE_NAME ?: ''
+    }
+
     Map byHttpRequest(String lines, int seconds) {
         List headers = [[name: 'Content-Type', value: 'application/x-ndjson']]
         if (credentialsId != null) {
@@ -100,7 +95,7 @@ class Transport implements Serializable {
         boolean token = credentialsId != null
         String step = 'sh'
         try {
-            if (script.steps.isUnix()) {
+            if (isUnix()) {
                 return NodeScript.parse(script.steps.sh(label: 'deploylog', returnStdout: true, encoding: 'UTF-8',
                     script: NodeScript.curl(url, lines, seconds, token)))
             }
@@ -114,6 +109,14 @@ class Transport implements Serializable {
             return isMissingStep(e, step) || isMissingStep(e, 'isUnix') || e.class.simpleName == 'MissingContextVariableException' ?
                 [missing: 'no ' + step + ' step'] : [error: e.toString()]
         }
+    }
+
+    private boolean isUnix() {
+        String name = node()
+        if (unix[name] == null) {
+            unix[name] = script.steps.isUnix()
+        }
+        return unix[name]
     }
 
     /** Jenkins throws an Error, not an Exception, for an unknown step. */
