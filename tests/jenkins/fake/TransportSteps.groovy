@@ -82,8 +82,8 @@ class TransportSteps {
         String lines = (script =~ /(?s)@'\n(.*)\n'@/)[0][1]
         int seconds = (script =~ /Timeout = \[TimeSpan\]::FromSeconds\((\d+)\)/)[0][1].toInteger()
         Map<String, String> headers = ['Content-Type': (script =~ /ContentType = .*::Parse\('([^']*)'\)/)[0][1]]
-        if (script.contains("\$client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN.Trim())")) {
-            headers.Authorization = 'Bearer ' + environment().DEPLOYLOG_TOKEN.trim()
+        if (script.contains("\$client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + \$env:DEPLOYLOG_TOKEN)")) {
+            headers.Authorization = 'Bearer ' + environment().DEPLOYLOG_TOKEN
         }
         return build.clock.blocking {
             try {

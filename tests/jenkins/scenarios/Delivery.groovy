@@ -8,7 +8,7 @@ class Delivery {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
             suite.test("the token is sent with each record and never printed, by ${transport}") {
                 FakeServer server = new FakeServer({ request -> FakeServer.forward(suite.service, request) })
-                Build build = suite.build(transport: transport, secrets: [token: 's3cr3t-t0ken\n'])
+                Build build = suite.build(transport: transport, secrets: [token: 's3cr3t-t0ken'])
                 build.environment.DEPLOYLOG_URL = server.url
                 build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { stage('x') { } } }")
                 server.stop()
@@ -27,6 +27,20 @@ class Delivery {
                 build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { } }")
                 server.stop()
                 Suite.check(build.text.contains('the service returned 500 (not for Bearer ****)'), build.text)
+            }
+        }
+        for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
+            suite.test("a secret with white space around the token is not sent, and the log says why, by ${transport}") {
+                FakeServer server = new FakeServer({ request -> FakeServer.forward(suite.service, request) })
+                ['s3cr3t-t0ken\n', ' s3cr3t-t0ken', 's3cr3t t0ken', 's3cr3t"t0ken'].each { secret ->
+                    Build build = suite.build(transport: transport, secrets: [token: secret])
+                    build.environment.DEPLOYLOG_URL = server.url
+                    Suite.expect(build.run("node { recordDeploy(component: 'shop', credentialsId: 'token') { stage('x') { } } }"), null, build)
+                    Suite.expect(build.text.count('contains only a valid token'), 1)
+                    Suite.check(build.text.contains('the secret token contains white space'), build.text)
+                }
+                server.stop()
+                Suite.expect(server.requests, [])
             }
         }
         suite.test('the next transport is used when one is missing, not when the service fails') {
@@ -70,6 +84,19 @@ class Delivery {
                 'Fine started', 'Fine succeeded 2', 'Good started', 'Good succeeded 1'].toSorted(), build)
             Suite.expect(build.text.count('deploylog: rejected and dropped: stage: not wanted'), 4)
             Suite.check(!build.text.contains('not delivered'), build.text)
+        }
+        suite.test('a line that the token does not allow is dropped, and the others are sent') {
+            for (status in [403, 422]) {
+                FakeServer server = rejecting(suite, '"stage":"Bad"', status)
+                Build build = suite.build()
+                build.environment.DEPLOYLOG_URL = server.url
+                build.run("recordDeploy(component: 'shop') { stage('Good') { }; stage('Bad') { }; stage('Fine') { } }")
+                server.stop()
+                Suite.expect(Service.lines(suite.service.records(build.run)), ['deploy started', 'Good started', 'Good succeeded 0',
+                    'Fine started', 'Fine succeeded 0', 'deploy deployed 0'], build)
+                Suite.expect(build.text.count('deploylog: rejected and dropped: stage: not wanted'), 2)
+                Suite.check(!build.text.contains('not delivered'), build.text)
+            }
         }
         suite.test('a rejection without a line number and the body limit of a proxy affect only the lines concerned') {
             for (status in [400, 413]) {
@@ -195,10 +222,10 @@ class Delivery {
     }
 
     /** Forwards requests to the service, but rejects lines that contain a text as the service does. */
-    private static FakeServer rejecting(Suite suite, String text) {
+    private static FakeServer rejecting(Suite suite, String text, int status = 400) {
         return new FakeServer({ request ->
             List<Integer> bad = request.body.readLines().findIndexValues { it.contains(text) }*.toInteger()
-            bad ? [status: 400, body: JsonOutput.toJson([status: 400, title: 'Bad Request', detail: 'bad lines',
+            bad ? [status: status, body: JsonOutput.toJson([status: status, title: 'Bad Request', detail: 'bad lines',
                 errors: bad.collect { [line: it + 1, field: 'stage', reason: 'not wanted'] }])] : FakeServer.forward(suite.service, request)
         })
     }

@@ -35,7 +35,19 @@ class Tokens {
         suite.test('a component that the token does not allow is reported by name') {
             Build build = build(suite, service, 'curl', right)
             Suite.expect(build.run("node { recordDeploy(component: 'web') { } }"), null, build)
-            Suite.check(build.text.contains('component web does not match shop*, the pattern of the token jenkins'), build.text)
+            Suite.check(build.text.contains('component: web does not match shop*, the pattern of the token jenkins'), build.text)
+        }
+        suite.test('a component that the token does not allow does not block the deploys of others') {
+            Build build = build(suite, service, 'curl', right)
+            build.run("""
+                node { recordDeploy(component: 'shop') {
+                    recordStage('Foreign', component: 'web') { }
+                    recordStage('Own') { }
+                    recordStage('Foreign again', component: 'web') { }
+                } }""")
+            Suite.expectInAnyOrder(Service.lines(service.records(build.run)), ['deploy started', 'Own started', 'Own succeeded 0',
+                'deploy deployed 0'], build)
+            Suite.check(!build.text.contains('queued') && !build.text.contains('not delivered'), build.text)
         }
         service.stop()
         data.deleteDir()

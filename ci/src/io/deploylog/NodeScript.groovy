@@ -16,7 +16,7 @@ class NodeScript {
     static String curl(String url, String lines, int seconds, boolean token) {
         String config = token ? ' --config /dev/fd/3' : ''
         String header = token ? ''' 3<<DEPLOYLOG_CONFIG
-header = "Authorization: Bearer $(printf %s "$DEPLOYLOG_TOKEN" | tr -d '[:space:]')"
+header = "Authorization: Bearer $DEPLOYLOG_TOKEN"
 DEPLOYLOG_CONFIG
 ''' : '\n'
         // With an interpreter line, Jenkins does not run the script with -x, which would trace it into the log.
@@ -34,7 +34,7 @@ echo " $?"
 
     @NonCPS
     static String powershell(String url, String lines, int seconds, boolean token) {
-        String header = token ? '''  $client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN.Trim())
+        String header = token ? '''  $client.DefaultRequestHeaders.Add('Authorization', 'Bearer ' + $env:DEPLOYLOG_TOKEN)
 ''' : ''
         return '''$ErrorActionPreference = 'Stop'
 $lines = @'

@@ -159,7 +159,7 @@ class Outbox implements Serializable {
     private String failed(Map result, long startedAt) {
         int pause = budget.failed(startedAt)
         if (result.credentials && budget.firstCredentialsError()) {
-            echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text with a valid token')
+            echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text that contains only a valid token')
         }
         return result.reason + '; next attempt in ' + pause + ' s or at the end of the deploy'
     }

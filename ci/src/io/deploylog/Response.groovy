@@ -21,7 +21,7 @@ class Response {
             return [outcome: 'no transport', reason: response.missing]
         }
         if (response.error != null) {
-            return [outcome: 'failed', reason: Limits.normalize(response.error, MAX_REASON)]
+            return [outcome: 'failed', reason: Limits.normalize(response.error, MAX_REASON), credentials: response.credentials]
         }
         Map content = json(response.text)
         switch (response.status) {
@@ -34,7 +34,10 @@ class Response {
             case 413:
                 return [outcome: lines > 1 ? 'split' : 'failed', reason: describe(response, content)]
             case [401, 403]:
-                return [outcome: 'failed', reason: describe(response, content), credentials: true]
+                // The token is valid for a part of the lines, or for none.
+                Map<Integer, String> rejected = rejectedLines(content, lines)
+                return rejected ? [outcome: 'rejected', rejected: rejected] :
+                    [outcome: 'failed', reason: describe(response, content), credentials: true]
             default:
                 return [outcome: 'failed', reason: describe(response, content)]
         }
@@ -42,6 +45,15 @@ class Response {
 
     @NonCPS
     private static Map rejection(Map response, Map content, int lines) {
+        Map<Integer, String> rejected = rejectedLines(content, lines)
+        if (rejected.isEmpty() && lines == 1) {
+            rejected[1] = describe(response, content)
+        }
+        return rejected ? [outcome: 'rejected', rejected: rejected] : [outcome: 'split', reason: describe(response, content)]
+    }
+
+    @NonCPS
+    private static Map<Integer, String> rejectedLines(Map content, int lines) {
         Map<Integer, String> rejected = [:]
         for (Object error in (content?.errors instanceof List ? content.errors : [])) {
             if (error instanceof Map && error.line instanceof Integer && error.line >= 1 && error.line <= lines) {
@@ -49,10 +61,7 @@ class Response {
                 rejected[error.line] = [rejected[error.line], reason].findAll { it }.join('; ')
             }
         }
-        if (rejected.isEmpty() && lines == 1) {
-            rejected[1] = describe(response, content)
-        }
-        return rejected ? [outcome: 'rejected', rejected: rejected] : [outcome: 'split', reason: describe(response, content)]
+        return rejected
     }
 
     @NonCPS

@@ -31,7 +31,14 @@ class Transport implements Serializable {
 
     /** With credentials, DEPLOYLOG_TOKEN must be set in the environment. */
     Map post(String lines, int seconds) {
-        return mask(postByFirstAvailable(lines, seconds), credentialsId == null ? null : token())
+        if (credentialsId == null) {
+            return postByFirstAvailable(lines, seconds)
+        }
+        if (!isToken(token())) {
+            return [credentials: true, error: 'the secret ' + credentialsId + ' contains white space or other characters that no token has. ' +
+                'It is not sent, because Jenkins masks only the exact text']
+        }
+        return mask(postByFirstAvailable(lines, seconds), token())
     }
 
     Map postByFirstAvailable(String lines, int seconds) {
@@ -45,9 +52,14 @@ class Transport implements Serializable {
         return response
     }
 
-    /** Trimmed, because secret texts are often stored with a trailing newline. */
     String token() {
-        return script.env.DEPLOYLOG_TOKEN?.trim()
+        return script.env.DEPLOYLOG_TOKEN
+    }
+
+    /** The syntax of a bearer token in RFC 6750. None of its characters needs quotes in a script or header. */
+    @NonCPS
+    static boolean isToken(String text) {
+        return text ==~ '[\\w.~+/-]+=*'
     }
 
     /** Responses and errors can repeat the token. They are printed outside withCredentials, where Jenkins does not mask it. */
