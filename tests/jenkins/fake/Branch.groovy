@@ -4,9 +4,11 @@ class Branch {
     private static final ThreadLocal<Branch> CURRENT = new ThreadLocal<Branch>()
 
     List<Map<String, String>> environment = []
-    /** The enclosing timeout steps, outermost first. */
+    /** The enclosing blocks whose branches can be interrupted together, outermost first. */
     List<Object> scopes = []
     Throwable pending
+    /** Whether this branch waits for its own parallel branches, which are interrupted in its place. */
+    boolean joining = false
 
     static Branch current() {
         return CURRENT.get()
@@ -16,8 +18,8 @@ class Branch {
         CURRENT.set(this)
     }
 
-    Branch child() {
-        return new Branch(environment: new ArrayList(environment), scopes: new ArrayList(scopes))
+    Branch child(Object scope) {
+        return new Branch(environment: new ArrayList(environment), scopes: scopes + [scope])
     }
 
     Object with(Map<String, String> more, Closure body) {
@@ -29,8 +31,13 @@ class Branch {
         }
     }
 
+    boolean has(String name) {
+        return environment.any { it.containsKey(name) }
+    }
+
+    /** A variable set to an empty value is absent. Source: jenkins EnvVars.java, override */
     String get(String name) {
-        return environment.reverse().find { it.containsKey(name) }?.get(name)
+        return environment.reverse().find { it.containsKey(name) }?.get(name) ?: null
     }
 
     void throwPending() {

@@ -6,6 +6,9 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 /** One build of a fake Jenkins, which loads the library as Jenkins does. */
 class Build {
 
+    /** From best to worst. Source: jenkins Result.java */
+    static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
+
     private static final ThreadLocal<Build> CURRENT = new InheritableThreadLocal<Build>()
     // Starts at a number derived from the time, because a reused database contains earlier runs.
     private static final AtomicInteger NUMBERS = new AtomicInteger(new Date().time.intdiv(100) % 1000000000 as int)
@@ -20,7 +23,7 @@ class Build {
     boolean everyStage = false
     boolean sandboxed = false
     boolean realTime = false
-    /** For an unreachable host, newer versions of the httpRequest step throw; released versions return 408. */
+    /** Whether httpRequest throws for an unreachable host, as it does for every other I/O error, instead of returning 408. */
     boolean httpRequestThrows = false
     Map<String, String> secrets = [:]
     /** The delivery attempts, counted from 1, during which a user aborts the build. */
@@ -98,7 +101,10 @@ class Build {
         return thrown
     }
 
-    /** Returns a variable of the library. Each script that refers to it has its own instance. */
+    /**
+     * Returns a variable of the library. Each script that refers to it has its own instance.
+     * Source: pipeline-groovy-lib UserDefinedGlobalVariable.java
+     */
     Object globalVariable(Script referencing, String name) {
         Class type = variable(name)
         if (type == null) {
@@ -135,16 +141,22 @@ class Build {
         return loader
     }
 
+    // Source: jenkins Run.java, setResult
     void worsen(String to) {
-        List<String> order = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
-        if (result == null || order.indexOf(to) > order.indexOf(result)) {
+        if (result == null || RESULTS.indexOf(to) > RESULTS.indexOf(result)) {
             result = to
         }
     }
 
-    /** Acts as a user who aborts the build. */
+    /** Acts as a user who aborts the build. Source: workflow-cps CpsFlowExecution.java, interrupt */
     void abort() {
-        clock.interrupt(branches.toList()) { new FlowInterruptedException(new Causes.UserInterruption()) }
+        worsen('ABORTED')
+        clock.interrupt(branches.toList(), new FlowInterruptedException(new Causes.UserInterruption()))
+    }
+
+    /** The branches that run inside a block. */
+    List<Branch> branchesIn(Object scope) {
+        return branches.findAll { branch -> branch.scopes.any { it.is(scope) } }.toList()
     }
 
     /** Acts as a restart of Jenkins. */

@@ -87,10 +87,13 @@ class Clock {
         sleepers.removeAll { it.is(timer) }
     }
 
-    /** Throws into the sleeping step of each given branch, or into the next step of a branch that is awake. */
-    void interrupt(Collection<Branch> branches, Closure<Throwable> exception) {
-        for (Branch branch in branches) {
-            branch.pending = exception()
+    /**
+     * Throws into the sleeping step of each given branch, or into the next step of a branch that is awake: the same
+     * exception into all. Sources: workflow-cps CpsFlowExecution.java (interrupt), CpsBodyExecution.java (cancel)
+     */
+    void interrupt(Collection<Branch> branches, Throwable exception) {
+        for (Branch branch in branches.findAll { !it.joining }) {
+            branch.pending = exception
             Map sleeper = sleepers.find { it.branch?.is(branch) }
             if (sleeper) {
                 wake(sleeper)
@@ -129,9 +132,11 @@ class Clock {
             return thread
         }
         awake--
+        Branch.current().joining = true
         while (left > 0) {
             done.await()
         }
+        Branch.current().joining = false
         threads*.join()
     }
 

@@ -1,4 +1,4 @@
-/** The `currentBuild` variable of a pipeline. */
+/** The `currentBuild` variable of a pipeline. Source: workflow-support RunWrapper.java */
 class CurrentBuild {
 
     Build build

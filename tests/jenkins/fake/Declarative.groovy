@@ -108,7 +108,7 @@ class Declarative {
         if (stage.retry) {
             script.steps.retry(stage.retry, body)
         } else if (stage.timeout) {
-            script.steps.timeout([time: stage.timeout], body)
+            script.steps.timeout([time: stage.timeout, unit: 'SECONDS'], body)
         } else {
             body()
         }

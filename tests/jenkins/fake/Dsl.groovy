@@ -1,4 +1,4 @@
-/** The `steps` object. As in Jenkins, an unknown step throws an Error. */
+/** The `steps` object. As in Jenkins, an unknown step throws an Error. Source: workflow-cps DSL.java */
 class Dsl extends GroovyObjectSupport {
 
     private final Build build

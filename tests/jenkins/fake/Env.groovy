@@ -1,11 +1,11 @@
-/** The environment of the current branch, then that of the build. */
+/** The environment of the current branch, then that of the build. Source: workflow-cps EnvActionImpl.java */
 class Env extends GroovyObjectSupport {
 
     Build build
 
     @Override
     Object getProperty(String name) {
-        return Branch.current().get(name) ?: this.@build.environment[name]
+        return Branch.current().has(name) ? Branch.current().get(name) : this.@build.environment[name]
     }
 
     @Override

@@ -1,6 +1,6 @@
 /**
  * The base class of Jenkinsfiles and library variables. It resolves an unknown name as a variable of the binding, then
- * as a variable of a library, then as a step.
+ * as a variable of a library, then as a step. Source: workflow-cps CpsScript.java
  */
 abstract class PipelineScript extends Script {
 
@@ -13,11 +13,10 @@ abstract class PipelineScript extends Script {
 
     @Override
     Object invokeMethod(String name, Object args) {
-        Object known = binding.hasVariable(name) ? binding.getVariable(name) : build.globalVariable(this, name)
-        if (known != null && known.metaClass.respondsTo(known, 'call', args as Object[])) {
-            return known.metaClass.invokeMethod(known, 'call', args as Object[])
-        }
-        return build.dsl.invokeMethod(name, args)
+        Object bound = binding.hasVariable(name) ? binding.getVariable(name) : null
+        // A library's variable hides the step of its name, also for arguments that it does not accept.
+        Object known = bound?.metaClass?.respondsTo(bound, 'call', args as Object[]) ? bound : build.globalVariable(this, name)
+        return known == null ? build.dsl.invokeMethod(name, args) : known.metaClass.invokeMethod(known, 'call', args as Object[])
     }
 
     @Override

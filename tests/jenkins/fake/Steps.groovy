@@ -1,31 +1,43 @@
+import java.util.concurrent.TimeUnit
+
+import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.jenkinsci.plugins.workflow.steps.MissingContextVariableException
 
-/** Fake steps that behave like those of Jenkins, including their errors. */
-class Steps {
+/**
+ * Fake steps that behave like those of Jenkins, including their errors. Beside each is the source that it was checked
+ * against. Versions read: workflow-cps 4350, workflow-step-api 710, workflow-basic-steps 1098, workflow-support 1015,
+ * workflow-durable-task-step 1479, pipeline-stage-step 322, pipeline-input-step 560, pipeline-build-step 599,
+ * pipeline-groovy-lib 798, credentials-binding 728, http-request 1.25, Jenkins 2.578, each with the commits after it.
+ */
+class Steps extends ControlSteps {
 
-    private static final Set<String> NODE_STEPS = ['sh', 'powershell', 'isUnix', 'writeFile', 'archiveArtifacts']
+    /** The context that each step needs. Sources: getRequiredContext of DurableTaskStep, IsUnixStep, WriteFileStep and CoreStep. */
+    private static final Map<String, String> NODE_STEPS = [
+        sh: 'hudson.FilePath', powershell: 'hudson.FilePath', isUnix: 'hudson.Launcher', writeFile: 'hudson.FilePath',
+        archiveArtifacts: 'hudson.FilePath',
+    ]
 
     /** The transports for which each step is available. A script given as text, not as a map, always runs. */
     private static final Map<String, List<String>> TRANSPORTS = [
         httpRequest: ['httpRequest'], sh: ['httpRequest', 'curl'], powershell: ['powershell'],
     ]
 
-    final Build build
     private final TransportSteps transports
 
     Steps(Build build) {
-        this.build = build
+        super(build)
         this.transports = new TransportSteps(build)
     }
 
+    // Source: workflow-cps DSL.java
     Object invoke(String name, Object[] args) {
         boolean known = metaClass.respondsTo(this, name, args) && name != 'invoke'
         if (!known || name in TRANSPORTS.keySet() && !(build.transport in TRANSPORTS[name]) && args[0] instanceof Map) {
             throw new NoSuchMethodError("No such DSL method '" + name + "' found among steps [echo, node, stage] or symbols [] or globals []")
         }
-        if (name in NODE_STEPS && !(Branch.current().get('NODE_NAME') && !Branch.current().get('NODE_LOST'))) {
-            throw new MissingContextVariableException(name)
+        if (NODE_STEPS[name] && !(Branch.current().get('NODE_NAME') && !Branch.current().get('NODE_LOST'))) {
+            throw new MissingContextVariableException(NODE_STEPS[name])
         }
         build.calls[name] = (build.calls[name] ?: 0) + 1
         Serialization.check(build)
@@ -36,28 +48,40 @@ class Steps {
         build.log.add(text.toString())
     }
 
+    // Source: workflow-basic-steps ErrorStep.java
     void error(String message) {
-        throw new IOException(message)
+        throw new AbortException(message)
     }
 
-    /** Fakes a downstream build. The job's name is its result. */
+    /** Fakes a downstream build. The job's name is its result. Source: pipeline-build-step BuildTriggerListener.java */
     Object build(Map args) {
         if (args.job != 'SUCCESS') {
-            throw new FlowInterruptedException(new Causes.DownstreamFailure(), args.job)
+            Serializable cause = new Causes.DownstreamFailure(shortDescription: 'downstream #1 completed with status ' + args.job)
+            throw new FlowInterruptedException(cause, args.job, false)
         }
         return null
     }
 
+    // Source: workflow-basic-steps SleepStep.java
     void sleep(Map args) {
-        build.clock.sleep(args.time * 1000L, Branch.current())
+        build.clock.sleep(TimeUnit.valueOf(args.unit ?: 'SECONDS').toMillis(args.time), Branch.current())
     }
 
+    void sleep(long seconds) {
+        sleep(time: seconds)
+    }
+
+    // Source: pipeline-stage-step StageStepExecution.java
     Object stage(String name) {
+        build.log.add('Using the ‘stage’ step without a block argument is deprecated')
         return null
     }
 
     Object stage(Map args) {
-        return null
+        if (args.concurrency != null) {
+            throw new AbortException('the ‘concurrency’ parameter to the ‘stage’ step is no longer supported')
+        }
+        return stage(args.name.toString())
     }
 
     Object stage(Map args, Closure body) {
@@ -69,6 +93,7 @@ class Steps {
         return Branch.current().with([STAGE_NAME: name], body)
     }
 
+    // Source: workflow-durable-task-step ExecutorStepExecution.java
     Object node(Closure body) {
         return Branch.current().with([NODE_NAME: 'built-in', WORKSPACE: build.workspace.path], body)
     }
@@ -77,65 +102,42 @@ class Steps {
         return node(body)
     }
 
-    /** Expands variables in values. */
+    Object node(Map args, Closure body) {
+        return node(body)
+    }
+
+    /** Expands nothing. Sources: workflow-basic-steps EnvStep.java, workflow-step-api EnvironmentExpander.java */
     Object withEnv(List<String> settings, Closure body) {
         Map<String, String> more = settings.collectEntries { String setting ->
             int equals = setting.indexOf('=')
-            String value = setting.substring(equals + 1).replaceAll(/\$(\$|\w+|\{[\w.]+\})/) { List<String> found ->
-                found[1] == '$' ? '$' : build.env.getProperty(found[1].replaceAll(/[{}]/, '')) ?: found[0]
+            if (equals == -1) {
+                throw new IllegalArgumentException(setting)
             }
-            [(setting.substring(0, equals)): value]
+            [(setting.substring(0, equals)): setting.substring(equals + 1)]
         }
         return Branch.current().with(more, body)
     }
 
+    // Source: workflow-cps DSL.java, invokeDescribable
     Map string(Map args) {
         return args
     }
 
+    // Sources: credentials-binding BindingStep.java, MultiBinding.java
     Object withCredentials(List<Map> bindings, Closure body) {
         Map<String, String> more = bindings.collectEntries { Map binding ->
             if (!build.secrets.containsKey(binding.credentialsId)) {
-                throw new IOException("Could not find credentials entry with ID '${binding.credentialsId}'")
+                throw new AbortException("Could not find credentials entry with ID '${binding.credentialsId}'")
             }
             [(binding.variable): build.secrets[binding.credentialsId]]
         }
         return Branch.current().with(more, body)
     }
 
-    Object retry(int count, Closure body) {
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return body()
-            } catch (FlowInterruptedException e) {
-                throw e
-            } catch (Throwable e) {
-                if (attempt == count) {
-                    throw e
-                }
-                build.log.add('Retrying')
-            }
-        }
-    }
-
-    Object timeout(Map args, Closure body) {
-        Branch branch = Branch.current()
-        Object scope = new Object()
-        Map timer = build.clock.at(build.clock.now() + args.time * 1000L) {
-            build.clock.interrupt(build.branches.findAll { it.scopes.any { it.is(scope) } }) {
-                new FlowInterruptedException(new Causes.ExceededTimeout())
-            }
-        }
-        branch.scopes.add(scope)
-        try {
-            return body()
-        } finally {
-            branch.scopes.removeAll { it.is(scope) }
-            build.clock.cancel(timer)
-        }
-    }
-
-    /** Returns after 20 seconds. A message that contains "Nobody" is rejected, any other is approved. */
+    /**
+     * Returns after 20 seconds. A message that contains "Nobody" is rejected, any other is approved.
+     * Source: pipeline-input-step InputStepExecution.java
+     */
     Object input(Map args) {
         build.clock.sleep(20000, Branch.current())
         if (args.message.contains('Nobody')) {
@@ -144,68 +146,17 @@ class Steps {
         return null
     }
 
-    Object catchError(Map args = [:], Closure body) {
-        try {
-            return body()
-        } catch (Throwable e) {
-            if (e instanceof FlowInterruptedException && args.catchInterruptions == false) {
-                throw e
-            }
-            build.log.add('ERROR: ' + e.message)
-            build.worsen(args.buildResult ?: e instanceof FlowInterruptedException ? 'ABORTED' : 'FAILURE')
-            return null
-        }
+    Object input(String message) {
+        return input(message: message)
     }
 
-    Object warnError(String message, Closure body) {
-        try {
-            return body()
-        } catch (Throwable e) {
-            build.log.add('WARNING: ' + message)
-            build.worsen(e instanceof FlowInterruptedException ? 'ABORTED' : 'UNSTABLE')
-            return null
-        }
-    }
-
+    // Source: workflow-basic-steps UnstableStep.java
     void unstable(String message) {
-        build.log.add('WARNING: ' + message)
         build.worsen('UNSTABLE')
+        build.log.add('WARNING: ' + message)
     }
 
-    /** Throws the first failure after all branches have ended. */
-    Object parallel(Map given) {
-        boolean failFast = given.failFast == true
-        Throwable first = null
-        List<Branch> started = []
-        List<Closure> bodies = given.findAll { name, body -> body instanceof Closure }.collect { name, body ->
-            Branch branch = Branch.current().child()
-            started.add(branch)
-            build.branches.add(branch)
-            return {
-                branch.enter()
-                try {
-                    body()
-                } catch (Throwable e) {
-                    if (first == null) {
-                        first = e
-                        if (failFast) {
-                            build.clock.interrupt(started.findAll { !it.is(branch) && build.branches.contains(it) }) {
-                                new FlowInterruptedException(new Causes.FailFast())
-                            }
-                        }
-                    }
-                } finally {
-                    build.branches.remove(branch)
-                }
-            }
-        }
-        build.clock.runParallel(bodies)
-        if (first != null) {
-            throw first
-        }
-        return null
-    }
-
+    // Source: workflow-basic-steps IsUnixStep.java
     boolean isUnix() {
         return build.transport != 'powershell'
     }
@@ -214,7 +165,7 @@ class Steps {
         return sh(script: script)
     }
 
-    /** The script "sleep N" takes N seconds on the build's clock. */
+    /** The script "sleep N" takes N seconds on the build's clock. Source: workflow-durable-task-step DurableTaskStep.java */
     Object sh(Map args) {
         if (args.script ==~ /sleep \d+/) {
             build.clock.sleep(args.script.substring(6).toInteger() * 1000L, Branch.current())
@@ -231,11 +182,16 @@ class Steps {
         return transports.httpRequest(args)
     }
 
+    // Source: workflow-basic-steps WriteFileStep.java
     void writeFile(Map args) {
         new File(build.workspace, args.file).setText(args.text, args.encoding ?: 'UTF-8')
     }
 
+    // Source: jenkins ArtifactArchiver.java
     void archiveArtifacts(Map args) {
+        if (!new File(build.workspace, args.artifacts).exists()) {
+            throw new AbortException('No artifacts found that match the file pattern "' + args.artifacts + '". Configuration error?')
+        }
         build.archived[args.artifacts] = new File(build.workspace, args.artifacts).text
     }
 

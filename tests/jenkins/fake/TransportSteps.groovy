@@ -1,8 +1,10 @@
 import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse
+import java.net.http.HttpTimeoutException
 import java.time.Duration
 
+import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** The fake steps that can deliver records. */
@@ -18,6 +20,7 @@ class TransportSteps {
         this.build = build
     }
 
+    /** Fails for an unknown argument, which Jenkins only reports. Sources: http-request HttpRequestStep.java, HttpRequestExecution.java */
     Object httpRequest(Map args) {
         Set<String> unknown = args.keySet() - HTTP_ARGUMENTS
         if (unknown) {
@@ -28,15 +31,16 @@ class TransportSteps {
             try {
                 post(args.url, args.requestBody, args.timeout, args.customHeaders.collectEntries { [it.name, it.value] })
             } catch (IOException e) {
-                if (build.httpRequestThrows) {
+                if (build.httpRequestThrows || !(e instanceof ConnectException || e instanceof HttpTimeoutException)) {
                     throw new IllegalStateException(e)
                 }
-                [status: 408, content: e.class.name + '(' + e.message + ') as 408 Request Timeout']
+                [status: 408, content: e.class.toString() + '(' + e.message + ') as 408 Request Timeout']
             }
         }
         List<Integer> valid = (args.validResponseCodes ?: '100:399').split(':')*.toInteger()
         if (response.status < valid[0] || response.status > valid[1]) {
-            throw new IOException('Fail: Status code ' + response.status + ' is not in the accepted range: ' + args.validResponseCodes)
+            throw new IllegalStateException(new AbortException('Fail: Status code ' + response.status +
+                ' is not in the accepted range: ' + args.validResponseCodes + ' while calling ' + args.url))
         }
         return response
     }
@@ -66,7 +70,7 @@ class TransportSteps {
             build.log.add(err.toString())
         }
         if (process.exitValue() != 0) {
-            throw new IOException('script returned exit code ' + process.exitValue())
+            throw new AbortException('script returned exit code ' + process.exitValue())
         }
         if (!args.returnStdout) {
             build.log.add(out.toString())
@@ -97,7 +101,8 @@ class TransportSteps {
     }
 
     private Map<String, String> environment() {
-        return Branch.current().environment.inject(new HashMap(build.environment)) { all, more -> all + more }
+        Map<String, String> all = Branch.current().environment.inject(new HashMap(build.environment)) { sum, more -> sum + more }
+        return all.findAll { it.value }
     }
 
     private void countAttempt() {

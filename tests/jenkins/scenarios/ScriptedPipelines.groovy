@@ -84,14 +84,14 @@ class ScriptedPipelines {
             Build build = suite.build()
             Suite.expect(suite.lines(build, '''
                 recordDeploy(component: 'shop') {
-                    catchError { stage('Inside') { timeout(time: 10) { sleep time: 60 } } }
-                    timeout(time: 5) { stage('Around') { sleep time: 60 } }
+                    catchError { stage('Inside') { timeout(time: 10, unit: 'SECONDS') { sleep time: 60 } } }
+                    timeout(time: 5, unit: 'SECONDS') { stage('Around') { sleep time: 60 } }
                 }'''), ['deploy started', 'Inside started', 'Inside timeout 10', 'Around started', 'Around timeout 5', 'deploy timeout 15'])
             Suite.expect(suite.service.records(build.run).phase, ['started', 'started', 'failed', 'started', 'failed', 'failed'])
         }
         suite.test('scripted: in the sandbox, a timeout is recorded as an abort') {
             Suite.expect(suite.lines(suite.build(sandboxed: true), '''
-                recordDeploy(component: 'shop') { timeout(time: 5) { stage('Slow') { sleep time: 60 } } }'''),
+                recordDeploy(component: 'shop') { timeout(time: 5, unit: 'SECONDS') { stage('Slow') { sleep time: 60 } } }'''),
                 ['deploy started', 'Slow started', 'Slow aborted 5', 'deploy aborted 5'])
         }
         suite.test('scripted: approved and rejected input is recorded') {

@@ -76,6 +76,13 @@ class StepSettings {
             Suite.expect(build.log.count { it.contains('set DEPLOYLOG_URL') }, 2)
             Suite.expect(build.calls.httpRequest, null)
         }
+        suite.test('settings: a dollar sign in a component or stage is recorded once') {
+            Build build = suite.build()
+            build.run('''recordDeploy(component: 'pay$roll') { recordStage('a$b') { stage('c$$d') { } } }''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.expect(records*.component.toSet(), ['pay$roll'].toSet(), build)
+            Suite.expect(records*.stage.toSet(), [null, 'a$b', 'a$b / c$$d'].toSet(), build)
+        }
         suite.test('settings: long names are truncated and stay distinct, special characters are preserved') {
             Build build = suite.build()
             build.run('''

@@ -158,7 +158,7 @@ class Recorder implements Serializable {
             DEPLOYLOG_ENVIRONMENT: fields.environment, DEPLOYLOG_OWNER: fields.owner, DEPLOYLOG_COMMIT: fields.commit,
             DEPLOYLOG_COMMITTED_AT: fields.committed_at, DEPLOYLOG_UNPLANNED: fields.unplanned,
         ]
-        return values.findAll { it.value != null }.collect { name, value -> StagePath.variable(name, value.toString()) }
+        return values.findAll { it.value != null }.collect { name, value -> name + '=' + value }
     }
 
 }

@@ -59,13 +59,7 @@ class StagePath implements Serializable {
 
     @NonCPS
     static List<String> variables(String path, String branch) {
-        return [variable('DEPLOYLOG_STAGE', path), variable('DEPLOYLOG_BRANCH', branch)]
-    }
-
-    /** Escapes `$`, in case withEnv expands variables in values. */
-    @NonCPS
-    static String variable(String name, String value) {
-        return name + '=' + value.replace('$', '$$')
+        return ['DEPLOYLOG_STAGE=' + path, 'DEPLOYLOG_BRANCH=' + branch]
     }
 
     /** Truncated, because the environment is passed to every process of the build. */
