@@ -20,17 +20,19 @@ import org.codehaus.groovy.control.SourceUnit
  */
 class Sandbox extends ClassCodeVisitorSupport {
 
-    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh', 'stage',
-                                              'string', 'withCredentials', 'withEnv', 'writeFile']
+    /** `invokeMethod` calls a step with any arguments: workflow-cps CpsWhitelist.java allows it on `steps`. */
+    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'invokeMethod', 'isUnix', 'parallel', 'powershell', 'sh',
+                                              'stage', 'string', 'withCredentials', 'withEnv', 'writeFile']
     private static final Set<String> METHODS = ['add', 'addAll', 'any', 'collect', 'contains', 'containsKey', 'drop', 'every', 'findAll', 'indexOf',
         'isEmpty', 'isInteger', 'join', 'keySet', 'lastIndexOf', 'length', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith',
-        'substring', 'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim', 'hashCode', 'parseText', 'call',
+        'substring', 'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim', 'hashCode', 'parse', 'parseText', 'call',
         'getBuildCauses']
     private static final Set<String> STATIC = ['JsonOutput.toJson', 'Math.max', 'Math.min', 'System.currentTimeMillis', 'UUID.randomUUID',
                                                'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
-        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value']
+        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value',
+        'ISO_OFFSET_DATE_TIME']
     /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
     private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Recorder.interruptedStatus']
 

@@ -59,6 +59,44 @@ class StepSettings {
         suite.test('settings: without a root URL in Jenkins, the record has no url') {
             Suite.expect(fields(suite, suite.build(rootUrl: null), 'recordDeploy { }').url, null)
         }
+        suite.test('settings: an invalid committed_at is left out with a warning, and the deploy is recorded') {
+            for (given in ['yesterday', '2026-02-30T07:00:00Z', '2026-11-24T07:00:00', '2026-11-24', 'Tue Nov 24 07:00:00 UTC 2026']) {
+                Build build = suite.build()
+                Suite.expect(fields(suite, build, "recordDeploy(component: 'c', committed_at: '${given}') { }").committed_at, null)
+                String warning = 'deploylog: committed_at is left out: it must be a time such as 2026-11-24T07:00:00Z, not ' + given
+                Suite.expect(build.log.count(warning), 1, build)
+            }
+            for (given in ['2026-11-24t07:00:00.123456789+01:00', '2026-11-24T06:00:00.1234567890123z']) {
+                Suite.expect(fields(suite, suite.build(), "recordDeploy(committed_at: '${given}') { }").committed_at, '2026-11-24T06:00:00.123456Z')
+            }
+        }
+        suite.test('settings: unplanned accepts yes, no, true, false, 1 and 0 in any case, and warns about other words') {
+            [true: true, 'Yes': true, 'TRUE ': true, '1': true, false: false, NO: false, '0': false].each { word, expected ->
+                Build build = suite.build()
+                Suite.expect(fields(suite, build, "recordDeploy(unplanned: '${word}') { }").unplanned, expected)
+                Suite.check(!build.text.contains('unplanned'), build.text)
+            }
+            Suite.expect(fields(suite, suite.build(), 'recordDeploy(unplanned: 1) { }').unplanned, true)
+            Suite.expect(fields(suite, suite.build(), 'recordDeploy(unplanned: false) { }').unplanned, false)
+            Build build = suite.build(everyStage: true)
+            build.environment.DEPLOYLOG_UNPLANNED = 'maybe'
+            build.run('stage("a") { }; stage("b") { }')
+            Suite.expect(suite.service.records(build.run)*.unplanned, [null] * 4)
+            Suite.expect(build.log.count { it == 'deploylog: unplanned is left out: it must be true or false, yes or no, 1 or 0, not maybe' }, 1)
+        }
+        suite.test('settings: characters that the service rejects are replaced, and invisible names count as missing') {
+            Build build = suite.build()
+            build.run('''
+                recordDeploy(component: 'a\u0085b\u009fc', version: 'x\ud83dy\udca9', owner: '\u200b\u3000', environment: '\u2060\ufe0f') {
+                    stage('1\ud83d') { }
+                    stage('\ud83d\ude00\u007f\u0000!') { }
+                }''')
+            List<Map> records = suite.service.records(build.run)
+            Suite.expect(records.size(), 6, build)
+            Suite.expect(records[0].subMap(['component', 'version', 'owner', 'environment']),
+                [component: 'a b c', version: 'x y ', owner: 'aoliveira'])
+            Suite.expect(records*.stage.unique(), [null, '1 ', '\ud83d\ude00  !'])
+        }
         suite.test('settings: an unknown argument is reported with the known ones, and the build continues') {
             Build build = suite.build()
             Suite.expect(suite.lines(build, "recordDeploy(componnet: 'shop', version: '1') { stage('x') { } }"),

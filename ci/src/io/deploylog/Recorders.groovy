@@ -10,6 +10,7 @@ class Recorders implements Serializable {
     final Map<String, Outbox> outboxes = [:]
     final Map<String, Recorder> deploys = [:]
     final List<Throwable> failures = []
+    final List<String> warnings = []
     boolean missingUrlReported = false
 
     /** Implements recordDeploy. Each deploy has its own outbox, which is closed after the body. */
@@ -61,8 +62,9 @@ class Recorders implements Serializable {
             Settings settings = new Settings(script, arguments)
             String url = settings.url()
             if (url != null) {
-                return new Recorder(script, outbox(script, id, url, settings.credentialsId()), settings.fields(),
-                    id == null ? failures : [])
+                Map fields = settings.fields()
+                warn(script, settings.problems)
+                return new Recorder(script, outbox(script, id, url, settings.credentialsId()), fields, id == null ? failures : [])
             }
             if (!missingUrlReported) {
                 missingUrlReported = true
@@ -74,6 +76,16 @@ class Recorders implements Serializable {
             script.steps.echo('deploylog: nothing is recorded: ' + e)
         }
         return null
+    }
+
+    /** Prints each problem once, although every stage can meet it again in the environment. */
+    private void warn(Object script, List<String> problems) {
+        for (int i = 0; i < problems.size(); i++) {
+            if (!warnings.contains(problems[i])) {
+                warnings.add(problems[i])
+                script.steps.echo('deploylog: ' + problems[i])
+            }
+        }
     }
 
     private Outbox outbox(Object script, String id, String url, String credentialsId) {

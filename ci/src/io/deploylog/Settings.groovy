@@ -2,6 +2,9 @@ package io.deploylog
 
 import com.cloudbees.groovy.cps.NonCPS
 
+import java.time.DateTimeException
+import java.time.format.DateTimeFormatter
+
 /** The settings of a step: from its arguments, else the environment, else the build. */
 class Settings implements Serializable {
 
@@ -9,9 +12,13 @@ class Settings implements Serializable {
                                        'commit', 'committed_at', 'unplanned']
 
     private static final long serialVersionUID = 1L
+    private static final String RFC_3339 = '\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?([Zz]|[-+]\\d\\d:\\d\\d)'
+    private static final Map<String, Boolean> FLAGS = ['true': true, 'yes': true, '1': true, 'false': false, 'no': false, '0': false]
 
     final Object script
     final Map arguments
+    /** What is wrong with the values, found by `fields`. */
+    final List<String> problems = []
 
     Settings(Object script, Map arguments) {
         this.script = script
@@ -39,7 +46,7 @@ class Settings implements Serializable {
     Map fields() {
         String commit = arguments.commit ?: script.env.DEPLOYLOG_COMMIT ?: script.env.GIT_COMMIT
         Object unplanned = arguments.unplanned == null ? script.env.DEPLOYLOG_UNPLANNED : arguments.unplanned
-        Map fields = [
+        return [
             component: Limits.normalize(arguments.component ?: script.env.DEPLOYLOG_COMPONENT, Limits.NAME) ?: componentFromJob(),
             version: Limits.normalize(arguments.version ?: script.env.DEPLOYLOG_VERSION, Limits.NAME) ?: versionFromBuild(commit),
             environment: Limits.normalize(arguments.environment ?: script.env.DEPLOYLOG_ENVIRONMENT, Limits.NAME),
@@ -47,12 +54,34 @@ class Settings implements Serializable {
             run: Limits.normalize(script.currentBuild.externalizableId, Limits.PATH),
             url: buildUrl(),
             commit: commit != null && commit.length() <= Limits.COMMIT ? Limits.normalize(commit, Limits.COMMIT) : null,
-            committed_at: Limits.normalize(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT, Limits.NAME),
+            committed_at: time(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT),
+            unplanned: flag(unplanned),
         ]
-        if (unplanned != null) {
-            fields.unplanned = unplanned.toString() == 'true'
+    }
+
+    /** An optional value that the service would reject is left out. Otherwise the record would be lost. */
+    @NonCPS
+    private String time(Object value) {
+        String text = Limits.normalize(value, Limits.NAME)
+        try {
+            if (text == null || text ==~ RFC_3339 && DateTimeFormatter.ISO_OFFSET_DATE_TIME.parse(text.replaceAll('\\.\\d+', '')) != null) {
+                return text
+            }
+        } catch (DateTimeException ignored) {
+            // Not a date of the calendar.
         }
-        return fields
+        problems.add('committed_at is left out: it must be a time such as 2026-11-24T07:00:00Z, not ' + text)
+        return null
+    }
+
+    @NonCPS
+    private Boolean flag(Object value) {
+        String text = Limits.normalize(value, Limits.NAME)
+        String word = text == null ? '' : text.trim().toLowerCase()
+        if (text != null && !FLAGS.containsKey(word)) {
+            problems.add('unplanned is left out: it must be true or false, yes or no, 1 or 0, not ' + text)
+        }
+        return FLAGS[word]
     }
 
     private String componentFromJob() {
