@@ -1,15 +1,20 @@
 import groovy.transform.Field
+import io.deploylog.Given
 import io.deploylog.Recorders
 import io.deploylog.StagePath
 
 @Field final Recorders recorders = new Recorders()
 
-Object call(Map arguments = [:], Closure body) {
+Object call(Object... arguments) {
+    Given given = Given.of(arguments)
+    if (!(given.shape in ['b', 'mb'])) {
+        return given.wrong(this, 'recordDeploy', "recordDeploy(component: 'shop', version: '2.1') { … }")
+    }
     // Steps that the Jenkinsfile does not define itself are called on this script, so stage and parallel below record them.
     // The owner comes first: otherwise the body could not set variables of its Jenkinsfile.
-    body.delegate = this
-    body.resolveStrategy = Closure.OWNER_FIRST
-    return recorders.deploy(this, arguments, body)
+    given.body.delegate = this
+    given.body.resolveStrategy = Closure.OWNER_FIRST
+    return recorders.deploy(this, given.named, given.body)
 }
 
 Object stage(String name, Closure body) {

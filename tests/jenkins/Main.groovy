@@ -15,6 +15,7 @@ class Main {
         // These measure waiting times, so the tests above load all classes first.
         SlowServices.define(suite)
         StepSettings.define(suite)
+        Misuse.define(suite)
         Delivery.define(suite)
         Failures.define(suite)
         Tokens.define(suite)

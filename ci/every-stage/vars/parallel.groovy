@@ -1,6 +1,8 @@
+import io.deploylog.Given
 import io.deploylog.StagePath
 
 // Adds branch names to stage paths: stages in two branches can have the same name.
-Object call(Map branches) {
-    return steps.parallel(new StagePath(this).branches(branches))
+Object call(Object... arguments) {
+    Given given = Given.of(arguments)
+    return given.shape == 'm' ? steps.parallel(new StagePath(this).branches(given.named)) : steps.invokeMethod('parallel', arguments)
 }

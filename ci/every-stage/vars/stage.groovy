@@ -1,25 +1,15 @@
 import groovy.transform.Field
+import io.deploylog.Given
 import io.deploylog.Recorders
 
 @Field final Recorders recorders = new Recorders()
 
 // Always call steps.stage: a plain stage call would call this variable again.
-
-Object call(String name) {
-    return steps.stage(name)
-}
-
-Object call(Map arguments) {
-    return steps.stage(arguments)
-}
-
-Object call(String name, Closure body) {
-    if (name.startsWith('Declarative: ')) {
-        return steps.stage(name, body)
+Object call(Object... arguments) {
+    Given given = Given.of(arguments)
+    String name = given.stageName()
+    if (name == null || name.startsWith('Declarative: ')) {
+        return steps.invokeMethod('stage', arguments)
     }
-    return steps.stage(name) { recorders.stage(this, [:], name, body) }
-}
-
-Object call(Map arguments, Closure body) {
-    return steps.stage(arguments) { recorders.stage(this, [:], arguments.name.toString(), body) }
+    return steps.stage(given.shape == 'mb' ? given.named : name) { recorders.stage(this, [:], name, given.body) }
 }
