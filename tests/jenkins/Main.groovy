@@ -19,6 +19,7 @@ class Main {
         Delivery.define(suite)
         Failures.define(suite)
         Tokens.define(suite)
+        OwnPipeline.define(suite)
         Style.define(suite, Build.root)
         suite.join()
         TwentyStages.define(suite)
