@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_component_locks", include_str!("../../sql/migrations/0010_component_locks.sql")),
     ("0011_retention_steps", include_str!("../../sql/migrations/0011_retention_steps.sql")),
     ("0012_bounded_reads", include_str!("../../sql/migrations/0012_bounded_reads.sql")),
+    ("0013_waiting", include_str!("../../sql/migrations/0013_waiting.sql")),
 ];
 
 /// How long a step waits for the lock of a table. All reads and writes of the table queue after it meanwhile.

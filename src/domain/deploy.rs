@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::named_enum::named_enum;
-use super::record::{Record, format_time};
+use super::record::{Record, format_time, seconds};
 
 /// One attempt at a deploy, or at a stage of its run.
 #[derive(Clone, Debug)]
@@ -57,9 +57,9 @@ impl Attempt {
         map.serialize_entry("status", &fields.status)?;
         optional(map, "started_at", fields.started_at.map(format_time))?;
         optional(map, "finished_at", fields.finished_at.map(format_time))?;
-        #[allow(clippy::cast_precision_loss, reason = "ten thousand years are 3.2e14 milliseconds")]
-        optional(map, "duration_seconds", record.duration_ms().map(|millis| millis as f64 / 1000.0))?;
+        optional(map, "duration_seconds", record.duration_ms().map(seconds))?;
         optional(map, "duration_missing", record.duration_missing())?;
+        optional(map, "waited_seconds", fields.waited_seconds())?;
         map.serialize_entry("state", self.state.name())?;
         let (start, finish) =
             if fields.phase.stops() { (record.start_id, Some(record.id)) } else { (Some(record.id), None) };

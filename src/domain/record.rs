@@ -4,6 +4,7 @@ mod change;
 mod draft;
 mod new_record;
 mod scalar;
+mod seconds;
 mod text;
 mod time;
 mod wire;
@@ -14,6 +15,7 @@ use super::named_enum::named_enum;
 
 pub use draft::{Draft, FieldError, Given, KEY_RULE, Origin, idempotency_key};
 pub use new_record::NewRecord;
+pub use seconds::{millis, seconds};
 pub use text::{is_blank, text};
 pub use time::{format as format_time, parse as parse_time};
 pub use wire::Cell;

@@ -14,7 +14,8 @@ use super::options::{Mix, Options};
 
 const OWNER: &str = "load";
 /// The optional fields that a sender can set. A run sets none of them.
-const UNSET: [&str; 7] = ["environment", "run", "stage", "url", "commit", "committed_at", "unplanned"];
+const UNSET: [&str; 8] =
+    ["environment", "run", "stage", "url", "commit", "committed_at", "unplanned", "waited_seconds"];
 
 /// The part of a deploy that one record reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

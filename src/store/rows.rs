@@ -10,7 +10,7 @@ use tokio_postgres::{
 use crate::database::{OwnedParameter, Pool, QueryError};
 use crate::domain::filter::Filter;
 use crate::domain::key::Key;
-use crate::domain::record::{NewRecord, Phase, Record};
+use crate::domain::record::{NewRecord, Phase, Record, millis};
 use crate::error::Cause;
 
 /// Fields that are computed from others when a record is written as JSON or CSV.
@@ -90,6 +90,7 @@ pub fn record_at(row: &Row, first: usize) -> Result<Record, Cause> {
             commit: columns.next()?,
             committed_at: columns.next()?,
             unplanned: columns.next()?,
+            waited_ms: columns.next::<Option<_>>()?.map(millis),
             started_at: columns.next()?,
             finished_at: columns.next()?,
             phase: {

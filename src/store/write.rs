@@ -191,6 +191,7 @@ async fn change_once(
         &edited.and_then(|record| record.commit.as_ref()),
         &edited.and_then(|record| record.committed_at),
         &edited.and_then(|record| record.unplanned),
+        &edited.and_then(NewRecord::waited_seconds),
         &edited.and_then(|record| record.started_at),
         &edited.and_then(|record| record.finished_at),
         &edited.map(|record| DeployDigest(record.deploy_digest())),

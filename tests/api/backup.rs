@@ -42,6 +42,9 @@ fn lines(from: usize, count: usize) -> String {
             let optional = json!({ "environment": format!("{text}!"), "run": run, "url": "https://ci/?a=%5C&b=\\" });
             line.as_object_mut().unwrap().extend(optional.as_object().unwrap().clone());
         }
+        if status == "failed" {
+            line["waited_seconds"] = json!(n % 1000);
+        }
         if n.is_multiple_of(10) {
             line["idempotency_key"] = format!("key-{n}\\").into();
         }

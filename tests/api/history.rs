@@ -25,7 +25,8 @@ fn a_change_and_a_deletion_store_the_whole_previous_record() {
     let first = service.record(&deployed_with(&json!({
         "component": "wéb \u{1F680} \"\\/", "environment": "prod'uction", "run": "j\u{FFFD}ob#1", "stage": "a / b",
         "url": "https://ci.example.org/1?a=b", "commit": "c0ffee", "committed_at": "0000-01-01T00:00:00.000001Z",
-        "unplanned": false, "started_at": "1883-11-18T12:03:57.999999Z", "finished_at": "2026-01-01T00:00:00.123456Z",
+        "unplanned": false, "waited_seconds": 0.001, "started_at": "1883-11-18T12:03:57.999999Z",
+        "finished_at": "2026-01-01T00:00:00.123456Z",
     })));
     let id = &first["id"];
     assert_eq!(history(&service, id), [Value::Null; 0], "an unchanged record has no history");

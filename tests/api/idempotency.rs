@@ -25,12 +25,13 @@ fn all_fields() -> Value {
     json!({
         "component": "web", "version": "2.1", "owner": "ann", "status": "failed", "environment": "production",
         "run": "job#1", "stage": "eu", "url": "https://ci/1", "commit": "abc", "committed_at": "2026-01-01T00:00:00Z",
-        "unplanned": true, "started_at": "2026-01-02T00:00:00.25Z", "finished_at": "2026-01-03T00:00:00Z"
+        "unplanned": true, "waited_seconds": 5.5, "started_at": "2026-01-02T00:00:00.25Z",
+        "finished_at": "2026-01-03T00:00:00Z"
     })
 }
 
 /// Another value for each of these fields except the component.
-const OTHER_VALUES: [(&str, &str); 12] = [
+const OTHER_VALUES: [(&str, &str); 13] = [
     ("version", "\"2.2\""),
     ("owner", "\"bob\""),
     ("status", "\"deployed\""),
@@ -41,6 +42,7 @@ const OTHER_VALUES: [(&str, &str); 12] = [
     ("commit", "\"def\""),
     ("committed_at", "\"2026-01-01T00:00:01Z\""),
     ("unplanned", "false"),
+    ("waited_seconds", "5.501"),
     ("started_at", "\"2026-01-02T00:00:00.250001Z\""),
     ("finished_at", "\"2026-01-03T00:00:00+01:00\""),
 ];

@@ -5,6 +5,7 @@ mod conditions;
 mod fields;
 mod json;
 mod times;
+mod waiting;
 mod words;
 
 use serde_json::{Value, json};
@@ -216,11 +217,11 @@ fn the_columns_of_the_table_records_are_named_like_the_fields() {
     service.record(&deployed_with(&times));
     let record = service.record(&deployed_with(&json!({
         "environment": null, "url": "https://ci", "commit": "abc", "committed_at": "2026-01-01T00:00:00.5Z",
-        "unplanned": true, "finished_at": "2026-01-01T00:01:30.25Z"
+        "unplanned": true, "waited_seconds": 7.125, "finished_at": "2026-01-01T00:01:30.25Z"
     })));
     let rows = database.sql(
         "select id, component, version, owner, status, environment, run, stage, url, commit,
-           committed_at at time zone 'utc', unplanned, started_at at time zone 'utc', finished_at at time zone 'utc',
+           committed_at at time zone 'utc', unplanned, waited_seconds, started_at at time zone 'utc', finished_at at time zone 'utc',
            phase, duration_seconds, duration_missing, start_id, recorded_at is not null, updated_at is not null
          from records where start_id is not null",
     );
@@ -238,6 +239,7 @@ fn the_columns_of_the_table_records_are_named_like_the_fields() {
         "abc",
         "2026-01-01 00:00:00.5",
         "t",
+        "7.125",
         "2026-01-01 00:00:00",
         "2026-01-01 00:01:30.25",
         "succeeded",

@@ -9,6 +9,7 @@ use serde::{
 };
 
 use super::scalar::Scalar;
+use super::seconds::{WAITED_RULE, is_waited, millis};
 use super::text::{is_blank, text, url};
 use super::time;
 
@@ -98,6 +99,7 @@ pub struct Draft {
     pub commit: Given<String>,
     pub committed_at: Given<DateTime<Utc>>,
     pub unplanned: Given<bool>,
+    pub waited_ms: Given<i64>,
     pub started_at: Given<DateTime<Utc>>,
     pub finished_at: Given<DateTime<Utc>>,
     pub idempotency_key: Option<String>,
@@ -204,6 +206,11 @@ impl Reader<'_> {
                 Scalar::Null => self.draft.unplanned = Given::Null,
                 Scalar::Bool(unplanned) => self.draft.unplanned = Given::Value(unplanned),
                 _ => self.refuse(name, "must be true or false"),
+            },
+            "waited_seconds" => match value {
+                Scalar::Null => self.draft.waited_ms = Given::Null,
+                Scalar::Number(seconds) if is_waited(seconds) => self.draft.waited_ms = Given::Value(millis(seconds)),
+                _ => self.refuse(name, WAITED_RULE),
             },
             "idempotency_key" if self.origin == Origin::Line => match value {
                 Scalar::Null => {}

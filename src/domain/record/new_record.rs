@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::{Cell, Draft, FieldError, Given, Phase, Record};
+use super::{Cell, Draft, FieldError, Given, Phase, Record, seconds};
 
 /// The sender's fields and the phase derived from them. A moment that was left out is stamped when the record is
 /// written.
@@ -21,13 +21,15 @@ pub struct NewRecord {
     pub commit: Option<String>,
     pub committed_at: Option<DateTime<Utc>>,
     pub unplanned: Option<bool>,
+    /// `waited_seconds`. Only if the record stops the clock.
+    pub waited_ms: Option<i64>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
 }
 
 impl NewRecord {
     /// The names of the fields, in the order of [`NewRecord::cells`].
-    pub const COLUMNS: [&str; 13] = [
+    pub const COLUMNS: [&str; 14] = [
         "component",
         "version",
         "owner",
@@ -39,6 +41,7 @@ impl NewRecord {
         "commit",
         "committed_at",
         "unplanned",
+        "waited_seconds",
         "started_at",
         "finished_at",
     ];
@@ -46,7 +49,7 @@ impl NewRecord {
     /// The fields with texts of any size.
     pub const TEXTS: &'static [&'static str] = Self::COLUMNS.split_at(9).0;
 
-    pub fn cells(&self) -> [Cell<'_>; 13] {
+    pub fn cells(&self) -> [Cell<'_>; 14] {
         fn optional(text: Option<&String>) -> Cell<'_> {
             text.map_or(Cell::Empty, |text| Cell::Text(text))
         }
@@ -63,6 +66,7 @@ impl NewRecord {
             optional(self.commit.as_ref()),
             time(self.committed_at),
             self.unplanned.map_or(Cell::Empty, Cell::Bool),
+            self.waited_ms.map_or(Cell::Empty, Cell::Millis),
             time(self.started_at),
             time(self.finished_at),
         ]
@@ -88,11 +92,17 @@ impl NewRecord {
         let version = required("version", draft.version, |base| Some(&base.version));
         let owner = required("owner", draft.owner, |base| Some(&base.owner));
         let status = required("status", draft.status, |base| Some(&base.status));
+        let phase = Phase::of_status(&status);
+        let is_waited_given = matches!(draft.waited_ms, Given::Value(_));
+        if is_waited_given && !phase.stops() && !status.is_empty() {
+            errors.push(FieldError::new("waited_seconds", "can only be combined with a status that stops the clock"));
+        }
+        let waited_ms = draft.waited_ms.or(base.and_then(|base| base.waited_ms));
         let record = Self {
             component,
             version,
             owner,
-            phase: Phase::of_status(&status),
+            phase,
             status,
             environment: text(draft.environment, |base| base.environment.as_ref()),
             run: text(draft.run, |base| base.run.as_ref()),
@@ -101,6 +111,7 @@ impl NewRecord {
             commit: text(draft.commit, |base| base.commit.as_ref()),
             committed_at: draft.committed_at.or(base.and_then(|base| base.committed_at)),
             unplanned: draft.unplanned.or(base.and_then(|base| base.unplanned)),
+            waited_ms: waited_ms.filter(|_| phase.stops()),
             started_at: draft.started_at.value(),
             finished_at: draft.finished_at.value(),
         };
@@ -122,6 +133,10 @@ impl NewRecord {
         }
     }
 
+    pub fn waited_seconds(&self) -> Option<f64> {
+        self.waited_ms.map(seconds)
+    }
+
     /// Identifies what was sent, after parsing. It is stored with an idempotency key: its input must not change.
     pub fn content_digest(&self) -> [u8; 16] {
         let [
@@ -136,6 +151,7 @@ impl NewRecord {
             commit,
             committed,
             unplanned,
+            _,
             start,
             finish,
         ] = self.cells();
@@ -154,6 +170,10 @@ impl NewRecord {
                 Cell::Bool(value) => add(Some(&[u8::from(value)])),
                 _ => add(None),
             }
+        }
+        // Nothing without the field, which older digests do not contain.
+        if let Some(waited) = self.waited_ms {
+            add(Some(&waited.to_be_bytes()));
         }
         short(digest)
     }

@@ -4,10 +4,11 @@ use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value as far as a record needs it. Numbers, objects and arrays are skipped.
+/// A JSON value as far as a record needs it. Objects and arrays are skipped.
 pub enum Scalar<'de> {
     Null,
     Bool(bool),
+    Number(f64),
     Text(Cow<'de, str>),
     Other,
 }
@@ -26,14 +27,16 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
             fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
                 Ok(Scalar::Bool(value))
             }
-            fn visit_i64<E>(self, _: i64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Other)
+            #[allow(clippy::cast_precision_loss, reason = "no field has a limit beyond 2⁵³")]
+            fn visit_i64<E>(self, value: i64) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Number(value as f64))
             }
-            fn visit_u64<E>(self, _: u64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Other)
+            #[allow(clippy::cast_precision_loss, reason = "no field has a limit beyond 2⁵³")]
+            fn visit_u64<E>(self, value: u64) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Number(value as f64))
             }
-            fn visit_f64<E>(self, _: f64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Other)
+            fn visit_f64<E>(self, value: f64) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Number(value))
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
                 Ok(Scalar::Text(Cow::Borrowed(text)))

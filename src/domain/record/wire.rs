@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{NewRecord, Record, format_time};
+use super::{NewRecord, Record, format_time, seconds};
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +42,13 @@ impl Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Record", 20)?;
+        let mut fields = serializer.serialize_struct("Record", 21)?;
         for (name, cell) in Self::columns().zip(self.cells()) {
             match cell {
                 Cell::Empty => fields.skip_field(name)?,
                 Cell::Text(text) | Cell::Word(text) => fields.serialize_field(name, text)?,
                 Cell::Integer(number) => fields.serialize_field(name, &number)?,
-                #[allow(clippy::cast_precision_loss, reason = "ten thousand years are 3.2e14 milliseconds")]
-                Cell::Millis(millis) => fields.serialize_field(name, &(millis as f64 / 1000.0))?,
+                Cell::Millis(millis) => fields.serialize_field(name, &seconds(millis))?,
                 Cell::Bool(value) => fields.serialize_field(name, &value)?,
                 Cell::Time(time) => fields.serialize_field(name, &format_time(time))?,
             }

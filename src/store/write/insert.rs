@@ -106,6 +106,7 @@ impl<'a> Insert<'a> {
             &self.any(|line| line.record.commit.as_deref()),
             &self.any(|line| line.record.committed_at),
             &self.any(|line| line.record.unplanned),
+            &self.any(|line| line.record.waited_seconds()),
             &self.any(|line| line.record.started_at),
             &self.any(|line| line.record.finished_at),
             &self.any(|line| line.key),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{import, record_all};
 use crate::harness::{Database, Response, Service};
 
-const HEADER: &str = "id,component,version,owner,status,environment,run,stage,url,commit,committed_at,unplanned,\
+const HEADER: &str = "id,component,version,owner,status,environment,run,stage,url,commit,committed_at,unplanned,waited_seconds,\
     started_at,finished_at,phase,duration_seconds,duration_missing,start_id,recorded_at,updated_at";
 
 fn csv(service: &Service, query: &str) -> Response {
@@ -80,7 +80,8 @@ fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
             }),
             json!({
                 "run": "job#1", "finished_at": "2026-01-01T00:00:01.5Z", "environment": "production", "url": "http://ci",
-                "commit": "abc", "committed_at": "2025-12-31T00:00:00Z", "unplanned": true
+                "commit": "abc", "committed_at": "2025-12-31T00:00:00Z", "unplanned": true,
+                "waited_seconds": 0.25
             }),
         ],
     );
@@ -90,13 +91,13 @@ fn csv_has_a_header_row_and_one_row_per_record_in_field_order() {
     let expected = [
         HEADER.to_owned(),
         format!(
-            "2,web,2.1,ann,deployed,production,job#1,,http://ci,abc,2025-12-31T00:00:00.000000Z,true,\
+            "2,web,2.1,ann,deployed,production,job#1,,http://ci,abc,2025-12-31T00:00:00.000000Z,true,0.250,\
              2026-01-01T00:00:00.000000Z,2026-01-01T00:00:01.500000Z,succeeded,1.500,,1,{},{}",
             text(&stop, "recorded_at"),
             text(&stop, "updated_at")
         ),
         format!(
-            "1,web,2.1,ann,started,production,job#1,,,,,,2026-01-01T00:00:00.000000Z,,started,,,,{},{}",
+            "1,web,2.1,ann,started,production,job#1,,,,,,,2026-01-01T00:00:00.000000Z,,started,,,,{},{}",
             text(&start, "recorded_at"),
             text(&start, "updated_at")
         ),
@@ -111,7 +112,7 @@ fn csv_cells_are_quoted_as_rfc_4180_requires() {
     record_all(&service, texts.map(|owner| json!({ "owner": owner, "stage": format!("{owner}, ") })));
     let rows = parse(&csv(&service, "").body);
     for (row, owner) in rows.iter().skip(1).zip(texts.into_iter().rev()) {
-        assert_eq!((row.len(), row[3].as_str(), &row[7]), (20, owner, &format!("{owner}, ")));
+        assert_eq!((row.len(), row[3].as_str(), &row[7]), (21, owner, &format!("{owner}, ")));
     }
     assert_eq!(rows.len(), 7);
 }
