@@ -17,6 +17,7 @@ class Main {
         StepSettings.define(suite)
         Misuse.define(suite)
         Delivery.define(suite)
+        Addresses.define(suite)
         Failures.define(suite)
         Tokens.define(suite)
         OwnPipeline.define(suite)

@@ -34,7 +34,8 @@ class Sandbox extends ClassCodeVisitorSupport {
         'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value',
         'ISO_OFFSET_DATE_TIME']
     /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
-    private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Recorder.interruptedStatus']
+    private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Transport.text', 'Address.isConfigured',
+                                                     'Recorder.interruptedStatus']
 
     private final SourceUnit unit
     private final Set<ClassNode> own

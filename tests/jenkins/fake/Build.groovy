@@ -1,5 +1,6 @@
 import java.util.concurrent.atomic.AtomicInteger
 
+import jenkins.model.Jenkins
 import org.codehaus.groovy.control.CompilerConfiguration
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
@@ -33,6 +34,9 @@ class Build {
     String job
 
     final int number = NUMBERS.incrementAndGet()
+    /** The variables that an administrator set globally, by default the whole environment, and on the folder. */
+    Map<String, String> global
+    Map<String, String> folder = [:]
     final Map<String, String> environment = [:].asSynchronized()
     final List<String> log = [].asSynchronized()
     final Map<String, String> archived = [:]
@@ -79,6 +83,7 @@ class Build {
         clock = new Clock(epoch, realTime)
         workspace = File.createTempDir('workspace', '')
         long began = System.nanoTime()
+        Jenkins.GLOBAL.set(global == null ? environment : global)
         clock.start()
         Branch branch = new Branch()
         branches.add(branch)

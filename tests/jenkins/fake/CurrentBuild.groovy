@@ -1,3 +1,5 @@
+import hudson.model.TaskListener
+
 /** The `currentBuild` variable of a pipeline. Source: workflow-support RunWrapper.java */
 class CurrentBuild {
 
@@ -25,5 +27,26 @@ class CurrentBuild {
     List<Map> getBuildCauses() { return build.causes }
 
     List<Map> getBuildCauses(String type) { return build.causes.findAll { it._class == type } }
+
+    /** Only for trusted libraries. */
+    RawBuild getRawBuild() {
+        if (build.sandboxed) {
+            throw new SecurityException('Scripts not permitted to use method RunWrapper getRawBuild')
+        }
+        return new RawBuild(build)
+    }
+
+    /** A run, and also its job. Source: jenkins Job.java */
+    static class RawBuild {
+
+        private final Build build
+
+        RawBuild(Build build) { this.build = build }
+
+        RawBuild getParent() { return this }
+
+        Map<String, String> getEnvironment(Object node, TaskListener listener) { return new HashMap(build.folder) }
+
+    }
 
 }

@@ -92,6 +92,9 @@ class TransportSteps {
         return build.clock.blocking {
             try {
                 Map response = post(url, lines, seconds, headers)
+                if (response.content.length() > (script =~ /MaxResponseContentBufferSize = (\d+)/)[0][1].toInteger()) {
+                    throw new IOException('Cannot write more bytes to the buffer than the configured maximum buffer size')
+                }
                 // PowerShell wraps long lines.
                 response.content.replaceAll(/(.{80})/, '$1\r\n') + '\r\n' + response.status + ' 0 0\r\n'
             } catch (IOException e) {

@@ -26,9 +26,8 @@ send() {
   curl --disable --silent --show-error --connect-timeout 2 --max-time ''' + seconds + config + ''' \\
     --header 'Content-Type: application/x-ndjson' --data-binary @- --write-out '\\n%{http_code} %{time_total}' \\
     ''' + quote(url) + ''' 2>&1''' + header + '''}
-send <<'DEPLOYLOG_LINES'
+{ send; echo " $?"; } <<'DEPLOYLOG_LINES' | head -c ''' + Response.MAX_BYTES + '''
 ''' + lines + '''DEPLOYLOG_LINES
-echo " $?"
 '''
     }
 
@@ -46,6 +45,7 @@ try {
   $handler = New-Object Net.Http.HttpClientHandler
   $handler.AllowAutoRedirect = $false
   $client = New-Object Net.Http.HttpClient($handler)
+  $client.MaxResponseContentBufferSize = ''' + Response.MAX_BYTES + '''
   $client.Timeout = [TimeSpan]::FromSeconds(''' + seconds + ''')
 ''' + header + '''  $content = New-Object Net.Http.StringContent($lines)
   $content.Headers.ContentType = [Net.Http.Headers.MediaTypeHeaderValue]::Parse('application/x-ndjson')
@@ -69,6 +69,9 @@ try {
         String output = printed == null ? '' : printed.toString().trim()
         if (output == 'missing') {
             return [missing: 'no curl on the node']
+        }
+        if (output.length() >= Response.MAX_BYTES - 1) {
+            return [error: 'the response is longer than 1 MiB']
         }
         int end = output.lastIndexOf('\n')
         List<String> result = output.substring(end + 1).trim().tokenize(' ')

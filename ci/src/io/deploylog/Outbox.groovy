@@ -135,6 +135,10 @@ class Outbox implements Serializable {
         int count = batchSize(lines, bodyLines)
         long startedAt = System.currentTimeMillis()
         Map response = transport.post(join(lines, count), seconds)
+        if (transport.addressUnconfigured && budget.firstReport(RetryBudget.ADDRESS)) {
+            echo('the controller sends records to an address that is set neither globally nor on the folder. The next release will refuse this: ' +
+                'set DEPLOYLOG_URL or DEPLOYLOG_ALLOW_ANY_URL=true there')
+        }
         Map result = Response.classify(response, count)
         switch (result.outcome) {
             case 'delivered':
@@ -158,7 +162,7 @@ class Outbox implements Serializable {
 
     private String failed(Map result, long startedAt) {
         int pause = budget.failed(startedAt)
-        if (result.credentials && budget.firstCredentialsError()) {
+        if (result.credentials && budget.firstReport(RetryBudget.CREDENTIALS)) {
             echo(result.reason + ': check that DEPLOYLOG_CREDENTIALS_ID (credentialsId:) names a secret text that contains only a valid token')
         }
         return result.reason + '; next attempt in ' + pause + ' s or at the end of the deploy'
@@ -198,7 +202,7 @@ class Outbox implements Serializable {
         String text = join(lines, lines.size())
         String file = 'deploylog-undelivered-' + UUID.randomUUID() + '.ndjson'
         echo(lines.size() + ' records were not delivered. Save them to a file and send it; repeats are harmless: curl ' +
-            "--header 'Content-Type: application/x-ndjson' --data-binary @" + file + ' ' + transport.url + '\n' + text.trim())
+            "--header 'Content-Type: application/x-ndjson' --data-binary @" + file + ' ' + (transport.url ?: 'http://…/api/') + '\n' + text.trim())
         lines = []
         printed = 0
         if (!transport.hasNode()) {

@@ -25,7 +25,7 @@ class Recorder implements Serializable {
 
     /** Records a deploy. Its settings apply to all steps of all libraries in the body. */
     Object deploy(String id, Closure body) {
-        return record(null, 'deployed', settings(id, outbox.transport.url, outbox.transport.credentialsId, fields), body)
+        return record(null, 'deployed', settings(id, outbox.transport.address, outbox.transport.credentialsId, fields), body)
     }
 
     Object stage(String name, Closure body) {

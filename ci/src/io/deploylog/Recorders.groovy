@@ -11,7 +11,6 @@ class Recorders implements Serializable {
     final Map<String, Recorder> deploys = [:]
     final List<Throwable> failures = []
     final List<String> warnings = []
-    boolean missingUrlReported = false
 
     /** Implements recordDeploy. Each deploy has its own outbox, which is closed after the body. */
     Object deploy(Object script, Map arguments, Closure body) {
@@ -55,9 +54,9 @@ class Recorders implements Serializable {
     /** Returns null if nothing can be recorded. */
     private Recorder createRecorder(Object script, Map arguments, List<String> known, String id) {
         try {
-            String problem = Settings.unknownArguments(arguments, known)
-            if (problem != null) {
-                script.steps.echo('deploylog: ' + problem)
+            String unknown = Settings.unknownArguments(arguments, known)
+            if (unknown != null) {
+                script.steps.echo('deploylog: ' + unknown)
             }
             Settings settings = new Settings(script, arguments)
             String url = settings.url()
@@ -66,10 +65,7 @@ class Recorders implements Serializable {
                 warn(script, settings.problems)
                 return new Recorder(script, outbox(script, id, url, settings.credentialsId()), fields, id == null ? failures : [])
             }
-            if (!missingUrlReported) {
-                missingUrlReported = true
-                script.steps.echo('deploylog: nothing is recorded: set DEPLOYLOG_URL or pass url:')
-            }
+            warn(script, ['nothing is recorded: set DEPLOYLOG_URL or pass url:'])
         } catch (FlowInterruptedException e) {
             throw e
         } catch (Throwable e) {

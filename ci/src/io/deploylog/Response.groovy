@@ -13,6 +13,8 @@ import groovy.json.JsonSlurper
  */
 class Response {
 
+    static final int MAX_BYTES = 1048576
+
     private static final int MAX_REASON = 300
 
     @NonCPS
@@ -72,9 +74,10 @@ class Response {
 
     /** Returns null unless the text is a JSON object: a wrong address can return anything. */
     @NonCPS
-    private static Map json(Object text) {
+    private static Map json(Object given) {
+        String text = given == null || given.toString().length() > MAX_BYTES ? '' : given.toString()
         try {
-            Object content = new JsonSlurper().parseText(text.toString())
+            Object content = new JsonSlurper().parseText(text)
             return content instanceof Map ? content : null
         } catch (Exception | StackOverflowError ignored) {
             return null

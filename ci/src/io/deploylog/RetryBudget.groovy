@@ -10,6 +10,9 @@ import com.cloudbees.groovy.cps.NonCPS
 class RetryBudget implements Serializable {
 
     private static final long serialVersionUID = 1L
+    static final long CREDENTIALS = 1
+    static final long ADDRESS = 2
+
     private static final int ATTEMPT_SECONDS = 5
     private static final long BUDGET_MILLIS = 10000
     private static final long BUDGET_WITH_LAST_ATTEMPT_MILLIS = 15000
@@ -58,20 +61,20 @@ class RetryBudget implements Serializable {
         return (int) (pause / 1000)
     }
 
-    /** Returns true on the first call in a build. */
+    /** Returns true on the first call for this kind of problem in a build. */
     @NonCPS
-    boolean firstCredentialsError() {
+    boolean firstReport(long kind) {
         List<Long> state = read(script.env.DEPLOYLOG_WAITED)
-        write(state[0], state[1], state[2], state[3], 1)
-        return state[4] == 0
+        write(state[0], state[1], state[2], state[3], state[4] | kind)
+        return (state[4] & kind) == 0
     }
 
     @NonCPS
-    private void write(long waited, long failures, long pausedUntil, long countedUntil, long credentialsReported) {
-        script.env.DEPLOYLOG_WAITED = [waited, failures, pausedUntil, countedUntil, credentialsReported].join(' ')
+    private void write(long waited, long failures, long pausedUntil, long countedUntil, long reported) {
+        script.env.DEPLOYLOG_WAITED = [waited, failures, pausedUntil, countedUntil, reported].join(' ')
     }
 
-    /** Milliseconds waited, consecutive failures, end of the pause, end of the time counted, whether credentials were reported. */
+    /** Milliseconds waited, consecutive failures, end of the pause, end of the time counted, kinds of problems reported. */
     @NonCPS
     private static List<Long> read(Object stored) {
         String text = stored == null ? '' : stored.toString()

@@ -32,10 +32,8 @@ class Settings implements Serializable {
         return unknown ? 'unknown argument ' + unknown.join(', ') + '; known arguments: ' + known.join(', ') : null
     }
 
-    /** The service's base URL without `/api` and trailing slashes, or null. */
     String url() {
-        String given = Limits.normalize(arguments.url ?: script.env.DEPLOYLOG_URL, Limits.URL)
-        return given == null ? null : given.trim().replaceAll('(/api)?/*$', '')
+        return Address.normalize(arguments.url ?: script.env.DEPLOYLOG_URL)
     }
 
     String credentialsId() {

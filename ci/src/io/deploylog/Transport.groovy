@@ -17,20 +17,29 @@ class Transport implements Serializable {
     private static final int CONNECT_MILLIS = 2000
 
     final Object script
+    final String address
     final String url
     final String credentialsId
+    final boolean valid
+    boolean addressUnconfigured = false
     boolean httpRequestMissing = false
     // Whether a node runs Unix, by name: asking costs a step.
     final Map<String, Boolean> unix = [:]
 
-    Transport(Object script, String url, String credentialsId) {
+    Transport(Object script, String address, String credentialsId) {
         this.script = script
-        this.url = url + '/api/'
+        this.address = address
+        this.valid = Address.isValid(address)
+        this.url = valid ? address + '/api/' : null
         this.credentialsId = credentialsId
     }
 
     /** With credentials, DEPLOYLOG_TOKEN must be set in the environment. */
     Map post(String lines, int seconds) {
+        if (!valid) {
+            // The message does not repeat the address, because it can contain a password.
+            return [error: 'DEPLOYLOG_URL (url:) must be http(s)://host[:port][/path], without ?, # and credentials']
+        }
         if (credentialsId == null) {
             return postByFirstAvailable(lines, seconds)
         }
@@ -47,7 +56,7 @@ class Transport implements Serializable {
             response = byNode(lines, seconds)
         }
         if (response.missing) {
-            response = byController(url, lines, credentialsId == null ? null : token(), seconds)
+            response = byController(lines, credentialsId == null ? null : token(), seconds)
         }
         return response
     }
@@ -142,10 +151,11 @@ class Transport implements Serializable {
      * untrusted library Jenkins denies the connection.
      */
     @NonCPS
-    static Map byController(String url, String lines, String token, int seconds) {
+    Map byController(String lines, String token, int seconds) {
         HttpURLConnection connection = null
         try {
             connection = (HttpURLConnection) new URL(url).openConnection()
+            addressUnconfigured = !Address.isConfigured(script.currentBuild, address)
             FutureTask<Map> task = new FutureTask<Map>({ -> exchange(connection, lines, token, seconds) })
             Thread thread = new Thread(task, 'deploylog')
             thread.daemon = true
@@ -176,7 +186,19 @@ class Transport implements Serializable {
         connection.outputStream.withStream { it.write(lines.getBytes('UTF-8')) }
         int status = connection.responseCode
         InputStream stream = status < 400 ? connection.inputStream : connection.errorStream
-        return [status: status, text: stream == null ? '' : stream.getText('UTF-8')]
+        return [status: status, text: stream == null ? '' : text(stream)]
+    }
+
+    @NonCPS
+    static String text(InputStream stream) {
+        byte[] bytes = new byte[Response.MAX_BYTES]
+        int size = 0
+        int count = 0
+        while (count >= 0 && size < bytes.length) {
+            count = stream.read(bytes, size, bytes.length - size)
+            size += Math.max(0, count)
+        }
+        return new String(bytes, 0, size, 'UTF-8')
     }
 
 }
