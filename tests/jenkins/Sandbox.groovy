@@ -28,10 +28,10 @@ class Sandbox extends ClassCodeVisitorSupport {
         'substring', 'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim', 'hashCode', 'parse', 'parseText', 'call',
         'getBuildCauses']
     private static final Set<String> STATIC = ['JsonOutput.toJson', 'Math.max', 'Math.min', 'System.currentTimeMillis', 'UUID.randomUUID',
-                                               'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
+                                               'System.identityHashCode', 'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
-        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'value',
+        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'key', 'value',
         'ISO_OFFSET_DATE_TIME']
     /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
     private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Transport.text', 'Address.isConfigured',

@@ -17,7 +17,7 @@ class DeclarativeFile {
             file.binding.setVariable('library') { Map args -> libraries.add(args) }
             // The node comes first, because the values of the environment can call steps.
             file.binding.setVariable('pipeline') { Closure body ->
-                build.steps.node { new Declarative(file, read(body, new Section(env: build.environment))).run() }
+                build.steps.node { new ModelInterpreter(file, read(body, new Section(env: build.environment))).run() }
             }
             file.run()
         }

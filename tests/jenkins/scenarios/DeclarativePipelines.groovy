@@ -50,6 +50,36 @@ class DeclarativePipelines {
                   'Both / z / slow succeeded 3', 'Both / z / more started', 'Both / z / more succeeded 4', 'Both / z succeeded 7',
                   'Both failed 7'])
         }
+        suite.test('declarative: a failure that cannot be serialized does not harm the build, and skipped stages are recognised') {
+            Throwable failure = new IllegalStateException('x', new Unserializable())
+            Suite.expect(lines(suite, build(suite), [agent: 'any', stages: [
+                [name: 'Bad', steps: { throw failure }], [name: 'Rest', steps: { }],
+            ]]), ['Bad started', 'Bad failed 0', 'Rest skipped'])
+        }
+        suite.test('declarative: skipped stages are recognised after a restart of Jenkins') {
+            Build build = build(suite)
+            Suite.expect(lines(suite, build, [agent: 'any', stages: [
+                [name: 'Bad', steps: { error 'x' }], [name: 'Rest', before: { build.restart() }, steps: { }], [name: 'Last', steps: { }],
+            ]]), ['Bad started', 'Bad failed 0', 'Rest skipped', 'Last skipped'])
+        }
+        suite.test('declarative: stages of other branches and retried stages are recorded when they run') {
+            List<List<String>> seen = []
+            Build build = build(suite)
+            int attempt = 0
+            Suite.expectInAnyOrder(lines(suite, build, [agent: 'any', stages: [
+                [name: 'Both', parallel: [
+                    [name: 'x', retry: 2, stages: [[name: 'once', steps: { if (attempt++ == 0) { error '1' } }], [name: 'rest', steps: { }]]],
+                    [name: 'y', stages: [[name: 'slow', steps: { sh 'sleep 3' }], [name: 'more', steps: {
+                        seen.add(Service.lines(suite.service.records(build.run)).findAll { it.startsWith('Both / y / more') })
+                        error '2'
+                    }]]],
+                ]],
+            ]]), ['Both started', 'Both / x started', 'Both / x / once started', 'Both / x / once failed 0', 'Both / x / rest skipped',
+                  'Both / x / once started', 'Both / x / once succeeded 0', 'Both / x / rest started', 'Both / x / rest succeeded 0',
+                  'Both / x succeeded 0', 'Both / y started', 'Both / y / slow started', 'Both / y / slow succeeded 3',
+                  'Both / y / more started', 'Both / y / more failed 0', 'Both / y failed 3', 'Both failed 3'], build)
+            Suite.expect(seen, [['Both / y / more started']])
+        }
         suite.test('declarative: failFast, retry, timeout and input are recorded') {
             Build build = build(suite)
             int attempt = 0
@@ -123,12 +153,20 @@ class DeclarativePipelines {
         }
     }
 
+    /** Holds a Matcher, as exceptions of pipelines can. */
+    static class Unserializable extends RuntimeException {
+
+        private static final long serialVersionUID = 1L
+        final Object matcher = 'x' =~ 'x'
+
+    }
+
     static Build build(Suite suite) {
         return suite.build(everyStage: true)
     }
 
     static List<String> lines(Suite suite, Build build, Map root) {
-        return suite.lines(build) { script -> new Declarative(script, root).run() }
+        return suite.lines(build) { script -> new ModelInterpreter(script, root).run() }
     }
 
 }

@@ -222,6 +222,31 @@ class ScriptedPipelines {
                 'Parts / Check succeeded 1', 'Parts succeeded 4', 'deploy deployed 4'], build)
             Suite.expect(records*.environment.unique(), ['production'])
         }
+        suite.test('scripted: a dollar sign in a setting or stage name is recorded as it is') {
+            Build build = suite.build()
+            Suite.expect(suite.lines(build, '''
+                recordDeploy(component: 'pay$roll', version: '$1') {
+                    stage('a$b') { stage('c$$d') { recordStage('${x}') { } } }
+                }'''), ['deploy started', 'a$b started', 'a$b / c$$d started', 'a$b / c$$d / ${x} started', 'a$b / c$$d / ${x} succeeded 0',
+                        'a$b / c$$d succeeded 0', 'a$b succeeded 0', 'deploy deployed 0'])
+            Suite.expect(suite.service.records(build.run)*.component.unique(), ['pay$roll'])
+            Suite.expect(suite.service.records(build.run)*.version.unique(), ['$1'])
+        }
+        [recordDeploy: "recordDeploy(component: 'shop') {", 'the every-stage library': 'if (true) {'].each { name, step ->
+            suite.test("scripted: a stage after a caught failure is recorded when it starts, also if it rethrows that failure, by ${name}") {
+                List<List<String>> seen = []
+                Build build = suite.build(everyStage: name != 'recordDeploy')
+                build.hooks.look = { seen.add(Service.lines(suite.service.records(build.run)).findAll { it.startsWith('Rollback') }) }
+                build.run(step + '''
+                    def caught
+                    try { stage('A') { error 'x' } } catch (e) { caught = e }
+                    stage('Rollback') { sleep time: 5; build.hooks.look(); throw caught }
+                }''')
+                Suite.expect(seen, [['Rollback started']], build)
+                Suite.expect(Service.lines(suite.service.records(build.run)).findAll { it.startsWith('Rollback') },
+                    ['Rollback started', 'Rollback failed 5'], build)
+            }
+        }
         suite.test('scripted: a stage without a body is ignored, and the map form is recorded') {
             Suite.expect(suite.lines(suite.build(), '''
                 recordDeploy(component: 'shop') {

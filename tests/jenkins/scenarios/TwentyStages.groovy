@@ -62,7 +62,7 @@ class TwentyStages {
             build.classes.parseClass(SCRIPTED, 'WorkflowScript.groovy').newInstance().run()
         }
         run(suite, 'declarative', 388, [everyStage: true], DECLARATIVE_LINES) { Build build ->
-            new Declarative(build.classes.parseClass('this', 'WorkflowScript.groovy').newInstance(), declarative()).run()
+            new ModelInterpreter(build.classes.parseClass('this', 'WorkflowScript.groovy').newInstance(), declarative()).run()
         }
     }
 

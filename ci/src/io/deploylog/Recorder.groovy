@@ -8,29 +8,26 @@ class Recorder implements Serializable {
 
     private static final long serialVersionUID = 1L
     private static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
-    private static final int MAX_FAILURES = 100
 
     final Object script
     final Outbox outbox
     final Map fields
-    // Exceptions thrown by recorded stages, to recognise one that a skipped stage rethrows.
-    final List<Throwable> failures
 
-    Recorder(Object script, Outbox outbox, Map fields, List<Throwable> failures) {
+    Recorder(Object script, Outbox outbox, Map fields) {
         this.script = script
         this.outbox = outbox
         this.fields = fields
-        this.failures = failures
     }
 
     /** Records a deploy. Its settings apply to all steps of all libraries in the body. */
     Object deploy(String id, Closure body) {
-        return record(null, 'deployed', settings(id, outbox.transport.address, outbox.transport.credentialsId, fields), body)
+        return record(null, 'deployed', settings(id, outbox.transport.address, outbox.transport.credentialsId, fields), body, null)
     }
 
-    Object stage(String name, Closure body) {
+    /** The failures are those of a Declarative pipeline, or null: only Declarative enters stages to skip them. */
+    Object stage(String name, Closure body, Failures failures) {
         String path = new StagePath(script).of(name)
-        return record(path, 'succeeded', StagePath.variables(path, ''), body)
+        return record(path, 'succeeded', StagePath.variables(path, ''), body, failures)
     }
 
     /** Sends a single record. */
@@ -38,10 +35,10 @@ class Recorder implements Serializable {
         send(stage, [status], [System.currentTimeMillis()])
     }
 
-    private Object record(String stage, String successStatus, List<String> environment, Closure body) {
-        List<Throwable> before = new ArrayList<Throwable>(failures)
-        // After a failure Declarative enters later stages only to skip them. Whether this stage ran is known at its end.
-        boolean late = stage != null && !before.isEmpty()
+    private Object record(String stage, String successStatus, List<String> environment, Closure body, Failures failures) {
+        String sequence = script.env.DEPLOYLOG_STAGE
+        // Whether Declarative skips this stage is known at its end.
+        boolean late = failures != null && failures.precede(sequence)
         String resultBefore = currentResult()
         long startedAt = System.currentTimeMillis()
         Object value = null
@@ -58,7 +55,7 @@ class Recorder implements Serializable {
         long finishedAt = System.currentTimeMillis()
         outbox.leave(node)
         try {
-            if (late && before.contains(thrown)) {
+            if (late && failures.contain(sequence, thrown)) {
                 finish(stage, ['skipped'], [finishedAt])
             } else {
                 String status = finishStatus(thrown, resultBefore, currentResult(), successStatus)
@@ -71,7 +68,7 @@ class Recorder implements Serializable {
             thrown = thrown ?: e
         }
         if (thrown != null) {
-            remember(thrown)
+            failures?.add(sequence, thrown)
             throw thrown
         }
         return value
@@ -109,15 +106,6 @@ class Recorder implements Serializable {
             throw e
         } catch (Throwable e) {
             script.steps.echo('deploylog: not recorded: ' + e)
-        }
-    }
-
-    private void remember(Throwable thrown) {
-        if (!failures.contains(thrown)) {
-            failures.add(thrown)
-            if (failures.size() > MAX_FAILURES) {
-                failures.remove(0)
-            }
         }
     }
 

@@ -9,7 +9,7 @@ class Recorders implements Serializable {
 
     final Map<String, Outbox> outboxes = [:]
     final Map<String, Recorder> deploys = [:]
-    final List<Throwable> failures = []
+    final Failures failures = new Failures()
     final List<String> warnings = []
 
     /** Implements recordDeploy. Each deploy has its own outbox, which is closed after the body. */
@@ -31,13 +31,13 @@ class Recorders implements Serializable {
     /** Records a stage that the body of recordDeploy calls. */
     Object stageOfDeploy(Object script, String name, Closure body) {
         Recorder recorder = deploys[script.env.DEPLOYLOG_DEPLOY]
-        return recorder == null ? body() : recorder.stage(name, body)
+        return recorder == null ? body() : recorder.stage(name, body, null)
     }
 
     /** Implements recordStage and the library for every stage. */
     Object stage(Object script, Map arguments, String name, Closure body) {
         Recorder recorder = createRecorder(script, arguments, Settings.KNOWN, null)
-        return recorder == null ? body() : recorder.stage(name, body)
+        return recorder == null ? body() : recorder.stage(name, body, isOfDeclarative(body) ? failures : null)
     }
 
     /** Implements recordStatus. */
@@ -49,6 +49,18 @@ class Recorders implements Serializable {
         } else if (recorder != null) {
             recorder.status(Limits.normalize(arguments.stage, Limits.PATH), status)
         }
+    }
+
+    /**
+     * Declarative calls stage with a closure of its interpreter. The delegate of a closure is its owner at first. The
+     * sandbox allows getDelegate but not getOwner (script-security generic-whitelist).
+     */
+    private static boolean isOfDeclarative(Closure body) {
+        Object owner = body
+        while (owner instanceof Closure) {
+            owner = owner.delegate
+        }
+        return owner != null && owner.class.simpleName == 'ModelInterpreter'
     }
 
     /** Returns null if nothing can be recorded. */
@@ -63,7 +75,7 @@ class Recorders implements Serializable {
             if (url != null) {
                 Map fields = settings.fields()
                 warn(script, settings.problems)
-                return new Recorder(script, outbox(script, id, url, settings.credentialsId()), fields, id == null ? failures : [])
+                return new Recorder(script, outbox(script, id, url, settings.credentialsId()), fields)
             }
             warn(script, ['nothing is recorded: set DEPLOYLOG_URL or pass url:'])
         } catch (FlowInterruptedException e) {

@@ -1,16 +1,16 @@
 /**
  * Runs a tree of stages with the calls that Declarative makes on the script of a Jenkinsfile, including its synthetic
- * stages.
+ * stages. Named after the class that makes them (pipeline-model-definition ModelInterpreter.groovy).
  *
  * A stage is a map with name; steps (a closure), stages or parallel (lists); and optionally when, input, agent, retry,
- * timeout, failFast and post. After a failure, later stages are entered, skipped, and rethrow the same exception.
+ * timeout, failFast, post and before. After a failure, later stages are entered, skipped, and rethrow the same exception.
  */
-class Declarative {
+class ModelInterpreter {
 
     private final Object script
     private final Map root
 
-    Declarative(Object script, Map root) {
+    ModelInterpreter(Object script, Map root) {
         this.script = script
         this.root = root
     }
@@ -36,6 +36,7 @@ class Declarative {
     private Throwable sequence(List<Map> stages, Throwable error, String skipped) {
         Throwable first = error
         stages.each { Map stage ->
+            stage.before?.call()
             try {
                 evaluate(stage, first, skipped)
             } catch (Throwable e) {
