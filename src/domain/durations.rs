@@ -16,6 +16,16 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// What is measured.
+    pub enum Of {
+        Duration = "duration",
+        /// The duration without what was waited.
+        Work = "work",
+        Waited = "waited",
+    }
+}
+
 /// The durations of the succeeded deploys or stages with one name.
 #[derive(Debug, Serialize)]
 pub struct DurationGroup {
@@ -31,6 +41,8 @@ pub struct DurationFigures {
     /// With and without a duration.
     count: i64,
     without_duration: i64,
+    /// With `waited_seconds`.
+    waited_count: i64,
     p50_seconds: Option<f64>,
     p90_seconds: Option<f64>,
     p95_seconds: Option<f64>,
@@ -40,11 +52,16 @@ pub struct DurationFigures {
 
 impl DurationFigures {
     /// `percentiles` are p50, p90, p95 and the maximum.
-    pub fn new(count: i64, without_duration: i64, percentiles: &[Option<f64>], mean: Option<f64>) -> Self {
+    pub fn new(
+        [count, without_duration, waited_count]: [i64; 3],
+        percentiles: &[Option<f64>],
+        mean: Option<f64>,
+    ) -> Self {
         let percentile = |index: usize| percentiles.get(index).copied().flatten().map(rounded);
         Self {
             count,
             without_duration,
+            waited_count,
             p50_seconds: percentile(0),
             p90_seconds: percentile(1),
             p95_seconds: percentile(2),

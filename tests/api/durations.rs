@@ -66,8 +66,8 @@ fn week(service: &Service) {
 fn figures(count: i64, without: i64, seconds: Option<[f64; 5]>) -> Value {
     let [p50, p90, p95, max, mean] = seconds.map_or([const { Value::Null }; 5], |seconds| seconds.map(|n| json!(n)));
     json!({
-        "count": count, "without_duration": without, "p50_seconds": p50, "p90_seconds": p90, "p95_seconds": p95,
-        "max_seconds": max, "mean_seconds": mean
+        "count": count, "without_duration": without, "waited_count": 0, "p50_seconds": p50, "p90_seconds": p90,
+        "p95_seconds": p95, "max_seconds": max, "mean_seconds": mean
     })
 }
 
@@ -174,6 +174,54 @@ fn stages_with_long_names_and_equal_durations_count_like_others() {
 }
 
 #[test]
+fn work_is_the_duration_without_what_was_waited() {
+    let service = Service::start();
+    let waited = |seconds: f64| json!({ "waited_seconds": seconds });
+    let stage = json!({ "stage": "Build", "waited_seconds": 0.1 });
+    let lines = [
+        finish(Some(100), "02T10:00:00", &waited(40.0)),
+        // It says that it waited longer than it took.
+        finish(Some(50), "03T10:00:00", &waited(60.0)),
+        finish(Some(80), "04T10:00:00", &json!({})),
+        // Without a start.
+        finish(None, "05T10:00:00", &json!({ "version": "a", "waited_seconds": 5 })),
+        finish(None, "06T10:00:00", &json!({ "version": "b" })),
+        finish(Some(70), "06T11:00:00", &json!({ "status": "failed", "waited_seconds": 70 })),
+        finish(Some(30), "01T10:00:00", &waited(10.0)),
+        finish(Some(20), "06T12:00:00", &stage),
+        finish(Some(20), "06T12:00:00", &json!({ "stage": "Test" })),
+    ];
+    service.import(&lines.join("\n")).expect(201);
+    let report = |query: &str| service.get(&format!("/api/durations?{WINDOW}&{query}")).expect(200)["groups"].clone();
+    let with_count = |mut figures: Value, waited: u32| {
+        figures["waited_count"] = json!(waited);
+        figures
+    };
+    // 50, 80 and 100 seconds took 0, 80 and 60 seconds of work. Of three values p90 is at position 1 + 2 × 0.9 = 2.8.
+    for (of, week, before) in [
+        ("duration", [80.0, 96.0, 98.0, 100.0, 76.667], 30.0),
+        ("work", [60.0, 76.0, 78.0, 80.0, 46.667], 20.0),
+        ("waited", [40.0, 56.0, 58.0, 60.0, 35.0], 10.0),
+    ] {
+        let week = with_count(figures(5, 2, Some(week)), 3);
+        let before = with_count(figures(1, 0, Some([before; 5])), 1);
+        let expected = json!([{ "name": "web", "window": week, "before": before }]);
+        assert_eq!(report(&format!("of={of}")), expected, "{of}");
+    }
+    assert_eq!(report("of=duration"), report(""));
+    let stages = [("duration", Some(20.0), Some(20.0)), ("work", Some(19.9), Some(20.0)), ("waited", Some(0.1), None)];
+    for (of, build, test) in stages {
+        let stage = |name: &str, seconds: Option<f64>, waited: u32| {
+            let window = with_count(figures(1, 0, seconds.map(|seconds| [seconds; 5])), waited);
+            json!({ "name": name, "window": window, "before": figures(0, 0, None) })
+        };
+        assert_eq!(report(&format!("by=stage&of={of}")), json!([stage("Build", build, 1), stage("Test", test, 0)]));
+    }
+    let first = service.get("/api/durations?by=version&of=waited&limit=1&until=2026-11-09T00:00:00Z");
+    assert!(first.next_page().is_some_and(|next| next.contains("of=waited")), "{first:?}");
+}
+
+#[test]
 fn the_pages_contain_every_name_once_and_links_keep_the_window() {
     let service = Service::start();
     let versions = ["1", "2 & ü", "3", "4", "5"];
@@ -202,10 +250,10 @@ fn the_pages_contain_every_name_once_and_links_keep_the_window() {
 #[test]
 fn all_invalid_parameters_are_listed_together() {
     let service = Service::start();
-    let query = "by=run&component=a%00&environment=&days=367&since=x&until=y&limit=1001&cursor=7&tz=UTC";
+    let query = "by=run&of=rest&component=a%00&environment=&days=367&since=x&until=y&limit=1001&cursor=7&tz=UTC";
     let mut fields = service.get(&format!("/api/durations?{query}")).bad_fields(400);
     fields.sort_unstable();
-    assert_eq!(fields, ["by", "component", "cursor", "days", "environment", "limit", "since", "tz", "until"]);
+    assert_eq!(fields, ["by", "component", "cursor", "days", "environment", "limit", "of", "since", "tz", "until"]);
     assert_eq!(service.get("/api/durations?since=2999-01-01T00:00:00Z").bad_fields(400), ["since"]);
     service.request("GET", "/api/durations", &[("accept", "text/csv")], None).problem(406);
     assert_eq!(service.get("/api/durations").expect(200)["groups"], json!([]));

@@ -1,11 +1,12 @@
-//! `GET /api/durations`: how long succeeded deploys or stages took, in a window and in the window before it.
+//! `GET /api/durations`: how long succeeded deploys or stages took, worked or waited, in a window and in the window before
+//! it.
 
 use hyper::StatusCode;
 use serde::Serialize;
 
 use super::{bounds, encode_report, window};
 use crate::domain::cursor::NameCursor;
-use crate::domain::durations::{By, DurationGroup};
+use crate::domain::durations::{By, DurationGroup, Of};
 use crate::domain::window::Span;
 use crate::error::Error;
 use crate::reply::{self, Reply};
@@ -27,6 +28,8 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
         By::named(name).ok_or_else(|| "must be component, stage, environment, owner or version".to_owned())
     });
     let by = by.unwrap_or(By::Component);
+    let of = query.take("of", |name| Of::named(name).ok_or_else(|| "must be duration, work or waited".to_owned()));
+    let of = of.unwrap_or(Of::Duration);
     let (component, environment) = (query.text("component", 200), query.text("environment", 200));
     let page = Page::<NameCursor>::take(query);
     let bounds = bounds(query, "UTC".to_owned());
@@ -34,7 +37,7 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
     let window = window(store, &bounds).await?;
     let filter = (component.as_deref(), environment.as_deref());
     let after = page.after.as_ref().map(|name| name.0.as_str());
-    let (mut groups, is_cut) = store.reports.durations(by, filter, &window, after, page.count()).await?;
+    let (mut groups, is_cut) = store.reports.durations((by, of), filter, &window, after, page.count()).await?;
     // The group without a name is the last of all.
     let cursor = |last: &DurationGroup| last.name.clone().map(NameCursor);
     let next = page.cut(&mut groups, cursor).or_else(|| groups.last().filter(|_| is_cut).and_then(cursor));
@@ -45,7 +48,8 @@ pub async fn durations(store: &Store, request: &mut Request<'_>) -> Result<Reply
         groups,
     };
     let mut reply = reply::json(StatusCode::OK, &report)?;
-    let parameters = [("by", Some(by.name())), ("component", filter.0), ("environment", filter.1)];
+    let parameters =
+        [("by", Some(by.name())), ("of", Some(of.name())), ("component", filter.0), ("environment", filter.1)];
     page.link(&mut reply, "/api/durations", &encode_report(&parameters, &window), next);
     Ok(reply)
 }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use crate::database::{Pool, PoolLimits, QueryError, SingleFlight};
 use crate::domain::dora::{DeployFigures, Unrecovered};
-use crate::domain::durations::{By, DurationFigures, DurationGroup};
+use crate::domain::durations::{By, DurationFigures, DurationGroup, Of};
 use crate::domain::key::Key;
 use crate::domain::window::{Bounds, Window};
 use crate::error::{Cause, Error};
@@ -52,11 +52,11 @@ impl Reports {
         window?.ok_or_else(|| Error::Internal("the query of a window returned no row".into()))
     }
 
-    /// The durations of the succeeded deploys or stages in a window, by name. Those without a name come last. Also
+    /// How long the succeeded deploys or stages of a window took, by name. Those without a name come last. Also
     /// returns whether the names are so long that the page ends early.
     pub async fn durations(
         &self,
-        by: By,
+        (by, of): (By, Of),
         (component, environment): (Option<&str>, Option<&str>),
         window: &Window,
         after: Option<&str>,
@@ -64,7 +64,7 @@ impl Reports {
     ) -> Result<(Vec<DurationGroup>, bool), Error> {
         let [component, environment, after] = [component, environment, after].map(|text| text.map(str::to_owned));
         let (since, until, before) = (window.since, window.until, window.before());
-        let parameters = owned![by.name(), component, environment, since, until, before, after, count];
+        let parameters = owned![by.name(), component, environment, since, until, before, after, count, of.name()];
         let rows = self.queries.read(sql!("durations_page"), parameters).await.map_err(too_slow)?;
         let groups = rows::all(&rows, |row| {
             Ok(DurationGroup {
@@ -116,8 +116,11 @@ fn duration_figures(row: &Row, suffix: &str) -> Result<DurationFigures, Cause> {
     let column = |name| format!("{name}{suffix}");
     let percentiles: Option<Vec<Option<f64>>> = row.try_get(&*column("percentiles"))?;
     Ok(DurationFigures::new(
-        row.try_get(&*column("count"))?,
-        row.try_get(&*column("without_duration"))?,
+        [
+            row.try_get(&*column("count"))?,
+            row.try_get(&*column("without_duration"))?,
+            row.try_get(&*column("waited_count"))?,
+        ],
         &percentiles.unwrap_or_default(),
         row.try_get(&*column("mean"))?,
     ))
