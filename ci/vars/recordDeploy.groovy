@@ -2,6 +2,7 @@ import groovy.transform.Field
 import io.deploylog.Given
 import io.deploylog.Recorders
 import io.deploylog.StagePath
+import io.deploylog.Waiting
 
 @Field final Recorders recorders = new Recorders()
 
@@ -10,7 +11,7 @@ Object call(Object... arguments) {
     if (!(given.shape in ['b', 'mb'])) {
         return given.wrong(this, 'recordDeploy', "recordDeploy(component: 'shop', version: '2.1') { … }")
     }
-    // Steps that the Jenkinsfile does not define itself are called on this script, so stage and parallel below record them.
+    // Steps that the Jenkinsfile does not define itself are called on this script, so the methods below meet them.
     // The owner comes first: otherwise the body could not set variables of its Jenkinsfile.
     given.body.delegate = this
     given.body.resolveStrategy = Closure.OWNER_FIRST
@@ -27,4 +28,16 @@ Object stage(Map arguments, Closure body) {
 
 Object parallel(Map branches) {
     return steps.parallel(new StagePath(this).branches(branches))
+}
+
+Object node(Object... arguments) {
+    return new Waiting(this).block('node', Given.of(arguments))
+}
+
+Object lock(Object... arguments) {
+    return new Waiting(this).block('lock', Given.of(arguments))
+}
+
+Object input(Object... arguments) {
+    return new Waiting(this).whole('input', Given.of(arguments))
 }

@@ -16,6 +16,7 @@ class Main {
         SlowServices.define(suite)
         StepSettings.define(suite)
         Misuse.define(suite)
+        Waiting.define(suite)
         Delivery.define(suite)
         Addresses.define(suite)
         Failures.define(suite)

@@ -3,6 +3,7 @@ import org.codehaus.groovy.ast.ClassNode
 import org.codehaus.groovy.ast.MethodNode
 import org.codehaus.groovy.ast.expr.ClassExpression
 import org.codehaus.groovy.ast.expr.ConstructorCallExpression
+import org.codehaus.groovy.ast.expr.GStringExpression
 import org.codehaus.groovy.ast.expr.ListExpression
 import org.codehaus.groovy.ast.expr.MethodCallExpression
 import org.codehaus.groovy.ast.expr.PropertyExpression
@@ -20,15 +21,16 @@ import org.codehaus.groovy.control.SourceUnit
  */
 class Sandbox extends ClassCodeVisitorSupport {
 
-    /** `invokeMethod` calls a step with any arguments: workflow-cps CpsWhitelist.java allows it on `steps`. */
-    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'invokeMethod', 'isUnix', 'parallel', 'powershell', 'sh',
-                                              'stage', 'string', 'withCredentials', 'withEnv', 'writeFile']
-    private static final Set<String> METHODS = ['add', 'addAll', 'any', 'collect', 'contains', 'containsKey', 'drop', 'every', 'findAll', 'indexOf',
-        'isEmpty', 'isInteger', 'join', 'keySet', 'lastIndexOf', 'length', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith',
-        'substring', 'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim', 'hashCode', 'parse', 'parseText', 'call',
-        'getBuildCauses']
-    private static final Set<String> STATIC = ['JsonOutput.toJson', 'Math.max', 'Math.min', 'System.currentTimeMillis', 'UUID.randomUUID',
-                                               'System.identityHashCode', 'Instant.parse', 'Integer.toString', 'URLDecoder.decode']
+    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh', 'stage',
+                                              'string', 'withCredentials', 'withEnv', 'writeFile']
+    private static final Set<String> METHODS = ['add', 'addAll', 'any', 'call', 'collect', 'collectEntries', 'contains', 'containsKey',
+        'drop', 'every', 'find', 'findAll', 'getBuildCauses', 'hashCode', 'indexOf', 'isEmpty', 'isInteger', 'isLong', 'join', 'keySet',
+        'lastIndexOf', 'length', 'parse', 'parseText', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith', 'substring',
+        'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim']
+    private static final Set<String> STATIC = ['Arrays.asList', 'JsonOutput.toJson', 'Math.max', 'Math.min',
+                                               'System.currentTimeMillis',
+                                               'System.identityHashCode', 'UUID.randomUUID', 'Instant.parse', 'Integer.toString',
+                                               'URLDecoder.decode', 'String.valueOf']
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
         'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'key', 'value',
@@ -76,7 +78,8 @@ class Sandbox extends ClassCodeVisitorSupport {
         if (call.objectExpression instanceof ClassExpression) {
             onClass(call.objectExpression.type, name, call.arguments)
         } else if (call.objectExpression.text.endsWith('steps')) {
-            check(name in STEPS, 'step ' + name)
+            // The library calls steps by a variable name only in the place of the same step, called by the pipeline.
+            check(name in STEPS || call.method instanceof GStringExpression, 'step ' + name)
         } else {
             check(name in METHODS || own.any { it.getMethods(name) } || call.implicitThis && name in ['body'], name)
         }
@@ -98,7 +101,8 @@ class Sandbox extends ClassCodeVisitorSupport {
     @Override
     void visitPropertyExpression(PropertyExpression property) {
         String name = property.propertyAsString
-        boolean ofMap = property.objectExpression.text ==~ /.*(env|arguments|fields|record|result|content|error|response|reply|causes\[0\])/
+        boolean ofMap = property.objectExpression.text ==~
+            /.*(env|arguments|fields|record|result|content|error|response|reply|state|thread|it|outer|causes\[0\])/
         check(ofMap || name in PROPERTIES || own.any { it.getDeclaredField(name) }, '.' + name)
         super.visitPropertyExpression(property)
     }

@@ -117,14 +117,14 @@ class ModelInterpreter {
 
     private void approve(String question, Closure body) {
         if (question) {
-            script.steps.input(message: question)
+            script.input(message: question, id: null, ok: null)
         }
         body()
     }
 
     private void agent(String agent, Closure body) {
         if (agent && agent != 'none') {
-            script.steps.node(agent, body)
+            script.node(agent, body)
         } else {
             body()
         }

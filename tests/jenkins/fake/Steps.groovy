@@ -95,15 +95,37 @@ class Steps extends ControlSteps {
 
     // Source: workflow-durable-task-step ExecutorStepExecution.java
     Object node(Closure body) {
+        return node('', body)
+    }
+
+    /** The label or resource "after N" is free after N seconds. */
+    Object node(String label, Closure body) {
+        queue(label)
         return Branch.current().with([NODE_NAME: 'built-in', WORKSPACE: build.workspace.path], body)
     }
 
-    Object node(String label, Closure body) {
-        return node(body)
+    Object node(Map args, Closure body) {
+        return node(args?.label ?: '', body)
     }
 
-    Object node(Map args, Closure body) {
-        return node(body)
+    // Sources: lockable-resources LockStep.java, LockStepExecution.java
+    Object lock(String resource, Closure body) {
+        return lock([resource: resource], body)
+    }
+
+    Object lock(Map args, Closure body) {
+        String resource = args.resource ?: args.label
+        if (args.skipIfLocked && resource ==~ /after .*/) {
+            return null
+        }
+        queue(resource)
+        return args.variable ? Branch.current().with([(args.variable): resource], body) : body()
+    }
+
+    private void queue(String name) {
+        if (name ==~ /after \d+/) {
+            build.clock.sleep(name.substring(6).toInteger() * 1000L, Branch.current())
+        }
     }
 
     /** Expands nothing. Sources: workflow-basic-steps EnvStep.java, workflow-step-api EnvironmentExpander.java */
@@ -143,7 +165,8 @@ class Steps extends ControlSteps {
         if (args.message.contains('Nobody')) {
             throw new FlowInterruptedException(new Causes.Rejection())
         }
-        return null
+        // One parameter gives its value, several give a map (InputStepExecution.java, parseValue).
+        return args.parameters?.size() == 1 ? args.parameters[0] : args.parameters
     }
 
     Object input(String message) {

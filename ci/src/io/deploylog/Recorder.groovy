@@ -40,6 +40,8 @@ class Recorder implements Serializable {
         // Whether Declarative skips this stage is known at its end.
         boolean late = failures != null && failures.precede(sequence)
         String resultBefore = currentResult()
+        Waiting waiting = new Waiting(script)
+        Long waitedBefore = stage == null || waiting.observed() ? waiting.total() : null
         long startedAt = System.currentTimeMillis()
         Object value = null
         Throwable thrown = null
@@ -53,16 +55,17 @@ class Recorder implements Serializable {
             thrown = e
         }
         long finishedAt = System.currentTimeMillis()
+        BigDecimal waited = waitedBefore == null ? null : Waiting.seconds(waiting.total() - waitedBefore)
         outbox.leave(node)
         try {
             if (late && failures.contain(sequence, thrown)) {
-                finish(stage, ['skipped'], [finishedAt])
+                finish(stage, 'skipped', finishedAt, null)
             } else {
                 String status = finishStatus(thrown, resultBefore, currentResult(), successStatus)
                 if (late) {
                     send(stage, ['started'], [startedAt])
                 }
-                finish(stage, [status], [finishedAt])
+                finish(stage, status, finishedAt, waited)
             }
         } catch (FlowInterruptedException e) {
             thrown = thrown ?: e
@@ -83,18 +86,18 @@ class Recorder implements Serializable {
     }
 
     private void send(String stage, List<String> statuses, List<Long> moments) {
-        deliver(stage, statuses, moments, 'send')
+        deliver(stage, statuses, moments, null, 'send')
     }
 
     /** A finish can wait for the next start if an enclosing block sends it at the latest when it ends. */
-    private void finish(String stage, List<String> statuses, List<Long> moments) {
-        deliver(stage, statuses, moments, stage == null ? 'close' : outbox.mayHold() ? 'hold' : 'send')
+    private void finish(String stage, String status, long moment, BigDecimal waited) {
+        deliver(stage, [status], [moment], waited, stage == null ? 'close' : outbox.mayHold() ? 'hold' : 'send')
     }
 
     /** Throws only an interruption. Any other error is printed, so that recording cannot fail the build. */
-    private void deliver(String stage, List<String> statuses, List<Long> moments, String how) {
+    private void deliver(String stage, List<String> statuses, List<Long> moments, BigDecimal waited, String how) {
         try {
-            List<String> lines = Records.lines(fields, stage, statuses, moments)
+            List<String> lines = Records.lines(fields, stage, statuses, moments, waited)
             if (how == 'close') {
                 outbox.close(lines)
             } else if (how == 'hold') {

@@ -12,10 +12,10 @@ class Records {
                                                   'executing', 'deploying', 'rollingout']
 
     @NonCPS
-    static List<String> lines(Map fields, String stage, List<String> statuses, List<Long> moments) {
+    static List<String> lines(Map fields, String stage, List<String> statuses, List<Long> moments, BigDecimal waited) {
         List<String> lines = []
         for (int i = 0; i < statuses.size(); i++) {
-            lines.add(line(fields, stage, statuses[i], moments[i]))
+            lines.add(line(fields, stage, statuses[i], moments[i], waited))
         }
         return lines
     }
@@ -25,7 +25,7 @@ class Records {
      * its start.
      */
     @NonCPS
-    private static String line(Map fields, String stage, String status, long moment) {
+    private static String line(Map fields, String stage, String status, long moment, BigDecimal waited) {
         Map record = [:]
         for (String name in ['component', 'version', 'owner', 'environment', 'run', 'url', 'commit', 'committed_at', 'unplanned']) {
             if (fields[name] != null) {
@@ -38,6 +38,9 @@ class Records {
             record.stage = path
         }
         record[startsClock(status) ? 'started_at' : 'finished_at'] = time(moment)
+        if (waited != null) {
+            record.waited_seconds = waited
+        }
         record.idempotency_key = UUID.randomUUID().toString()
         return JsonOutput.toJson(record)
     }

@@ -35,7 +35,15 @@ class StagePath implements Serializable {
     }
 
     Closure branch(String name, Closure body) {
-        return { runWith(variables(join(script.env.DEPLOYLOG_STAGE, name), name), body) }
+        return {
+            Waiting waiting = new Waiting(script)
+            long thread = waiting.fork()
+            try {
+                return runWith(variables(join(script.env.DEPLOYLOG_STAGE, name), name) + ['DEPLOYLOG_THREAD=' + thread], body)
+            } finally {
+                waiting.join(thread)
+            }
+        }
     }
 
     /** Runs the body with the given variables. If they cannot be set, the body runs without them. */
