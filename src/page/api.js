@@ -13,12 +13,10 @@ export class Problem extends Error {
 let skew = 0;
 
 // The time of the service. Its Date header has only whole seconds, so a small skew is ignored.
-export function now() {
-	return Date.now() + (Math.abs(skew) > 2000 ? skew : 0);
-}
+export const now = () => Date.now() + (Math.abs(skew) > 2000 ? skew : 0);
 
 // Returns a successful response. Throws a Problem, or an AbortError if `signal` aborts the request.
-export async function request(path, query = {}, { signal, headers = {} } = {}) {
+export async function request(path, query, { signal, headers }) {
 	const parameters = Object.entries(query).filter(([, value]) => (value ?? "") !== "");
 	const target = parameters.length ? `${path}?${new URLSearchParams(parameters)}` : path;
 	if (storedToken()) headers.authorization = `Bearer ${storedToken()}`;

@@ -93,5 +93,5 @@ export function daysChart(perDay, days, width) {
 }
 
 export const legend = () => el("ul.legend", Object.entries(MARKS).map(([result, shape]) => el("li",
-	svg("svg.chart", { width: 12, height: 12, "aria-hidden": "true" }, svg(`path.mark.is-${result}`, { d: `M6 6${shape}` })),
+	svg("svg.chart", { width: 12, height: 12, "aria-hidden": true }, svg(`path.mark.is-${result}`, { d: `M6 6${shape}` })),
 	result, result === "finished" && " (unstated)")));

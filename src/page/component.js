@@ -3,7 +3,7 @@
 import { hrefTo } from "./address.js";
 import { get, getPages, now } from "./api.js";
 import { daysChart, daysOf, durationsChart, legend } from "./chart.js";
-import { resultOf } from "./deploy.js";
+import { parts, resultOf } from "./deploy.js";
 import { datedTable } from "./deploys.js";
 import { bdi, cell, el, link, note, row, rowHeader, section, table, tbody } from "./dom.js";
 import { tiles } from "./dora.js";
@@ -43,7 +43,7 @@ export function show(data, { component }, width) {
 	const { environment, environments, span, deploys, metrics } = data;
 	const choice = (label, names, key, chosen) => names.length > 0 && el("nav", { "aria-label": label }, names.map((name) => {
 		const href = hrefTo({ view: "component", component, environment, days: span, [key]: name });
-		return el("a", { href, "aria-current": name === chosen ? "true" : null }, key === "days" ? `${name} days` : bdi(name));
+		return el("a", { href, "aria-current": name === chosen || null }, key === "days" ? `${name} days` : bdi(name));
 	}));
 	// A new element for each use: an element has only one place in the page.
 	const toTarget = () => (environment ? [" to ", bdi(environment)] : "");
@@ -60,12 +60,12 @@ export function show(data, { component }, width) {
 
 function charts({ deploys, whole, days, hasMore }, width) {
 	const perDay = days.slice(0, -1).map((from, index) => countsOf(deploys, from, days[index + 1]));
-	const { drawn, points: drawnPoints, isLog } = durationsChart(deploys, whole?.window ?? {}, days, width);
-	points = drawnPoints;
-	return section("durations", ["Durations", isLog && el("small", " (logarithmic scale)")],
+	const chart = durationsChart(deploys, whole?.window ?? {}, days, width);
+	points = chart.points;
+	return section("durations", ["Durations", chart.isLog && el("small", " (logarithmic scale)")],
 		hasMore && note(`Only the newest ${number(deploys.length)} deploys are shown.`),
 		deploys.some((deploy) => deploy.duration_seconds >= 0)
-			? [drawn, el("div#chart-info", legend())]
+			? [chart.drawn, el("div#chart-info", legend())]
 			: note("No durations are known. Record the start of each deploy too."),
 		el("h2", "Deploys per day"),
 		daysChart(perDay, days, width),
@@ -120,5 +120,5 @@ export function pointAt({ target, clientX, clientY }) {
 
 function describe(deploy) {
 	const took = deploy.duration_missing ?? duration(deploy.duration_seconds);
-	return el("span", bdi(deploy.version, "version"), ` ${resultOf(deploy)}, ${took}, `, time(deploy.finished_at), ", by ", bdi(deploy.owner));
+	return el("span", bdi(deploy.version, "version"), ` ${resultOf(deploy)}, ${took}, `, time(deploy.finished_at), ", by ", bdi(deploy.owner), " ", parts(deploy));
 }

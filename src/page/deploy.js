@@ -2,7 +2,7 @@
 
 import { componentHref, runHref } from "./address.js";
 import { now } from "./api.js";
-import { bdi, cell, el, link, svg } from "./dom.js";
+import { bdi, cell, el, link, row, svg } from "./dom.js";
 import { duration, number, timer } from "./format.js";
 import { typicalDuration } from "./typical.js";
 
@@ -25,7 +25,7 @@ export const rowKey = ({ start_id: start, finish_id: finish }) => `d${start}.${f
 export function badge(attempt) {
 	const result = resultOf(attempt);
 	return el(`span.badge.is-${result}`, { title: `status: ${attempt.status}` },
-		svg("svg.icon", { viewBox: "0 0 12 12", "aria-hidden": "true" }, svg("path", { d: SHAPES[result] })),
+		svg("svg.icon", { viewBox: "0 0 12 12", "aria-hidden": true }, svg("path", { d: SHAPES[result] })),
 		result, result === "finished" && el("span.sr-only", ", result unstated"));
 }
 
@@ -34,7 +34,7 @@ const age = (iso) => (now() - Date.parse(iso)) / 1000;
 // The duration, or the time since the start of an open attempt; undefined if unknown.
 const seconds = (attempt) => (isOpen(attempt) ? age(attempt.started_at) : attempt.duration_seconds);
 
-export const percent = (fraction) => `${Math.min(100, Math.max(0.5, fraction * 100)).toFixed(2)}%`;
+const percent = (fraction) => `${Math.min(100, Math.max(0.5, fraction * 100)).toFixed(2)}%`;
 
 // Updates the timers and bars of open attempts.
 export function tick() {
@@ -45,22 +45,27 @@ export function tick() {
 	}
 }
 
+// A bar whose beginning is hatched: the share of the duration that is waiting.
+export function fill(attempt, fraction, attributes) {
+	const [width, share] = [percent(fraction), Math.min(1, attempt.waited_seconds / attempt.duration_seconds)];
+	return [svg(`rect.fill.is-${resultOf(attempt)}`, { width, rx: 2, ...attributes }),
+		share > 0 && svg("rect", { ...attributes, width: `${parseFloat(width) * share}%`, fill: "url(#hatch)" })];
+}
+
 // The duration compared with the typical duration, which is the line in the middle.
-function bar(attempt) {
-	const [taken, typical] = [seconds(attempt), typicalDuration(attempt.component)];
+function bar(attempt, taken, typical) {
 	if (taken === undefined || !typical) return null;
 	const full = typical * 2;
 	const growing = isOpen(attempt) && { "data-since": attempt.started_at, "data-full": full };
-	return svg(`svg.bar.is-${resultOf(attempt)}`, { "aria-hidden": "true" },
+	return svg("svg.bar", { "aria-hidden": true },
 		svg("rect.track", { width: "100%", height: "100%", rx: 2 }),
-		svg("rect.fill", { width: percent(taken / full), height: "100%", rx: 2, ...growing }),
+		fill(attempt, taken / full, { height: "100%", ...growing }),
 		taken > full && svg("rect.overflow", { x: "97%", width: "3%", height: "100%" }),
 		svg("line.typical", { x1: "50%", x2: "50%", y1: "-20%", y2: "120%" }));
 }
 
 // The same comparison in words.
-function comparison(attempt) {
-	const [taken, typical] = [seconds(attempt), typicalDuration(attempt.component)];
+function comparison(attempt, taken, typical) {
 	if (attempt.state === "stale") return "likely ended";
 	if (taken === undefined || !typical) return "";
 	if (isOpen(attempt)) return `typical: ${duration(typical)}`;
@@ -76,6 +81,12 @@ export function took(attempt) {
 	return el("span.note", attempt.state === "superseded" ? "restarted" : attempt.duration_missing ?? "unknown");
 }
 
+// How long a deploy or a stage waited and worked.
+export function parts({ waited_seconds: waited, duration_seconds: whole }) {
+	return waited > 0 && el("small.parts", el("span", `waited ${duration(waited)}`),
+		whole >= 0 && [", ", el("span", `work ${duration(Math.max(0, whole - waited))}`)]);
+}
+
 export const links = (attempt) => [externalLink(attempt), " ", attempt.run && link(runHref(attempt), bdi(attempt.run))];
 
 export function externalLink({ url, component }) {
@@ -84,16 +95,16 @@ export function externalLink({ url, component }) {
 
 export const COLUMNS = ["Time", "Result", "Component", "Environment", "Owner", "vs. typical", "Duration", "Run"];
 
-// The cells of these columns; `format` formats the time.
-export function cells(attempt, format) {
-	return [
+// A row with these columns; `format` formats the time.
+export function deployRow(attempt, format) {
+	const compared = [attempt, seconds(attempt), typicalDuration(attempt.component)];
+	return row({ "data-key": rowKey(attempt) },
 		cell("time", format(attempt.finished_at ?? attempt.started_at)),
 		cell("result", badge(attempt)),
 		cell("component", link(componentHref(attempt), bdi(attempt.component)), " ", bdi(attempt.version, "version")),
 		cell("environment", attempt.environment ? bdi(attempt.environment) : "–"),
 		cell("owner", bdi(attempt.owner)),
-		cell("bars", bar(attempt)),
-		cell("duration", took(attempt), " ", el("small", comparison(attempt))),
-		cell("run", links(attempt)),
-	];
+		cell("bars", bar(...compared)),
+		cell("duration", took(attempt), " ", el("small", comparison(...compared)), parts(attempt)),
+		cell("run", links(attempt)));
 }

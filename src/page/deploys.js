@@ -2,7 +2,7 @@
 
 import { filtersOf, hrefTo, isFiltered } from "./address.js";
 import { get } from "./api.js";
-import { COLUMNS, cells, isOpen, rowKey } from "./deploy.js";
+import { COLUMNS, deployRow, isOpen } from "./deploy.js";
 import { el, link, note, pager, row, section, table, tbody } from "./dom.js";
 import { clockTime, day, time } from "./format.js";
 
@@ -54,12 +54,11 @@ function tableByDay(deploys) {
 	const days = Map.groupBy(deploys, (deploy) => day(new Date(deploy.finished_at ?? deploy.started_at)));
 	return table("deploys", "Deploys, newest first", COLUMNS, [...days].map(([name, ofDay]) => tbody(name,
 		row({ class: "day" }, el("th", { role: "rowheader", scope: "rowgroup", colspan: COLUMNS.length }, name)),
-		ofDay.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, clockTime))))));
+		ofDay.map((deploy) => deployRow(deploy, clockTime)))));
 }
 
 export function datedTable(caption, deploys) {
-	const rows = deploys.map((deploy) => row({ "data-key": rowKey(deploy) }, cells(deploy, time)));
-	return table("deploys", caption, COLUMNS, tbody("all", rows));
+	return table("deploys", caption, COLUMNS, tbody("all", deploys.map((deploy) => deployRow(deploy, time))));
 }
 
 let copyLabel = "Copy command";
@@ -85,7 +84,7 @@ function welcome() {
 	].join("\n");
 	return [el("h1.sr-only", "Deploys"), section("welcome", "No deploys recorded yet",
 		el("p", "Run this command to record one. It appears here immediately."),
-		el("pre#command", { tabindex: "0", role: "region", "aria-label": "Command" }, el("code", command)),
+		el("pre#command", { tabindex: 0, role: "region", "aria-label": "Command" }, el("code", command)),
 		el("p", el("button#copy", { type: "button" }, copyLabel)),
 		note("To measure durations, send a record with the status ", el("code", "started"), " first."))];
 }

@@ -5,7 +5,7 @@ import { hrefTo } from "./address.js";
 function make(namespace, tag, rest) {
 	const [[name, id], ...classes] = tag.split(".").map((part) => part.split("#"));
 	const node = document.createElementNS(namespace, name);
-	if (classes.length) node.classList.add(...classes.flat());
+	node.classList.add(...classes.flat());
 	if (id) node.id = id;
 	const hasAttributes = Object.getPrototypeOf(rest[0] ?? "") === Object.prototype;
 	for (const [attribute, value] of Object.entries(hasAttributes ? rest.shift() : {})) {

@@ -101,8 +101,7 @@ function navigate() {
 		show();
 	}
 	// Filters events only by fields that all records of a deploy share; a stage can lack the environment of its run.
-	const { component: name, environment, run: runName } = address;
-	events.follow({ component: name, environment: view === run ? undefined : environment, run: runName });
+	events.follow({ component: address.component, environment: view === run ? undefined : address.environment, run: address.run });
 	load();
 }
 

@@ -2,7 +2,7 @@
 
 import { componentHref, hrefTo } from "./address.js";
 import { get, now } from "./api.js";
-import { badge, externalLink, isOpen, percent, resultOf, rowKey, took } from "./deploy.js";
+import { badge, externalLink, fill, isOpen, parts, resultOf, rowKey, took } from "./deploy.js";
 import { bdi, cell, el, link, note, row, rowHeader, svg, table, tbody } from "./dom.js";
 import { count, duration, secondsTime, time } from "./format.js";
 
@@ -54,7 +54,7 @@ function timeline(key, attempts) {
 		note("by ", bdi(deploy.owner), ", started ", time(new Date(start).toISOString()), " ", externalLink(deploy)),
 		table("timeline", "Stages in order of start", ["Stage", "Timeline", "Result", "Start", "Duration"],
 			tbody("all", stageRow(axis, null, attempts), inOrder(deploy.stages).map(([name, ofStage]) => stageRow(axis, name, ofStage)))),
-		el("p.axis", { "aria-hidden": "true" }, [0, 0.25, 0.5].map(tick), el("span", tick(0.75), tick(1))),
+		el("p.axis", { "aria-hidden": true }, [0, 0.25, 0.5].map(tick), el("span", tick(0.75), tick(1))),
 		deploy.stages.length === 0 && note("No stages recorded."));
 }
 
@@ -78,16 +78,16 @@ function stageRow(axis, name, attempts) {
 	return row({ "data-key": `s${name ?? ""}`, class: name === null ? "whole" : null },
 		rowHeader("stage", path.length > 0 && bdi(`${path.reverse().join(" / ")} / `, "path"), bdi(last),
 			attempts.length > 1 && el("small", ` ${count(attempts.length, "attempt")}`)),
-		cell("spans", svg("svg", { height, "aria-hidden": "true" }, spans.map((span) => spanBar(axis, span)))),
+		cell("spans", svg("svg", { height, "aria-hidden": true }, spans.map((span) => spanBar(axis, span)))),
 		each("result", badge),
 		each("time", ({ started_at: at }) => (at ? secondsTime(at) : "–")),
-		each("duration", took));
+		each("duration", (attempt) => [took(attempt), parts(attempt)]));
 }
 
 function spanBar(axis, { attempt, start, end, level }) {
-	const [x, result] = [`${(100 * (start - axis.start) / axis.length).toFixed(2)}%`, resultOf(attempt)];
+	const x = `${(100 * (start - axis.start) / axis.length).toFixed(2)}%`;
 	return [
-		svg(`rect.fill.is-${result}`, { x, y: level * BAR + 3, rx: 2, width: percent((end - start) / axis.length), height: BAR - 6 }),
-		result === "failed" && svg("svg", { x, y: level * BAR + 4, overflow: "visible" }, svg("path.cross", { d: "M3 2l6 6m0-6l-6 6" })),
+		fill(attempt, (end - start) / axis.length, { x, y: level * BAR + 3, height: BAR - 6 }),
+		resultOf(attempt) === "failed" && svg("svg", { x, y: level * BAR + 4, overflow: "visible" }, svg("path.cross", { d: "M3 2l6 6m0-6l-6 6" })),
 	];
 }

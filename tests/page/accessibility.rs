@@ -77,7 +77,14 @@ fn axe_core_finds_no_violation_in_any_view_on_any_screen() {
         "old",
         &json!({"status": "started", "started_at": seconds_ago(4 * 86_400), "url": "https://ci.example.org/1"}),
     );
-    service.import(&ndjson(&[stale, superseded])).expect(201);
+    let waited = json!({
+        "run": "folder/web#41", "status": "deployed", "waited_seconds": 60,
+        "started_at": seconds_ago(3600), "finished_at": seconds_ago(3480),
+    });
+    let deploy = record("web", &waited);
+    let mut build = deploy.clone();
+    build["stage"] = "Build".into();
+    service.import(&ndjson(&[stale, superseded, deploy, build])).expect(201);
     assert_accessible(
         &browser,
         &[
@@ -88,6 +95,7 @@ fn axe_core_finds_no_violation_in_any_view_on_any_screen() {
             ("environments", format!("{page}?view=environments")),
             ("component", component_url(&service, "web")),
             ("run", format!("{page}?view=run&run=folder%2Fweb%2342")),
+            ("run that waited", format!("{page}?view=run&run=folder%2Fweb%2341")),
         ],
     );
 }

@@ -97,13 +97,16 @@ fn deploy(random: &mut Random, number: usize, remaining: usize) -> Vec<Value> {
     };
     let after = |part: f64| rfc3339(start + TimeDelta::milliseconds(millis(takes * part)));
     let mut records = vec![with(json!({"status": "started", "started_at": after(0.0)}))];
+    // Every third deploy waits for an agent before its build.
+    let waits = number % 3 == 1;
     let hangs = number % 997 == 500;
     for (name, from, until) in STAGES.iter().filter(|_| remaining < 600 && !hangs) {
         let is_finished = !is_running || *until < 0.5;
         let status =
             if status != "deployed" && name.starts_with("Deploy") && *until > 0.9 { status } else { "success" };
         let stage = if is_finished {
-            json!({"stage": name, "status": status, "started_at": after(*from), "finished_at": after(*until)})
+            let waited = (*name == "Build" && waits).then_some(takes * 0.2);
+            json!({"stage": name, "status": status, "started_at": after(*from), "finished_at": after(*until), "waited_seconds": waited})
         } else {
             json!({"stage": name, "status": "started", "started_at": after(*from)})
         };
@@ -115,7 +118,7 @@ fn deploy(random: &mut Random, number: usize, remaining: usize) -> Vec<Value> {
         let committed = rfc3339(start - TimeDelta::milliseconds(millis(random.next() * 86_400.0)));
         let unplanned = random.next() < 0.08;
         records.push(with(
-            json!({"status": status, "finished_at": after(1.0), "committed_at": committed, "unplanned": unplanned}),
+            json!({"status": status, "finished_at": after(1.0), "committed_at": committed, "unplanned": unplanned, "waited_seconds": waits.then_some(takes * 0.2)}),
         ));
     }
     records

@@ -1,11 +1,11 @@
 //! The views and their addresses.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Service, percent_encode};
 use crate::{
-    browser::Browser, component_url, ndjson, page_url, proxy, record, rfc3339, sample_data, sample_deploys, sample_run,
-    seconds_ago,
+    browser::{Browser, SCREENS},
+    component_url, ndjson, page_url, proxy, record, rfc3339, sample_data, sample_deploys, sample_run, seconds_ago,
 };
 
 const ROWS: &str = "section.recent tbody tr:not(.day)";
@@ -152,6 +152,144 @@ fn a_run_is_a_timeline_with_parallel_branches_side_by_side() {
     browser.wait_for_text("#live", "Live");
     service.record(&finish.to_string());
     browser.wait_for_text("table.timeline tbody tr:last-child .result", "aborted");
+    browser.assert_quiet(&page_url(&service));
+}
+
+/// A finished deploy or stage of the component `web` that took a part of its duration to wait.
+fn waited(duration: i64, waited: i64, more: &Value) -> Value {
+    let mut record = record("web", &json!({"status": "deployed", "waited_seconds": waited}));
+    record["started_at"] = seconds_ago(1000).into();
+    record["finished_at"] = seconds_ago(1000 - duration).into();
+    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record
+}
+
+/// The start and the width in percent of every bar and of its hatched part, row by row.
+fn hatched_bars(browser: &Browser, rows: &str) -> Value {
+    browser.eval(&format!(
+        "[...document.querySelectorAll('{rows}')].map((row) => [...row.querySelectorAll('rect.fill, rect[fill]')].map((bar) =>
+           [bar.getAttribute('fill') ?? 'bar', parseFloat(bar.getAttribute('x') ?? 0), parseFloat(bar.getAttribute('width'))]))"
+    ))
+}
+
+#[test]
+fn the_start_of_a_bar_is_hatched_in_proportion_to_the_waiting() {
+    let service = Service::start();
+    let deploys = [
+        waited(100, 0, &json!({"run": "1"})),
+        waited(100, 25, &json!({"run": "2"})),
+        waited(100, 0, &json!({"run": "3"})),
+        // Longer than the widest bar.
+        waited(400, 300, &json!({"run": "4", "status": "failed"})),
+        // The service does not compare the field with the duration.
+        waited(100, 200, &json!({"run": "5", "status": "aborted"})),
+        record("web", &json!({"run": "6", "status": "failed", "waited_seconds": 10})),
+    ];
+    service.import(&ndjson(&deploys)).expect(201);
+    let browser = Browser::open();
+    browser.go(&page_url(&service));
+    browser.wait_for("document.querySelector('section.recent .bar')");
+    let mut rows: Vec<(String, Value)> = browser
+        .texts(&format!("{ROWS} .run"))
+        .into_iter()
+        .zip(hatched_bars(&browser, ROWS).as_array().unwrap().clone())
+        .collect();
+    rows.sort_by(|one, other| one.0.cmp(&other.0));
+    let bars: Vec<Value> = rows.into_iter().map(|(_, bars)| bars).collect();
+    let hatch = "url(#hatch)";
+    assert_eq!(
+        json!(bars),
+        json!([
+            [["bar", 0, 50]],
+            [["bar", 0, 50], [hatch, 0, 12.5]],
+            [["bar", 0, 50]],
+            [["bar", 0, 100], [hatch, 0, 75]],
+            [["bar", 0, 50], [hatch, 0, 50]],
+            [],
+        ])
+    );
+    assert_eq!(browser.eval("document.querySelector('pattern').id"), "hatch");
+    let durations = browser.texts(&format!("{ROWS} .duration"));
+    for (run, words) in [
+        ("2", "1m 40s typical waited 25s, work 1m 15s"),
+        ("4", "6m 40s 4.0× typical waited 5m 00s, work 1m 40s"),
+        ("5", "1m 40s typical waited 3m 20s, work 0ms"),
+        ("6", "no start record waited 10s"),
+        ("1", "1m 40s typical"),
+    ] {
+        let index = browser.texts(&format!("{ROWS} .run")).iter().position(|shown| shown == run).unwrap();
+        assert_eq!(durations[index].split_whitespace().collect::<Vec<_>>().join(" "), words);
+    }
+    browser.assert_quiet(&page_url(&service));
+}
+
+#[test]
+fn a_timeline_shows_what_each_attempt_of_a_stage_waited_and_worked() {
+    let service = Service::start();
+    let stage = |name: &str, more: &Value| {
+        let mut record = waited(200, 0, more);
+        record["stage"] = name.into();
+        record["run"] = "r".into();
+        record
+    };
+    let second = json!({"waited_seconds": 60, "started_at": seconds_ago(900), "finished_at": seconds_ago(800)});
+    let records = [
+        waited(400, 100, &json!({"run": "r"})),
+        stage("Build", &json!({"waited_seconds": 150})),
+        stage("Test", &json!({"status": "failed", "waited_seconds": 20, "finished_at": seconds_ago(960)})),
+        stage("Test", &second),
+        stage("Lint", &json!({"waited_seconds": null, "started_at": seconds_ago(960)})),
+    ];
+    service.import(&ndjson(&records)).expect(201);
+    let browser = Browser::open();
+    browser.go(&format!("{}?view=run&run=r", page_url(&service)));
+    let bars = hatched_bars(&browser, "table.timeline tbody tr");
+    // Rounded, because the times above are not all taken at the same moment.
+    let rounded: Vec<Vec<(String, i64, i64)>> = bars
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let bar = |bar: &Value| {
+                #[allow(clippy::cast_possible_truncation, reason = "percentages")]
+                let part = |index: usize| bar[index].as_f64().unwrap().round() as i64;
+                (bar[0].as_str().unwrap().to_owned(), part(1), part(2))
+            };
+            row.as_array().unwrap().iter().map(bar).collect()
+        })
+        .collect();
+    let bar = |x, width| ("bar".to_owned(), x, width);
+    let hatch = |x, width| ("url(#hatch)".to_owned(), x, width);
+    assert_eq!(
+        rounded,
+        [
+            vec![bar(0, 100), hatch(0, 25)],
+            vec![bar(0, 50), hatch(0, 38)],
+            vec![bar(0, 10), hatch(0, 5), bar(25, 25), hatch(25, 15)],
+            vec![bar(10, 40)],
+        ]
+    );
+    let durations = browser.texts("table.timeline tbody .duration");
+    let words: Vec<_> = durations.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        words,
+        [
+            "6m 40s waited 1m 40s, work 5m 00s",
+            "3m 20s waited 2m 30s, work 50s",
+            "40s waited 20s, work 20s 1m 40s waited 1m 00s, work 40s",
+            "2m 40s",
+        ]
+    );
+    for screen in SCREENS {
+        browser.use_screen(screen);
+        let tops = |column: &str| {
+            browser.eval(&format!(
+            "[...document.querySelectorAll('table.timeline tr[data-key=sTest] .{column} > div')].map((attempt) => Math.round(attempt.getBoundingClientRect().top))"
+        ))
+        };
+        let gap = |column: &str| tops(column)[1].as_i64().unwrap() - tops(column)[0].as_i64().unwrap();
+        assert_eq!([gap("result"), gap("time")], [gap("duration"); 2], "attempts are side by side on {}", screen.name);
+    }
     browser.assert_quiet(&page_url(&service));
 }
 
