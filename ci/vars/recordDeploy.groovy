@@ -19,15 +19,15 @@ Object call(Object... arguments) {
 }
 
 Object stage(String name, Closure body) {
-    return steps.stage(name) { recorders.stageOfDeploy(this, name, body) }
+    return steps.stage(name, recorders.stageOfDeploy(this, name, body))
 }
 
 Object stage(Map arguments, Closure body) {
-    return steps.stage(arguments) { recorders.stageOfDeploy(this, arguments.name.toString(), body) }
+    return steps.stage(arguments, recorders.stageOfDeploy(this, arguments.name.toString(), body))
 }
 
 Object parallel(Map branches) {
-    return steps.parallel(new StagePath(this).branches(branches))
+    return steps.parallel(new StagePath(this, env.STAGE_NAME).branches(branches))
 }
 
 Object node(Object... arguments) {

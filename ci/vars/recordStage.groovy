@@ -9,5 +9,5 @@ Object call(Object... arguments) {
     if (!(given.shape in ['nb', 'mnb'])) {
         return given.wrong(this, 'recordStage', "recordStage('Migrate') { … } or recordStage('Migrate', component: 'shop') { … }")
     }
-    return steps.stage(given.name) { recorders.stage(this, given.named, given.name, given.body) }
+    return steps.stage(given.name, recorders.stage(this, given.named, given.name, given.body))
 }

@@ -110,7 +110,7 @@ class Sandbox extends ClassCodeVisitorSupport {
     @Override
     void visitVariableExpression(VariableExpression variable) {
         boolean known = variable.accessedVariable == null || !(variable.accessedVariable.class.simpleName == 'DynamicVariable')
-        check(known || variable.name in ['steps', 'recorders'], '.' + variable.name)
+        check(known || variable.name in ['env', 'steps', 'recorders'], '.' + variable.name)
     }
 
     @Override

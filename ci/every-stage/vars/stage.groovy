@@ -13,5 +13,5 @@ Object call(Object... arguments) {
         return given.pass(steps, 'stage')
     }
     new Waiting(this, true).observe()
-    return steps.stage(given.shape == 'mb' ? given.named : name) { recorders.stage(this, [:], name, given.body) }
+    return steps.stage(given.shape == 'mb' ? given.named : name, recorders.stage(this, [:], name, given.body))
 }

@@ -105,7 +105,7 @@ class ControlSteps {
     }
 
     /** The lowest is the most severe. The sort is stable, so that of equals the first wins. Source: workflow-cps ParallelStep.java */
-    private static int severity(Throwable e) {
+    static int severity(Throwable e) {
         if (e instanceof FlowInterruptedException) {
             return 2 + Build.RESULTS.reverse().indexOf(e.details().result)
         }

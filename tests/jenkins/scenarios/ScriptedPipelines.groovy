@@ -206,6 +206,33 @@ class ScriptedPipelines {
             Suite.expect(Service.lines(records.findAll { it.environment == 'us' }),
                 ['deploy started', 'Copy started', 'Copy succeeded 9', 'deploy deployed 9'])
         }
+        suite.test('scripted: parallel deploys of the same component and environment have their own run, and one warning is printed') {
+            Build build = suite.build()
+            build.run('''
+                parallel(['5', '9', '7'].collectEntries { seconds -> [seconds, {
+                    recordDeploy(component: 'shop', version: seconds) { recordStage('Copy') { sleep time: seconds.toInteger() } }
+                }] })
+                recordDeploy(component: 'shop', version: '3') { sleep time: 3 }''')
+            List<Map> records = suite.service.records(build.run) + suite.service.records(build.run + ' (2)') +
+                suite.service.records(build.run + ' (3)')
+            ['5', '9', '7'].each { seconds ->
+                Suite.expectInAnyOrder(Service.lines(records.findAll { it.version == seconds }), ['deploy started', 'Copy started',
+                    'Copy succeeded ' + seconds, 'deploy deployed ' + seconds], build)
+            }
+            Suite.expect(records.findAll { it.version == '3' }*.run.unique(), [build.run])
+            Suite.expect(build.text.count('ends in (2), (3)'), 1)
+        }
+        suite.test('scripted: stages directly below a base set no variables, and equal names stay apart') {
+            Build build = suite.build(everyStage: true)
+            Suite.expectInAnyOrder(suite.lines(build, '''
+                stage('A') { stage('A') { stage('B') { recordStage('C') { stage('C') { } } } } }
+                recordDeploy(component: 'shop') { stage('A') { parallel(x: { stage('A') { stage('A') { } } }) } }'''),
+                ['A', 'A / A', 'A / A / B', 'A / A / B / C', 'A / A / B / C / C'].with { paths ->
+                    paths.collectMany { [it + ' started', it + ' succeeded 0'] }
+                } + ['deploy started', 'A started', 'A / x / A started', 'A / x / A / A started', 'A / x / A / A succeeded 0',
+                     'A / x / A succeeded 0', 'A succeeded 0', 'deploy deployed 0'], build)
+            Suite.expect(build.calls.withEnv, 7)
+        }
         suite.test('scripted: a deploy inside a deploy has its own records') {
             Build build = suite.build()
             build.run('''

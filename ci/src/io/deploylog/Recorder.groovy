@@ -20,14 +20,14 @@ class Recorder implements Serializable {
     }
 
     /** Records a deploy. Its settings apply to all steps of all libraries in the body. */
-    Object deploy(String id, Closure body) {
-        return record(null, 'deployed', settings(id, outbox.transport.address, outbox.transport.credentialsId, fields), body, null)
+    Object deploy(String id, StagePath place, Closure body) {
+        List<String> environment = settings(id, outbox.transport.address, outbox.transport.credentialsId, fields) + place.base()
+        return record(null, place.outer(), 'deployed', null) { place.runWith(environment, body) }
     }
 
     /** The failures are those of a Declarative pipeline, or null: only Declarative enters stages to skip them. */
-    Object stage(String name, Closure body, Failures failures) {
-        String path = new StagePath(script).of(name)
-        return record(path, 'succeeded', StagePath.variables(path, ''), body, failures)
+    Object stage(String name, StagePath place, Failures failures, Closure body) {
+        return record(place.of(name), place.outer(), 'succeeded', failures) { place.runStage(name, body) }
     }
 
     /** Sends a single record. */
@@ -35,8 +35,7 @@ class Recorder implements Serializable {
         send(stage, [status], [System.currentTimeMillis()])
     }
 
-    private Object record(String stage, String successStatus, List<String> environment, Closure body, Failures failures) {
-        String sequence = script.env.DEPLOYLOG_STAGE
+    private Object record(String stage, String sequence, String successStatus, Failures failures, Closure body) {
         // Whether Declarative skips this stage is known at its end.
         boolean late = failures != null && failures.precede(sequence)
         String resultBefore = currentResult()
@@ -50,7 +49,7 @@ class Recorder implements Serializable {
             if (!late) {
                 send(stage, ['started'], [startedAt])
             }
-            value = new StagePath(script).runWith(environment, body)
+            value = body()
         } catch (Throwable e) {
             thrown = e
         }
@@ -147,7 +146,7 @@ class Recorder implements Serializable {
             DEPLOYLOG_DEPLOY: id, DEPLOYLOG_URL: url, DEPLOYLOG_CREDENTIALS_ID: credentialsId,
             DEPLOYLOG_COMPONENT: fields.component, DEPLOYLOG_VERSION: fields.version,
             DEPLOYLOG_ENVIRONMENT: fields.environment, DEPLOYLOG_OWNER: fields.owner, DEPLOYLOG_COMMIT: fields.commit,
-            DEPLOYLOG_COMMITTED_AT: fields.committed_at, DEPLOYLOG_UNPLANNED: fields.unplanned,
+            DEPLOYLOG_RUN: fields.run, DEPLOYLOG_COMMITTED_AT: fields.committed_at, DEPLOYLOG_UNPLANNED: fields.unplanned,
         ]
         return values.findAll { it.value != null }.collect { name, value -> name + '=' + value }
     }

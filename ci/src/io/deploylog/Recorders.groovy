@@ -1,5 +1,6 @@
 package io.deploylog
 
+import com.cloudbees.groovy.cps.NonCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** Holds the outboxes and running deploys of one library variable between its calls. */
@@ -19,25 +20,47 @@ class Recorders implements Serializable {
         if (recorder == null) {
             return body()
         }
+        OpenBlocks open = new OpenBlocks(script)
+        String name = 'deploy ' + recorder.fields.component + ' to ' + recorder.fields.environment
+        int number = open.open(name)
+        recorder.fields.run = numbered(script.currentBuild.externalizableId, number)
         deploys[id] = recorder
         try {
-            return recorder.deploy(id, body)
+            // Never closed: the warning is printed once in a build.
+            if (number > 1 && open.open('warning') == 1) {
+                script.steps.echo('deploylog: the component and environment of this deploy have another open deploy in this build; ' +
+                    'the run of each further one ends in (2), (3), …, which keeps their times apart')
+            }
+            return recorder.deploy(id, new StagePath(script, script.env.STAGE_NAME), body)
         } finally {
+            open.close(name, number)
             deploys.remove(id)
             outboxes.remove(id)
         }
     }
 
-    /** Records a stage that the body of recordDeploy calls. */
-    Object stageOfDeploy(Object script, String name, Closure body) {
-        Recorder recorder = deploys[script.env.DEPLOYLOG_DEPLOY]
-        return recorder == null ? body() : recorder.stage(name, body, null)
+    /** Records a stage that the body of recordDeploy calls. Returns the body for the real stage. */
+    Closure stageOfDeploy(Object script, String name, Closure body) {
+        StagePath place = new StagePath(script, script.env.STAGE_NAME)
+        return {
+            Recorder recorder = deploys[script.env.DEPLOYLOG_DEPLOY]
+            recorder == null ? body() : recorder.stage(name, place, null, body)
+        }
     }
 
-    /** Implements recordStage and the library for every stage. */
-    Object stage(Object script, Map arguments, String name, Closure body) {
-        Recorder recorder = createRecorder(script, arguments, Settings.KNOWN, null)
-        return recorder == null ? body() : recorder.stage(name, body, isOfDeclarative(body) ? failures : null)
+    /** Implements recordStage and the library for every stage. Returns the body for the real stage. */
+    Closure stage(Object script, Map arguments, String name, Closure body) {
+        StagePath place = new StagePath(script, script.env.STAGE_NAME)
+        return {
+            Recorder recorder = createRecorder(script, arguments, Settings.KNOWN, null)
+            recorder == null ? body() : recorder.stage(name, place, isOfDeclarative(body) ? failures : null, body)
+        }
+    }
+
+    /** The service pairs records by their run. */
+    @NonCPS
+    private static String numbered(String run, int number) {
+        return Limits.normalize(number > 1 ? run + ' (' + number + ')' : run, Limits.PATH)
     }
 
     /** Implements recordStatus. */

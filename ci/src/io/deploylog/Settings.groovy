@@ -49,7 +49,7 @@ class Settings implements Serializable {
             version: Limits.normalize(arguments.version ?: script.env.DEPLOYLOG_VERSION, Limits.NAME) ?: versionFromBuild(commit),
             environment: Limits.normalize(arguments.environment ?: script.env.DEPLOYLOG_ENVIRONMENT, Limits.NAME),
             owner: Limits.normalize(arguments.owner ?: script.env.DEPLOYLOG_OWNER, Limits.NAME) ?: ownerFromBuild(),
-            run: Limits.normalize(script.currentBuild.externalizableId, Limits.PATH),
+            run: Limits.normalize(script.env.DEPLOYLOG_RUN ?: script.currentBuild.externalizableId, Limits.PATH),
             url: buildUrl(),
             commit: commit != null && commit.length() <= Limits.COMMIT ? Limits.normalize(commit, Limits.COMMIT) : null,
             committed_at: time(arguments.committed_at ?: script.env.DEPLOYLOG_COMMITTED_AT),

@@ -4,23 +4,54 @@ import com.cloudbees.groovy.cps.NonCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
- * The path of a stage through its enclosing stages and branches. The environment of the body passes it on: all steps of
- * all libraries can read it there, and parallel branches do not share it.
+ * A place in a build, and the path of a stage that begins there, through its enclosing stages and branches. Variables of
+ * the environment pass the path on: all steps of all libraries can read them, and parallel branches do not share them.
+ *
+ * Setting variables takes a step. So a stage directly below a base (the build, the body of a deploy, a branch, or a stage
+ * with variables) sets none. Inside it, STAGE_NAME, which the stage step sets, differs from that at the base.
  */
 class StagePath implements Serializable {
 
     private static final long serialVersionUID = 1L
 
     final Object script
+    // The STAGE_NAME of this place, null outside stages.
+    final String enclosing
+    final OpenBlocks open
 
-    StagePath(Object script) {
+    /** The name is that of STAGE_NAME outside the stage that begins here. */
+    StagePath(Object script, String enclosing) {
         this.script = script
+        this.enclosing = enclosing
+        this.open = new OpenBlocks(script)
     }
 
-    /** The path of a stage entered here. In Declarative a branch contains a stage of the same name; the name is used once. */
+    /** The path of this place, null outside stages. */
+    String outer() {
+        return isBelowStage() ? below(enclosing) : script.env.DEPLOYLOG_STAGE
+    }
+
     String of(String name) {
-        String outer = script.env.DEPLOYLOG_STAGE
-        return outer && name == script.env.DEPLOYLOG_BRANCH ? outer : join(outer, name)
+        return isBelowStage() ? join(outer(), name) : below(name)
+    }
+
+    /** Runs the body of a stage so that stages in it find their path. */
+    Object runStage(String name, Closure body) {
+        if (isBelowStage() || name == script.env.DEPLOYLOG_STAGE_NAME) {
+            return runWith(variables(of(name), '', name), body)
+        }
+        String key = key(name)
+        int number = open.open(key)
+        try {
+            return body()
+        } finally {
+            open.close(key, number)
+        }
+    }
+
+    /** The variables that make this place a base. */
+    List<String> base() {
+        return variables(outer(), isBelowStage() ? '' : script.env.DEPLOYLOG_BRANCH, enclosing)
     }
 
     /** Wraps each branch so that it passes on its name. Other entries, such as failFast, stay as they are. */
@@ -39,7 +70,7 @@ class StagePath implements Serializable {
             Waiting waiting = new Waiting(script)
             long thread = waiting.fork()
             try {
-                return runWith(variables(join(script.env.DEPLOYLOG_STAGE, name), name) + ['DEPLOYLOG_THREAD=' + thread], body)
+                return runWith(variables(join(outer(), name), name, enclosing) + ['DEPLOYLOG_THREAD=' + thread], body)
             } finally {
                 waiting.join(thread)
             }
@@ -65,9 +96,25 @@ class StagePath implements Serializable {
         return value
     }
 
+    /** Whether a first-level stage encloses this place. Stages that are not recorded also set STAGE_NAME. */
+    private boolean isBelowStage() {
+        return enclosing && enclosing != script.env.DEPLOYLOG_STAGE_NAME && open.contains(key(enclosing))
+    }
+
+    private String key(String name) {
+        return 'stage ' + script.env.DEPLOYLOG_STAGE + ' / ' + name
+    }
+
+    /** In Declarative a branch contains a stage of the same name; the name is used once. */
+    private String below(String name) {
+        String base = script.env.DEPLOYLOG_STAGE
+        return base && name == script.env.DEPLOYLOG_BRANCH ? base : join(base, name)
+    }
+
+    /** An empty value unsets a variable (jenkins EnvVars.java). */
     @NonCPS
-    static List<String> variables(String path, String branch) {
-        return ['DEPLOYLOG_STAGE=' + path, 'DEPLOYLOG_BRANCH=' + branch]
+    private static List<String> variables(String path, String branch, String stage) {
+        return ['DEPLOYLOG_STAGE=' + (path ?: ''), 'DEPLOYLOG_BRANCH=' + (branch ?: ''), 'DEPLOYLOG_STAGE_NAME=' + (stage ?: '')]
     }
 
     /** Truncated, because the environment is passed to every process of the build. */
