@@ -12,6 +12,7 @@ class Main {
         Suite suite = new Suite(service)
         ScriptedPipelines.define(suite)
         DeclarativePipelines.define(suite)
+        Outcomes.define(suite)
         // These measure waiting times, so the tests above load all classes first.
         SlowServices.define(suite)
         StepSettings.define(suite)

@@ -21,8 +21,8 @@ import org.codehaus.groovy.control.SourceUnit
  */
 class Sandbox extends ClassCodeVisitorSupport {
 
-    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh', 'stage',
-                                              'string', 'withCredentials', 'withEnv', 'writeFile']
+    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'getContext', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh',
+                                              'stage', 'string', 'withCredentials', 'withEnv', 'writeFile']
     private static final Set<String> METHODS = ['add', 'addAll', 'any', 'call', 'collect', 'collectEntries', 'contains', 'containsKey',
         'drop', 'every', 'find', 'findAll', 'getBuildCauses', 'hashCode', 'indexOf', 'isEmpty', 'isInteger', 'isLong', 'join', 'keySet',
         'lastIndexOf', 'length', 'parse', 'parseText', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith', 'substring',
@@ -37,7 +37,8 @@ class Sandbox extends ClassCodeVisitorSupport {
         'ISO_OFFSET_DATE_TIME']
     /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
     private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Transport.text', 'Address.isConfigured',
-                                                     'Recorder.interruptedStatus']
+                                                     'Recorder.interruptedStatus', 'FlowGraph.isAllowed', 'FlowGraph.facts',
+                                                     'FlowGraph.worstResult', 'FlowGraph.resultOf', 'FlowGraph.swallowedResult']
 
     private final SourceUnit unit
     private final Set<ClassNode> own
@@ -102,7 +103,7 @@ class Sandbox extends ClassCodeVisitorSupport {
     void visitPropertyExpression(PropertyExpression property) {
         String name = property.propertyAsString
         boolean ofMap = property.objectExpression.text ==~
-            /.*(env|arguments|fields|record|result|content|error|response|reply|state|thread|it|outer|causes\[0\])/
+            /.*(env|arguments|facts|fields|known|record|result|content|error|response|reply|state|thread|it|outer|causes\[0\])/
         check(ofMap || name in PROPERTIES || own.any { it.getDeclaredField(name) }, '.' + name)
         super.visitPropertyExpression(property)
     }

@@ -1,3 +1,7 @@
+import org.jenkinsci.plugins.workflow.graph.BlockEndNode
+import org.jenkinsci.plugins.workflow.graph.BlockStartNode
+import org.jenkinsci.plugins.workflow.graph.FlowNode
+
 /** The state of one branch of a fake build: its environment, its enclosing scopes and a pending interruption. */
 class Branch {
 
@@ -7,6 +11,9 @@ class Branch {
     /** The enclosing blocks whose branches can be interrupted together, outermost first. */
     List<Object> scopes = []
     Throwable pending
+    /** The newest node of the flow graph, and the open blocks, outermost first. */
+    FlowNode head = new FlowNode('Start of Pipeline', [], [])
+    List<BlockStartNode> blocks = []
     /** Whether this branch waits for its own parallel branches, which are interrupted in its place. */
     boolean joining = false
 
@@ -19,7 +26,7 @@ class Branch {
     }
 
     Branch child(Object scope) {
-        return new Branch(environment: new ArrayList(environment), scopes: scopes + [scope])
+        return new Branch(environment: new ArrayList(environment), scopes: scopes + [scope], head: head, blocks: new ArrayList(blocks))
     }
 
     Object with(Map<String, String> more, Closure body) {
@@ -29,6 +36,22 @@ class Branch {
         } finally {
             environment.remove(environment.size() - 1)
         }
+    }
+
+    void atom(String function) {
+        head = new FlowNode(function, [head], new ArrayList(blocks))
+    }
+
+    BlockStartNode open(String function, Map arguments, String label) {
+        BlockStartNode start = new BlockStartNode(function, [head], new ArrayList(blocks), arguments, label)
+        head = start
+        blocks.add(start)
+        return start
+    }
+
+    void close(BlockStartNode start, Throwable failure, List<FlowNode> heads) {
+        blocks.remove(blocks.size() - 1)
+        head = new BlockEndNode(start, heads ?: [head], failure)
     }
 
     boolean has(String name) {

@@ -2,6 +2,7 @@ import java.util.concurrent.atomic.AtomicInteger
 
 import jenkins.model.Jenkins
 import org.codehaus.groovy.control.CompilerConfiguration
+import org.jenkinsci.plugins.workflow.graph.FlowNode
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** One build of a fake Jenkins, which loads the library as Jenkins does. */
@@ -54,6 +55,7 @@ class Build {
     File workspace
     long tookMillis
     List<Throwable> unserialisable = []
+    int rejections = 0
 
     static Build current() {
         return CURRENT.get()
@@ -62,12 +64,25 @@ class Build {
     /** Replaces the system clock with that of the build, and denies connections to untrusted libraries. */
     static void prepare() {
         System.metaClass.static.currentTimeMillis = { -> current() ? current().clock.now() : epoch }
+        FlowNode.sandboxed = { current()?.sandboxed ?: false }
+        // The library asks by this call whether it is trusted.
+        System.metaClass.static.nanoTime = { ->
+            if (current()?.sandboxed && caller().startsWith('io.deploylog.')) {
+                current().rejections++
+                throw new SecurityException('Scripts not permitted to use staticMethod java.lang.System nanoTime')
+            }
+            return System.getMethod('nanoTime').invoke(null)
+        }
         URL.metaClass.openConnection = { ->
             if (current()?.sandboxed) {
                 throw new SecurityException('Scripts not permitted to use method java.net.URL openConnection')
             }
             return URL.getMethod('openConnection').invoke(delegate)
         }
+    }
+
+    private static String caller() {
+        return Thread.currentThread().stackTrace.find { it.fileName?.endsWith('.groovy') && it.fileName != 'Build.groovy' }?.className ?: ''
     }
 
     String getRun() {

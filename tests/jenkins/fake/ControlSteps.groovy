@@ -1,6 +1,7 @@
 import java.util.concurrent.TimeUnit
 
 import hudson.AbortException
+import org.jenkinsci.plugins.workflow.actions.WarningAction
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** The fake steps that repeat, interrupt, catch and parallelise their bodies. The class Steps names the versions read. */
@@ -59,6 +60,11 @@ class ControlSteps {
             }
             build.log.add(e instanceof AbortException ? 'ERROR: ' + e.message : e.toString())
             build.worsen(e instanceof FlowInterruptedException ? e.details().result : args.buildResult ?: 'FAILURE')
+            String stageResult = e instanceof FlowInterruptedException ? e.details().result : args.stageResult ?: 'SUCCESS'
+            if (stageResult != 'SUCCESS') {
+                // The callback's node is the end of the body (workflow-cps CpsBodyExecution.java).
+                Branch.current().head.facts.add(new WarningAction(result: stageResult))
+            }
         }
         return null
     }

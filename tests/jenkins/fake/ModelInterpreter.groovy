@@ -1,11 +1,19 @@
+import org.jenkinsci.plugins.workflow.actions.TagsAction
+
 /**
  * Runs a tree of stages with the calls that Declarative makes on the script of a Jenkinsfile, including its synthetic
  * stages. Named after the class that makes them (pipeline-model-definition ModelInterpreter.groovy).
  *
  * A stage is a map with name; steps (a closure), stages or parallel (lists); and optionally when, input, agent, retry,
- * timeout, failFast, post and before. After a failure, later stages are entered, skipped, and rethrow the same exception.
+ * timeout, failFast, post, before and skip
+ * (a reason). After a failure, later stages are entered, skipped, and rethrow the same exception.
  */
 class ModelInterpreter {
+
+    /** Source: pipeline-model-definition StageStatus.java */
+    private static final Map<String, String> SKIPPED = [
+        failure: 'SKIPPED_FOR_FAILURE', when: 'SKIPPED_FOR_CONDITIONAL', restart: 'SKIPPED_FOR_RESTART', unstable: 'SKIPPED_FOR_UNSTABLE',
+    ]
 
     private final Object script
     private final Map root
@@ -50,8 +58,8 @@ class ModelInterpreter {
         script.stage(stage.name) {
             Throwable first = error
             try {
-                if (skipped || first != null) {
-                    skip(stage, first, skipped ?: 'failure')
+                if (skipped || stage.skip || first != null) {
+                    skip(stage, first, skipped ?: stage.skip ?: 'failure')
                 } else if (stage.containsKey('when') && !stage.when) {
                     skip(stage, null, 'when')
                 } else {
@@ -93,6 +101,9 @@ class ModelInterpreter {
 
     private void skip(Map stage, Throwable error, String why) {
         script.steps.echo('Stage "' + stage.name + '" skipped due to ' + why)
+        Branch.current().blocks.reverse().findAll { it.label == stage.name }.take(2).each {
+            it.facts.add(new TagsAction(tags: [STAGE_STATUS: SKIPPED[why]]))
+        }
         if (stage.parallel) {
             script.parallel(branches(stage, error, why))
         } else if (stage.stages) {

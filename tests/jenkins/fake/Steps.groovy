@@ -1,6 +1,10 @@
 import java.util.concurrent.TimeUnit
 
 import hudson.AbortException
+import org.jenkinsci.plugins.workflow.actions.ThreadNameAction
+import org.jenkinsci.plugins.workflow.actions.WarningAction
+import org.jenkinsci.plugins.workflow.graph.BlockStartNode
+import org.jenkinsci.plugins.workflow.graph.FlowNode
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.jenkinsci.plugins.workflow.steps.MissingContextVariableException
 
@@ -41,7 +45,54 @@ class Steps extends ControlSteps {
         }
         build.calls[name] = (build.calls[name] ?: 0) + 1
         Serialization.check(build)
-        return metaClass.invokeMethod(this, name, args)
+        return inGraph(name, args)
+    }
+
+    /** Adds the nodes of the step to the flow graph. Sources: workflow-cps DSL.java, CpsBodyExecution.java */
+    private Object inGraph(String name, Object[] args) {
+        Branch branch = Branch.current()
+        if (name != 'parallel' && !(args && args[-1] instanceof Closure)) {
+            branch.atom(name)
+            return metaClass.invokeMethod(this, name, args)
+        }
+        List<FlowNode> heads = [].asSynchronized()
+        BlockStartNode start = branch.open(name, args[0] instanceof Map ? args[0] : [:], null)
+        Object[] observed = args.clone()
+        observed[-1] = name == 'parallel' ? args[-1].collectEntries { key, branchBody ->
+            [key, branchBody instanceof Closure ? body(branchBody, key, [new ThreadNameAction(threadName: key)], heads) : branchBody]
+        } : body(args[-1], name == 'stage' ? (args[0] instanceof Map ? args[0].name : args[0]).toString() : null, [], [])
+        Throwable failure = null
+        try {
+            return metaClass.invokeMethod(this, name, observed)
+        } catch (Throwable e) {
+            failure = e
+            throw e
+        } finally {
+            branch.close(start, failure, heads)
+        }
+    }
+
+    private static Closure body(Closure body, String label, List<Object> facts, List<FlowNode> heads) {
+        return { Object... given ->
+            Branch branch = Branch.current()
+            BlockStartNode start = branch.open('{', [:], label)
+            start.facts.addAll(facts)
+            Throwable failure = null
+            try {
+                return body.call(*given)
+            } catch (Throwable e) {
+                failure = e
+                throw e
+            } finally {
+                branch.close(start, failure, null)
+                heads.add(branch.head)
+            }
+        }
+    }
+
+    // Source: workflow-basic-steps GetContextStep.java
+    Object getContext(Object type) {
+        return Branch.current().head
     }
 
     void echo(Object text) {
@@ -175,6 +226,7 @@ class Steps extends ControlSteps {
 
     // Source: workflow-basic-steps UnstableStep.java
     void unstable(String message) {
+        Branch.current().head.facts.add(new WarningAction(result: 'UNSTABLE'))
         build.worsen('UNSTABLE')
         build.log.add('WARNING: ' + message)
     }

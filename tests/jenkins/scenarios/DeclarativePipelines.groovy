@@ -107,12 +107,21 @@ class DeclarativePipelines {
                 [name: 'Warned', steps: { warnError('careful') { error 'x' } }],
                 [name: 'Caught', steps: { catchError { error 'x' } }],
                 [name: 'Fine', steps: { sh 'sleep 1' }],
-            ]]), ['Unstable started', 'Unstable unstable 0', 'Warned started', 'Warned succeeded 0', 'Caught started', 'Caught failed 0',
+            ]]), ['Unstable started', 'Unstable unstable 0', 'Warned started', 'Warned unstable 0', 'Caught started', 'Caught failed 0',
                   'Fine started', 'Fine succeeded 1'])
         }
-        suite.test('declarative: a stage skipped by "when" is recorded as succeeded, as documented') {
-            Suite.expect(lines(suite, build(suite), [agent: 'any', stages: [[name: 'Optional', when: false, steps: { sh 'sleep 9' }]]]),
-                ['Optional started', 'Optional succeeded 0'])
+        [false, true].each { sandboxed ->
+            suite.test('declarative: a stage skipped by "when", unstable or a restart is recorded as ' +
+                (sandboxed ? 'succeeded in the sandbox, which is asked once' : 'skipped')) {
+                String status = sandboxed ? 'succeeded 0' : 'skipped'
+                Build build = suite.build(everyStage: true, sandboxed: sandboxed)
+                Suite.expect(lines(suite, build, [agent: 'any', stages: [
+                    [name: 'Before', skip: 'restart', steps: { }], [name: 'Optional', when: false, steps: { }],
+                    [name: 'Run', steps: { }], [name: 'After', skip: 'unstable', steps: { }],
+                ]]), ['Before started', 'Before ' + status, 'Optional started', 'Optional ' + status, 'Run started', 'Run succeeded 0',
+                      'After started', 'After ' + status]*.toString(), build)
+                Suite.expect(build.rejections, sandboxed ? 1 : 0)
+            }
         }
         suite.test('declarative: recordDeploy works in the steps of a recorded stage, with settings from the environment block') {
             Build build = build(suite)

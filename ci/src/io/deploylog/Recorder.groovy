@@ -1,13 +1,13 @@
 package io.deploylog
 
 import com.cloudbees.groovy.cps.NonCPS
+import org.jenkinsci.plugins.workflow.graph.FlowNode
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** Records the start and finish of a body. The body's value or exception always passes through unchanged. */
 class Recorder implements Serializable {
 
     private static final long serialVersionUID = 1L
-    private static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
 
     final Object script
     final Outbox outbox
@@ -22,12 +22,26 @@ class Recorder implements Serializable {
     /** Records a deploy. Its settings apply to all steps of all libraries in the body. */
     Object deploy(String id, StagePath place, Closure body) {
         List<String> environment = settings(id, outbox.transport.address, outbox.transport.credentialsId, fields) + place.base()
-        return record(null, place.outer(), 'deployed', null) { place.runWith(environment, body) }
+        List<Map> facts = []
+        return record(null, place.outer(), 'deployed', null, facts) {
+            place.runWith(environment) {
+                Object value = body()
+                facts.add(readGraph())
+                value
+            }
+        }
     }
 
     /** The failures are those of a Declarative pipeline, or null: only Declarative enters stages to skip them. */
     Object stage(String name, StagePath place, Failures failures, Closure body) {
-        return record(place.of(name), place.outer(), 'succeeded', failures) { place.runStage(name, body) }
+        List<Map> facts = []
+        return record(place.of(name), place.outer(), 'succeeded', failures, facts) {
+            try {
+                place.runStage(name, body)
+            } finally {
+                facts.add(readGraph())
+            }
+        }
     }
 
     /** Sends a single record. */
@@ -35,7 +49,8 @@ class Recorder implements Serializable {
         send(stage, [status], [System.currentTimeMillis()])
     }
 
-    private Object record(String stage, String sequence, String successStatus, Failures failures, Closure body) {
+    /** The body adds facts from the flow graph if it can. */
+    private Object record(String stage, String sequence, String successStatus, Failures failures, List<Map> facts, Closure body) {
         // Whether Declarative skips this stage is known at its end.
         boolean late = failures != null && failures.precede(sequence)
         String resultBefore = currentResult()
@@ -57,10 +72,11 @@ class Recorder implements Serializable {
         BigDecimal waited = waitedBefore == null ? null : Waiting.seconds(waiting.total() - waitedBefore)
         outbox.leave(node)
         try {
-            if (late && failures.contain(sequence, thrown)) {
+            Map known = facts.isEmpty() ? null : facts[0]
+            if (known == null ? late && failures.contain(sequence, thrown) : known.skipped) {
                 finish(stage, 'skipped', finishedAt, null)
             } else {
-                String status = finishStatus(thrown, resultBefore, currentResult(), successStatus)
+                String status = finishStatus(thrown, known, resultBefore, currentResult(), successStatus)
                 if (late) {
                     send(stage, ['started'], [startedAt])
                 }
@@ -74,6 +90,23 @@ class Recorder implements Serializable {
             throw thrown
         }
         return value
+    }
+
+    /** Facts about the innermost block here, or null. In the sandbox it asks once in a build, because each refusal is logged. */
+    private Map readGraph() {
+        try {
+            OpenBlocks open = new OpenBlocks(script)
+            if (open.contains('sandbox')) {
+                return null
+            }
+            if (FlowGraph.isAllowed()) {
+                return FlowGraph.facts(script.steps.getContext(FlowNode))
+            }
+            open.open('sandbox')
+        } catch (Throwable e) {
+            script.steps.echo('deploylog: the status can be inexact: the flow graph cannot be read: ' + e)
+        }
+        return null
     }
 
     private String currentResult() {
@@ -111,19 +144,24 @@ class Recorder implements Serializable {
         }
     }
 
-    /** The result counts only if it got worse: a bad result from before the body does not describe the body. */
+    /**
+     * The build's result counts only if it got worse: a bad result from before the body does not describe the body. In a
+     * parallel branch it can be that of another branch, and the flow graph counts alone.
+     */
     @NonCPS
-    private static String finishStatus(Throwable thrown, String before, String after, String successStatus) {
+    private static String finishStatus(Throwable thrown, Map facts, String before, String after, String successStatus) {
         if (thrown instanceof FlowInterruptedException) {
             return interruptedStatus(thrown)
         }
         if (thrown != null) {
             return 'failed'
         }
-        if (RESULTS.indexOf(after) <= RESULTS.indexOf(before)) {
+        String build = FlowGraph.worse(before, after) == before ? 'SUCCESS' : after
+        String result = facts == null ? build : FlowGraph.worse(facts.result, facts.inBranch ? 'SUCCESS' : build)
+        if (result == 'SUCCESS') {
             return successStatus
         }
-        return after == 'UNSTABLE' ? 'unstable' : after == 'FAILURE' ? 'failed' : 'aborted'
+        return result == 'UNSTABLE' ? 'unstable' : result == 'FAILURE' ? 'failed' : 'aborted'
     }
 
     /** A failed downstream build also throws an interruption. The sandbox denies access to causes and result. */

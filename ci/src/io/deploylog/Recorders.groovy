@@ -98,6 +98,7 @@ class Recorders implements Serializable {
             if (url != null) {
                 Map fields = settings.fields()
                 warn(script, settings.problems)
+                sayOrigin(script, settings)
                 return new Recorder(script, outbox(script, id, url, settings.credentialsId()), fields)
             }
             warn(script, ['nothing is recorded: set DEPLOYLOG_URL or pass url:'])
@@ -116,6 +117,16 @@ class Recorders implements Serializable {
                 warnings.add(problems[i])
                 script.steps.echo('deploylog: ' + problems[i])
             }
+        }
+    }
+
+    /** Once in a build. */
+    private static void sayOrigin(Object script, Settings settings) {
+        OpenBlocks open = new OpenBlocks(script)
+        String origin = open.contains('origin') ? null : settings.origin()
+        if (origin != null) {
+            open.open('origin')
+            script.steps.echo('deploylog: the records of this build repeat those of another one: ' + origin)
         }
     }
 

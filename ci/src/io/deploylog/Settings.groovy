@@ -111,6 +111,13 @@ class Settings implements Serializable {
         }
     }
 
+    /** Says that the build repeats another one: a replay, or a restart from a stage as Utils.isRestartedRun tells it. */
+    String origin() {
+        String replay = causeIn(script.currentBuild.getBuildCauses('org.jenkinsci.plugins.workflow.cps.replay.ReplayCause'))
+        String restart = 'org.jenkinsci.plugins.pipeline.modeldefinition.causes.RestartDeclarativePipelineCause'
+        return replay ?: causeIn(script.currentBuild.getBuildCauses(restart))
+    }
+
     private String ownerFromBuild() {
         try {
             String user = userIn(script.currentBuild.getBuildCauses('hudson.model.Cause$UserIdCause'))
