@@ -51,7 +51,8 @@ public final class EngineTests {
             for (String line : state.sent) {
                 Map<?, ?> record = (Map<?, ?>) new JsonSlurper().parseText(line);
                 double waited = record.get("waited_seconds") == null ? 0 : ((Number) record.get("waited_seconds")).doubleValue();
-                actual.add((record.get("stage") == null ? "deploy" : record.get("stage")) + " " + record.get("status")
+                actual.add((record.get("stage") == null ? "deploy" : record.get("stage"))
+                    + (record.get("run").toString().endsWith(" (2)") ? " (2) " : " ") + record.get("status")
                     + (waited == 0 ? "" : " waited " + waited));
             }
             state.log.stream().filter(it -> it.startsWith("ran")).forEach(actual::add);

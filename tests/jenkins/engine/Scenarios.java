@@ -36,6 +36,11 @@ final class Scenarios {
             "node { recordDeploy(component: 'shop') { parallel(eu: { stage('S') { sleep time: 5 } }, us: { sleep time: 1; stage('S') { sleep time: 5 } }, "
                 + "failFast: true) } }",
             "deploy started", "eu / S started", "us / S started", "eu / S succeeded", "us / S succeeded", "deploy deployed");
+        EngineTests.everywhere("parallel deploys of one component are kept apart",
+            "parallel(a: { node { recordDeploy(component: 'shop') { stage('S') { sleep time: 5 } } } }, "
+                + "b: { node { sleep time: 1; recordDeploy(component: 'shop') { stage('S') { sleep time: 5 } } } })",
+            "deploy started", "S started", "deploy (2) started", "S (2) started", "S succeeded", "deploy deployed", "S (2) succeeded",
+            "deploy (2) deployed");
         EngineTests.everywhere("a dollar sign is recorded once",
             "node { recordDeploy(component: 'pay$roll') { stage('a$b') { recordStage('c$d') { echo 'ran' } } } }",
             "deploy started", "a$b started", "a$b / c$d started", "a$b / c$d succeeded", "a$b succeeded", "deploy deployed", "ran");
@@ -80,6 +85,9 @@ final class Scenarios {
                 "deploy started", "A started", "A timeout", "deploy timeout",
                 "threw org.jenkinsci.plugins.workflow.steps.FlowInterruptedException: Timeout has been exceeded");
         }
+        // The words of the cause are all that the sandbox lets a script read of an interruption.
+        EngineTests.everywhere("an expired timeout around a step can be told from an abort by its message",
+            "try { timeout(time: 2, unit: 'SECONDS') { sleep time: 60 } } catch (e) { echo \"ran ${e.message}\" }", "ran Timeout has been exceeded");
         for (String mode : List.of("restarts", "untrusted restarts", "sandbox sh restarts")) {
             EngineTests.test("an abort in a stage is recorded and thrown on", mode,
                 "node { recordDeploy(component: 'shop') { stage('A') { sleep time: 60 } } }", it -> it.steps.abortAfter = 10_000,
