@@ -11,10 +11,15 @@ Object call(Object... arguments) {
     if (!(given.shape in ['b', 'mb'])) {
         return given.wrong(this, 'recordDeploy', "recordDeploy(component: 'shop', version: '2.1') { … }")
     }
-    // Steps that the Jenkinsfile does not define itself are called on this script, so the methods below meet them.
-    // The owner comes first: otherwise the body could not set variables of its Jenkinsfile.
-    given.body.delegate = this
-    given.body.resolveStrategy = Closure.OWNER_FIRST
+    // Names in the body mean the methods below, then what they meant before. A closure looks for a method in its owner and
+    // its delegate before it asks either to resolve the name (groovy-sandbox Checker.java, groovy MetaClassImpl.java). The
+    // owner of `names` is this script, and a clone of the body resolves names as the body did.
+    Closure before = given.body.clone()
+    Closure names = { }
+    names.delegate = before
+    names.resolveStrategy = Closure.DELEGATE_FIRST
+    given.body.delegate = names
+    given.body.resolveStrategy = Closure.DELEGATE_FIRST
     return recorders.deploy(this, given.named, given.body)
 }
 

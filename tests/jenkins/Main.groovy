@@ -18,6 +18,7 @@ class Main {
         StepSettings.define(suite)
         Misuse.define(suite)
         Waiting.define(suite)
+        Delegates.define(suite)
         Delivery.define(suite)
         Addresses.define(suite)
         Failures.define(suite)

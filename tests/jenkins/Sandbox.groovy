@@ -23,7 +23,7 @@ class Sandbox extends ClassCodeVisitorSupport {
 
     private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'getContext', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh',
                                               'stage', 'string', 'withCredentials', 'withEnv', 'writeFile']
-    private static final Set<String> METHODS = ['add', 'addAll', 'any', 'call', 'collect', 'collectEntries', 'contains', 'containsKey',
+    private static final Set<String> METHODS = ['add', 'addAll', 'any', 'call', 'clone', 'collect', 'collectEntries', 'contains', 'containsKey',
         'drop', 'every', 'find', 'findAll', 'getBuildCauses', 'hashCode', 'indexOf', 'isEmpty', 'isInteger', 'isLong', 'join', 'keySet',
         'lastIndexOf', 'length', 'parse', 'parseText', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith', 'substring',
         'take', 'toInteger', 'toLong', 'toLowerCase', 'toString', 'tokenize', 'trim']
@@ -33,7 +33,7 @@ class Sandbox extends ClassCodeVisitorSupport {
                                                'URLDecoder.decode', 'String.valueOf']
     private static final Set<String> NEW = ['java.util.ArrayList', 'groovy.json.JsonSlurper']
     private static final Set<String> PROPERTIES = ['env', 'currentBuild', 'steps', 'message', 'class', 'simpleName', 'delegate', 'resolveStrategy',
-        'OWNER_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'key', 'value',
+        'DELEGATE_FIRST', 'absoluteUrl', 'buildCauses', 'currentResult', 'externalizableId', 'fullProjectName', 'number', 'key', 'value',
         'ISO_OFFSET_DATE_TIME']
     /** These need a trusted library and handle a rejection. A test covers the rejection of each. */
     private static final Set<String> TRUSTED_ONLY = ['Transport.byController', 'Transport.exchange', 'Transport.text', 'Address.isConfigured',
