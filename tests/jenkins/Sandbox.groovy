@@ -21,8 +21,8 @@ import org.codehaus.groovy.control.SourceUnit
  */
 class Sandbox extends ClassCodeVisitorSupport {
 
-    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'getContext', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'sh',
-                                              'stage', 'string', 'withCredentials', 'withEnv', 'writeFile']
+    private static final Set<String> STEPS = ['archiveArtifacts', 'echo', 'getContext', 'httpRequest', 'isUnix', 'parallel', 'powershell', 'retry',
+                                              'sh', 'stage', 'string', 'timeout', 'withCredentials', 'withEnv', 'writeFile']
     private static final Set<String> METHODS = ['add', 'addAll', 'any', 'call', 'clone', 'collect', 'collectEntries', 'contains', 'containsKey',
         'drop', 'every', 'find', 'findAll', 'getBuildCauses', 'hashCode', 'indexOf', 'isEmpty', 'isInteger', 'isLong', 'join', 'keySet',
         'lastIndexOf', 'length', 'parse', 'parseText', 'plusMillis', 'remove', 'replace', 'replaceAll', 'size', 'startsWith', 'substring',

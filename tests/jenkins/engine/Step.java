@@ -11,7 +11,7 @@ final class Step implements Serializable {
 
     private static final long serialVersionUID = 1L;
     private static final Set<String> KNOWN = Set.of("archiveArtifacts", "catchError", "echo", "error", "httpRequest", "input", "isUnix",
-        "node", "parallel", "sh", "sleep", "stage", "string", "timeout", "unstable", "withCredentials", "withEnv", "writeFile");
+        "node", "parallel", "retry", "sh", "sleep", "stage", "string", "timeout", "unstable", "withCredentials", "withEnv", "writeFile");
 
     final String name;
     Map<Object, Object> arguments = new LinkedHashMap<>();

@@ -126,7 +126,7 @@ final class Steps {
     }
 
     /** Continues the step whose body has ended. */
-    void ended(PipelineThread thread, Outcome outcome) {
+    void ended(PipelineThread thread, Outcome outcome) throws Exception {
         PipelineThread parent = thread.parent;
         if (parent == null) {
             engine.state.thrown = outcome.getAbnormal();
@@ -135,7 +135,10 @@ final class Steps {
         Step step = parent.step;
         step.running.remove(thread.branch);
         Throwable thrown = outcome.getAbnormal();
-        if (step.name.equals("parallel")) {
+        if (step.name.equals("retry") && thrown != null && !isActualInterruption(thrown) && (int) step.value > 1) {
+            step.value = (int) step.value - 1;
+            body(parent, step);
+        } else if (step.name.equals("parallel")) {
             step.results.put(thread.branch, outcome.getNormal());
             if (thrown != null) {
                 step.failures.add(thrown);
@@ -157,6 +160,10 @@ final class Steps {
             }
             finish(parent, outcome);
         }
+    }
+
+    private static boolean isActualInterruption(Throwable thrown) {
+        return thrown instanceof FlowInterruptedException && ((FlowInterruptedException) thrown).isActualInterruption();
     }
 
     /** Moves the clock to the next moment at which something happens. */

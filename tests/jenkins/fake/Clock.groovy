@@ -1,4 +1,7 @@
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.FutureTask
 import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
 import java.util.concurrent.locks.Condition
 import java.util.concurrent.locks.ReentrantLock
 
@@ -55,6 +58,50 @@ class Clock {
             if (--blocked == 0) {
                 blockedMillis += (System.nanoTime() - blockedSince).intdiv(1000000)
             }
+        }
+    }
+
+    /**
+     * Runs blocking I/O that an interruption of the branch ends. In real time, timers run meanwhile.
+     * Source: workflow-step-api SynchronousNonBlockingStepExecution.java, stop
+     */
+    Object interruptible(Branch branch, Closure work) {
+        return blocking {
+            FutureTask<Object> task = new FutureTask<Object>(work)
+            Thread.startDaemon { task.run() }
+            try {
+                while (!ended(task)) {
+                    runTimers(branch)
+                }
+                return task.get()
+            } catch (ExecutionException e) {
+                throw e.cause
+            } finally {
+                task.cancel(true)
+            }
+        }
+    }
+
+    private static boolean ended(FutureTask<Object> task) {
+        try {
+            task.get(20, TimeUnit.MILLISECONDS)
+            return true
+        } catch (TimeoutException ignored) {
+            return false
+        }
+    }
+
+    private void runTimers(Branch branch) {
+        lock.lock()
+        try {
+            List<Map> due = real ? sleepers.findAll { it.action && it.at <= now() } : []
+            due.each { timer ->
+                cancel(timer)
+                timer.action.call()
+            }
+            branch.throwPending()
+        } finally {
+            lock.unlock()
         }
     }
 

@@ -27,7 +27,7 @@ class TransportSteps {
             throw new IllegalArgumentException('WARNING: Unknown parameter(s) found for class type HttpRequestStep: ' + unknown)
         }
         countAttempt()
-        Map response = build.clock.blocking {
+        Map response = build.clock.interruptible(Branch.current()) {
             try {
                 post(args.url, args.requestBody, args.timeout, args.customHeaders.collectEntries { [it.name, it.value] })
             } catch (IOException e) {

@@ -4,18 +4,26 @@ class SlowServices {
     static void define(Suite suite) {
         for (transport in ['httpRequest', 'curl', 'powershell', 'controller']) {
             neverResponds(suite, transport, 'accepts and never responds') { null }
-            if (transport == 'httpRequest') {
-                // The timeout of httpRequest applies to each read, so the README promises no limit for this case.
-                continue
-            }
-            neverResponds(suite, transport, 'responds byte by byte') { request ->
-                String next = 'HTTP/1.1 201 Created\r\nX-Long: '
-                return { stream ->
-                    stream.write(next.bytes)
-                    next = 'x'
-                    Thread.sleep(300)
-                    return true
-                }
+            // The client behind the fake powershell step limits only the header.
+            String start = 'HTTP/1.1 201 Created\r\n' + (transport == 'powershell' ? 'X-Long: ' : '\r\n{')
+            neverResponds(suite, transport, 'responds byte by byte') { drip(start) }
+        }
+        for (sandboxed in [false, true]) {
+            String library = sandboxed ? 'an untrusted' : 'a trusted'
+            suite.background("an abort or a timeout of the pipeline during httpRequest ends the build, with ${library} library") {
+                FakeServer server = new FakeServer({ drip('HTTP/1.1 201 Created\r\n\r\n{') })
+                Build build = suite.build(realTime: true, sandboxed: sandboxed)
+                build.environment.DEPLOYLOG_URL = server.url
+                Throwable thrown = build.run("""
+                    build.clock.at(build.clock.now() + 1000) { build.abort() }
+                    recordDeploy(component: 'shop') { echo 'never' }""")
+                Suite.expect(thrown.details().causes*.class*.simpleName, ['UserInterruption'], build)
+                build = suite.build(realTime: true, sandboxed: sandboxed)
+                build.environment.DEPLOYLOG_URL = server.url
+                thrown = build.run("timeout(time: 2, unit: 'SECONDS') { recordDeploy(component: 'shop') { echo 'never' } }")
+                server.stop()
+                Suite.expect(thrown.details().causes*.class*.simpleName, ['ExceededTimeout'], build)
+                Suite.check(build.clock.blockedMillis < 10000, build.clock.blockedMillis)
             }
         }
         suite.background('a service that hangs until the end of the deploy has every record') {
@@ -52,6 +60,16 @@ class SlowServices {
             server.stop()
             Suite.check(server.heldMillis.sum() < 18000, server.heldMillis)
             Suite.expect(build.text.readLines().findAll { it.startsWith('{') }.toSet().size(), 50)
+        }
+    }
+
+    private static Closure drip(String start) {
+        String next = start
+        return { stream ->
+            stream.write(next.bytes)
+            next = 'x'
+            Thread.sleep(300)
+            return true
         }
     }
 

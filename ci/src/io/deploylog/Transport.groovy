@@ -92,7 +92,27 @@ class Transport implements Serializable {
         return script.env.NODE_NAME ?: ''
     }
 
+    /**
+     * The timeout of httpRequest limits the connection and each read. That of the timeout step limits the whole exchange,
+     * and must not end the build. Only steps can tell its interruption from an abort, because the sandbox hides the cause:
+     * timeout marks its own, and retry throws all others on (workflow-basic-steps TimeoutStepExecution.java and
+     * RetryStepExecution.java).
+     */
     Map byHttpRequest(String lines, int seconds) {
+        Map response = null
+        boolean sent = false
+        script.steps.retry(2) {
+            if (!sent) {
+                sent = true
+                script.steps.timeout(time: seconds + 1, unit: 'SECONDS') {
+                    response = request(lines, seconds)
+                }
+            }
+        }
+        return response ?: [error: 'httpRequest did not end within ' + (seconds + 1) + ' s']
+    }
+
+    Map request(String lines, int seconds) {
         List headers = [[name: 'Content-Type', value: 'application/x-ndjson']]
         if (credentialsId != null) {
             headers.add([name: 'Authorization', value: 'Bearer ' + token(), maskValue: true])
