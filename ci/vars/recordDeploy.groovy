@@ -1,5 +1,6 @@
 import groovy.transform.Field
 import io.deploylog.Given
+import io.deploylog.Nodes
 import io.deploylog.Recorders
 import io.deploylog.StagePath
 import io.deploylog.Waiting
@@ -36,7 +37,7 @@ Object parallel(Map branches) {
 }
 
 Object node(Object... arguments) {
-    return new Waiting(this).block('node', Given.of(arguments))
+    return new Waiting(this).block('node', Given.of(arguments), new Nodes(this))
 }
 
 Object lock(Object... arguments) {

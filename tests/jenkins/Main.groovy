@@ -21,6 +21,7 @@ class Main {
         Delegates.define(suite)
         Delivery.define(suite)
         Addresses.define(suite)
+        Costs.define(suite)
         Failures.define(suite)
         Tokens.define(suite)
         OwnPipeline.define(suite)

@@ -45,12 +45,13 @@ class Steps extends ControlSteps {
         }
         build.calls[name] = (build.calls[name] ?: 0) + 1
         Serialization.check(build)
-        return inGraph(name, args)
+        return name == 'string' ? metaClass.invokeMethod(this, name, args) : inGraph(name, args)
     }
 
-    /** Adds the nodes of the step to the flow graph. Sources: workflow-cps DSL.java, CpsBodyExecution.java */
+    /** Adds the nodes of the step to the flow graph, and logs them. Sources: workflow-cps DSL.java, CpsBodyExecution.java */
     private Object inGraph(String name, Object[] args) {
         Branch branch = Branch.current()
+        build.log.add('[Pipeline] ' + name)
         if (name != 'parallel' && !(args && args[-1] instanceof Closure)) {
             branch.atom(name)
             return metaClass.invokeMethod(this, name, args)
@@ -69,14 +70,16 @@ class Steps extends ControlSteps {
             throw e
         } finally {
             branch.close(start, failure, heads)
+            build.log.add('[Pipeline] // ' + name)
         }
     }
 
-    private static Closure body(Closure body, String label, List<Object> facts, List<FlowNode> heads) {
+    private Closure body(Closure body, String label, List<Object> facts, List<FlowNode> heads) {
         return { Object... given ->
             Branch branch = Branch.current()
             BlockStartNode start = branch.open('{', [:], label)
             start.facts.addAll(facts)
+            build.log.add('[Pipeline] {' + (label ? ' (' + label + ')' : ''))
             Throwable failure = null
             try {
                 return body.call(*given)
@@ -85,6 +88,7 @@ class Steps extends ControlSteps {
                 throw e
             } finally {
                 branch.close(start, failure, null)
+                build.log.add('[Pipeline] }')
                 heads.add(branch.head)
             }
         }
@@ -140,7 +144,6 @@ class Steps extends ControlSteps {
     }
 
     Object stage(String name, Closure body) {
-        build.log.add('[Pipeline] { (' + name + ')')
         return Branch.current().with([STAGE_NAME: name], body)
     }
 
@@ -204,6 +207,7 @@ class Steps extends ControlSteps {
             }
             [(binding.variable): build.secrets[binding.credentialsId]]
         }
+        build.log.add('Masking supported pattern matches of ' + more.keySet().collect { '$' + it }.join(' or '))
         return Branch.current().with(more, body)
     }
 

@@ -62,8 +62,12 @@ class TwentyStages {
             build.classes.parseClass(SCRIPTED, 'WorkflowScript.groovy').newInstance().run()
         }
         run(suite, 'declarative', 388, [everyStage: true], DECLARATIVE_LINES) { Build build ->
-            new ModelInterpreter(build.classes.parseClass('this', 'WorkflowScript.groovy').newInstance(), declarative()).run()
+            runDeclarative(build)
         }
+    }
+
+    static void runDeclarative(Build build) {
+        new ModelInterpreter(build.classes.parseClass('this', 'WorkflowScript.groovy').newInstance(), declarative()).run()
     }
 
     private static void run(Suite suite, String kind, int seconds, Map settings, List<String> lines, Closure pipeline) {

@@ -16,6 +16,7 @@ class Outbox implements Serializable {
     private static final String PAUSED = 'delivery is paused'
 
     final Object script
+    final String id = UUID.randomUUID()
     final Transport transport
     final RetryBudget budget
     List<String> lines = []
@@ -40,6 +41,7 @@ class Outbox implements Serializable {
 
     /** Queues and prints lines that the next delivery sends. */
     void hold(List<String> more) {
+        Nodes.add(script.currentBuild.externalizableId, this)
         lines.addAll(more)
         printQueued('recorded, to be sent with the next record')
     }
@@ -64,7 +66,7 @@ class Outbox implements Serializable {
 
     /** Whether a block is open that sends the queue later, with the same transport. */
     boolean mayHold() {
-        return open.contains(transport.node())
+        return open.contains(transport.node()) || script.env.DEPLOYLOG_NODE == transport.node()
     }
 
     private void deliver(boolean last) {

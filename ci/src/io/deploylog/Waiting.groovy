@@ -24,8 +24,8 @@ class Waiting implements Serializable {
         this.everyStage = everyStage
     }
 
-    /** Calls node or lock. The thread waits until the body begins, or until the step ends without it. */
-    Object block(String step, Given given) {
+    /** Calls node, with `nodes`, or lock. The thread waits until the body begins, or until the step ends without it. */
+    Object block(String step, Given given, Nodes nodes = null) {
         if (!(given.shape in ['b', 'mb', 'nb', '?b'])) {
             return given.pass(script.steps, step)
         }
@@ -34,7 +34,7 @@ class Waiting implements Serializable {
         Closure body = {
             waiting = false
             end(thread)
-            given.body.call()
+            nodes == null ? given.body.call() : nodes.run(given.body)
         }
         try {
             return given.all.size() == 1 ? script.steps."${step}"(body) : script.steps."${step}"(given.all[0], body)
