@@ -46,7 +46,11 @@ class OpenBlocks implements Serializable {
 
     @NonCPS
     private void write(List<String> all) {
-        script.env.DEPLOYLOG_OPEN = all.join(' ')
+        try {
+            script.env.DEPLOYLOG_OPEN = all.join(' ')
+        } catch (Exception ignored) {
+            // Jenkins could not save the build. Then paths can be incomplete.
+        }
     }
 
     @NonCPS

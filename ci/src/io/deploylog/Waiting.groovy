@@ -166,7 +166,11 @@ class Waiting implements Serializable {
         for (Map it in state.threads) {
             parts.add(VALUES.collect { name -> it[name] }.join(','))
         }
-        script.env.DEPLOYLOG_WAITS = parts.join(';')
+        try {
+            script.env.DEPLOYLOG_WAITS = parts.join(';')
+        } catch (Exception ignored) {
+            // Jenkins could not save the build. Then this wait is not measured.
+        }
     }
 
 }
