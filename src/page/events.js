@@ -67,7 +67,7 @@ export class EventStream {
 	}
 
 	dispatch(block) {
-		const fields = Object.fromEntries(block.split("\n").map((line) => /^(\w*): ?(.*)/.exec(line)?.slice(1) ?? ["", ""]));
+		const fields = Object.fromEntries(block.split("\n").map((line) => /^(\w*): ?(.*)/s.exec(line)?.slice(1) ?? ["", ""]));
 		if (fields.id) this.lastId = fields.id;
 		if (fields.retry) this.retry = Number(fields.retry);
 		if (fields.data) this.handlers.event(fields.event, JSON.parse(fields.data));

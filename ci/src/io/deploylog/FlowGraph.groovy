@@ -85,7 +85,9 @@ class FlowGraph {
         if (step?.displayFunctionName != 'catchError' || step.endNode == null || step.endNode.error != null) {
             return 'SUCCESS'
         }
-        return (ArgumentsAction.getFilteredArguments(step).buildResult ?: 'FAILURE').toString().toUpperCase()
+        Map<String, Object> arguments = ArgumentsAction.getFilteredArguments(step)
+        // Given as null, it means SUCCESS.
+        return arguments.containsKey('buildResult') ? (arguments.buildResult ?: 'SUCCESS').toString() : 'FAILURE'
     }
 
 }

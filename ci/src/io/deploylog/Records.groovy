@@ -48,7 +48,8 @@ class Records {
     /** Must match the service's list: it rejects `finished_at` in a record whose status startsClock the clock. */
     @NonCPS
     private static boolean startsClock(String status) {
-        return START_STATUSES.contains(status.toLowerCase().replaceAll('[-_ ]', ''))
+        // Unlike toLowerCase, this does not depend on the locale: in Turkish, RUNNING has another i.
+        return status.replaceAll('[-_ ]', '') ==~ '(?i)' + START_STATUSES.join('|')
     }
 
     /** Date.format would use the digits and calendar of the controller's locale. */

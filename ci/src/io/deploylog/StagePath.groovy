@@ -8,7 +8,8 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  * the environment pass the path on: all steps of all libraries can read them, and parallel branches do not share them.
  *
  * Setting variables takes a step. So a stage directly below a base (the build, the body of a deploy, a branch, or a stage
- * with variables) sets none. Inside it, STAGE_NAME, which the stage step sets, differs from that at the base.
+ * with variables) sets none. Inside it, STAGE_NAME, which the stage step sets, differs from that at the base. That is only
+ * so where this library meets all stages and branches.
  */
 class StagePath implements Serializable {
 
@@ -37,7 +38,7 @@ class StagePath implements Serializable {
 
     /** Runs the body of a stage so that stages in it find their path. */
     Object runStage(String name, Closure body) {
-        if (isBelowStage() || name == script.env.DEPLOYLOG_STAGE_NAME) {
+        if (isBelowStage() || name == script.env.DEPLOYLOG_STAGE_NAME || !new Waiting(script).observed()) {
             return runWith(variables(of(name), '', name), body)
         }
         String key = key(name)
