@@ -210,7 +210,7 @@ fn expected(replay: &Replay, call: &Exchange, component: &str, step: usize) -> S
 }
 
 /// Removes `updated_at`, which the model does not know.
-fn without_updated_at(record: &Value) -> Value {
+pub fn without_updated_at(record: &Value) -> Value {
     let mut record = record.clone();
     record.as_object_mut().map(|fields| fields.remove("updated_at"));
     record

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Processes,
-    check::{Violation, check},
+    check::{Violation, check, without_updated_at},
     events::{Event, Kind},
     senders::{Call, Exchange},
 };
@@ -37,10 +37,17 @@ const TAMPERINGS: [(&str, Tampering); 8] = [
         list.as_array_mut()?.pop().map(drop)
     }),
     ("a change has no effect", |calls, events| {
+        // A change that sets what a record already has leaves no trace.
+        let is_only_writer = |call: &Exchange| {
+            let writes = calls.iter().filter(|other| !matches!(other.call, Call::Read(_) | Call::List(_)));
+            let content = without_updated_at(&call.response);
+            writes.filter(|other| without_updated_at(&other.response) == content).count() == 1
+        };
         let changed = |event: &Event, call: &Exchange| {
             matches!(call.call, Call::Change { .. })
                 && call.status == 200
                 && call.response["updated_at"].as_str() == event.records[0].updated_at.as_deref()
+                && is_only_writer(call)
         };
         let at = events
             .iter()
@@ -67,14 +74,21 @@ const TAMPERINGS: [(&str, Tampering); 8] = [
 #[test]
 fn a_tampered_history_is_detected() {
     let process = Processes::start(1);
-    let histories: Vec<_> = (0..20).map(|seed| process.play(seed)).collect();
+    // On a busy machine a request can fail, and then a history proves nothing.
+    let histories: Vec<_> =
+        (0..20).map(|seed| process.play(seed)).filter(|(calls, events)| check(calls, events).is_ok()).collect();
     for (what, tampering) in TAMPERINGS {
         let mut tried = 0;
         for (calls, events) in &histories {
             let (mut calls, mut events) = (calls.clone(), events.clone());
             if tampering(&mut calls, &mut events).is_some() {
                 tried += 1;
-                assert!(matches!(check(&calls, &events), Err(Violation::Wrong(_))), "{what}");
+                let result = check(&calls, &events);
+                assert!(
+                    matches!(result, Err(Violation::Wrong(_))),
+                    "{what}: {:?}",
+                    result.as_ref().map_err(Violation::reason)
+                );
             }
         }
         assert!(tried > 0, "no history to try: {what}");
