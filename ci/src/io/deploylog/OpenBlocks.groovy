@@ -3,8 +3,9 @@ package io.deploylog
 import com.cloudbees.groovy.cps.NonCPS
 
 /**
- * The open deploys and first-level stages of the build. The build's environment holds them, because library variables
- * do not share fields. It holds hashes, because every process of the build receives it.
+ * The open deploys and first-level stages of the build, and what it has already reported once. The build's environment
+ * holds them, because library variables do not share fields. It holds hashes, because every process of the build receives
+ * it.
  */
 class OpenBlocks implements Serializable {
 
